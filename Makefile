@@ -1,0 +1,53 @@
+# Two commands do all the set-up on a fresh machine: `make demo` and `make test`.
+# PYTHON picks the interpreter that makes the environment (3.11 or newer); PIP_ARGS is passed to pip.
+PYTHON ?= python3
+PIP_ARGS ?=
+RUN := .venv/bin/python
+INSTALLED := .venv/installed
+export TRANSFORMERS_VERBOSITY ?= error
+export WANDB_MODE ?= disabled
+export PYTHONWARNINGS ?= ignore
+
+.PHONY: demo test test-slow check lint format bench tables constraints clean
+
+demo: $(INSTALLED)
+	@$(RUN) -m experiments demo
+
+test: $(INSTALLED)
+	@$(RUN) -m pytest -m "not slow and not network and not gpu"
+
+test-slow: $(INSTALLED)
+	@$(RUN) -m pytest -m "slow"
+
+check: lint test
+
+lint: $(INSTALLED)
+	@$(RUN) -m ruff format --check .
+	@$(RUN) -m ruff check .
+	@$(RUN) -m pyright
+
+format: $(INSTALLED)
+	@$(RUN) -m ruff format .
+	@$(RUN) -m ruff check --fix .
+
+bench: $(INSTALLED)
+	@$(RUN) -m benchmarks.determinism
+
+# The numbers and the figure in README.md and docs/results.md, written anew from a run (the figure needs a browser
+# that kaleido can use: pip install -c constraints.txt -e ".[figures]").
+tables: $(INSTALLED)
+	@$(RUN) -m benchmarks.tables
+
+# Installed once; again only when what is to be installed changes.
+$(INSTALLED): pyproject.toml constraints.txt
+	@test -d .venv || "$(PYTHON)" -m venv .venv
+	@echo "installing the lab into .venv (a few minutes, once)"
+	@$(RUN) -m pip install --quiet $(PIP_ARGS) -c constraints.txt "torch==2.13.0"
+	@$(RUN) -m pip install --quiet $(PIP_ARGS) -c constraints.txt -e ".[dev]"
+	@touch $(INSTALLED)
+
+constraints: $(INSTALLED)
+	@$(RUN) -m pip freeze --exclude-editable
+
+clean:
+	rm -rf .venv runs
