@@ -1,0 +1,222 @@
+"""Activations remember where they came from: site, model, example ids.
+
+`read` takes them from finished texts; `next_token_logprobs` and `text_logprobs` take the model's opinion of a
+text. All three run under interventions if asked to, with the same receipts as generation.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import torch
+from jaxtyping import Float
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from introlab.editing import Editor
+from introlab.errors import InputError, ModelMismatch, NotFinite
+from introlab.models import Model
+from introlab.protocols import Intervention
+from introlab.sites import Site
+
+
+@dataclass(frozen=True)
+class Activations:
+    """`values[example, d_model]` in float32 on the CPU, read at one site of one model."""
+
+    values: Float[Tensor, "example d_model"]
+    site: Site
+    model: str
+    """Fingerprint of the model."""
+    examples: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if self.values.ndim != 2 or len(self.values) != len(self.examples):
+            raise InputError(
+                "values and examples do not match",
+                given=f"values {tuple(self.values.shape)}, {len(self.examples)} examples",
+                allowed="values[example, d_model]",
+            )
+        if not bool(torch.isfinite(self.values).all()):
+            bad = self.examples[int((~torch.isfinite(self.values)).any(-1).nonzero()[0])]
+            raise NotFinite(
+                "activations hold NaN or infinity", given=f"{self.site}, example {bad}", do="load the model in float32"
+            )
+
+    def where(self, keep: Sequence[bool]) -> Self:
+        """The examples marked True, in the same order."""
+        chosen = [index for index, wanted in enumerate(keep) if wanted]
+        return type(self)(self.values[chosen], self.site, self.model, tuple(self.examples[index] for index in chosen))
+
+    @classmethod
+    def concatenated(cls, parts: Sequence[Self]) -> Self:
+        """All examples of the parts. Raises ModelMismatch where they differ in model or site."""
+        if len({(part.model, part.site) for part in parts}) != 1:
+            raise ModelMismatch(
+                "activations of different models or sites cannot be mixed",
+                given=sorted({f"{part.model} {part.site}" for part in parts}),
+            )
+        examples = tuple(example for part in parts for example in part.examples)
+        return cls(torch.cat([part.values for part in parts]), parts[0].site, parts[0].model, examples)
+
+    def save(self, path: Path) -> None:
+        """One safetensors file, metadata inside."""
+        meta = {"site": str(self.site), "model": self.model, "examples": json.dumps(self.examples)}
+        save_file({"values": self.values.contiguous()}, path, metadata=meta)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read back what `save` wrote. Raises InputError for any other file."""
+        try:
+            with safe_open(path, framework="pt") as file:
+                meta = file.metadata() or {}
+                return cls(
+                    file.get_tensor("values"),
+                    Site.parse(meta["site"]),
+                    meta["model"],
+                    tuple(json.loads(meta["examples"])),
+                )
+        except (KeyError, OSError, ValueError) as error:
+            raise InputError("not a file of activations", given=path, do="make one with introlab read") from error
+
+
+@dataclass(frozen=True)
+class Text:
+    """A finished text to be read: its tokens, where its prompt ends, and what is done to it meanwhile."""
+
+    ids: tuple[int, ...]
+    prompt_len: int
+    example: str
+    interventions: tuple[Intervention, ...] = ()
+
+
+def read(
+    model: Model,
+    texts: Sequence[Text],
+    sites: Sequence[Site],
+    positions: Sequence[Sequence[int]],
+    *,
+    batch_size: int = 64,
+) -> dict[tuple[Site, int], Activations]:
+    """The residual at the given absolute positions of each text, at every site, in one pass per batch.
+
+    `positions[i]` are the positions wanted of text `i`, equally many for all; the result is keyed by site and by
+    index into them. The pass ends after the deepest block needed. Raises InputError for a position outside its text.
+    """
+    for site in sites:
+        model.check_site(site)
+    for text, wanted in zip(texts, positions, strict=True):
+        if any(not 0 <= position < len(text.ids) for position in wanted) or len(wanted) != len(positions[0]):
+            raise InputError(
+                "positions that cannot be read",
+                given=f"{list(wanted)} of {text.example}",
+                allowed=f"{len(positions[0])} positions from 0 to {len(text.ids) - 1}",
+            )
+    columns_of = {id(text): list(wanted) for text, wanted in zip(texts, positions, strict=True)}
+    found: dict[Site, dict[int, Tensor]] = {site: {} for site in sites}
+
+    def look(batch: Sequence[Text]) -> list[tuple[Site, Callable[[Tensor], None]]]:
+        columns = torch.tensor([columns_of[id(text)] for text in batch], device=model.device)
+
+        def reader(site: Site) -> Callable[[Tensor], None]:
+            def hook(values: Tensor) -> None:
+                rows = torch.arange(len(batch), device=values.device)[:, None]
+                taken = values[rows, columns].float().cpu()
+                found[site].update({id(text): row for text, row in zip(batch, taken, strict=True)})
+
+            return hook
+
+        return [(site, reader(site)) for site in sites]
+
+    for _ in _passes(model, texts, batch_size, look, stop=max(site.layer for site in sites) + 1):
+        pass
+    examples = tuple(text.example for text in texts)
+    return {
+        (site, index): Activations(
+            torch.stack([found[site][id(text)][index] for text in texts]), site, model.fingerprint, examples
+        )
+        for site in sites
+        for index in range(len(positions[0]))
+    }
+
+
+def mean_over(
+    model: Model, texts: Sequence[Text], site: Site, spans: Sequence[tuple[int, int]], *, batch_size: int = 64
+) -> Activations:
+    """The residual averaged over a half-open range of positions of each text."""
+    model.check_site(site)
+    found: dict[int, Tensor] = {}
+    at = dict(zip((id(text) for text in texts), spans, strict=True))
+
+    def look(batch: Sequence[Text]) -> list[tuple[Site, Callable[[Tensor], None]]]:
+        def hook(values: Tensor) -> None:
+            for row, text in enumerate(batch):
+                start, stop = at[id(text)]
+                found[id(text)] = values[row, start:stop].float().mean(0).cpu()
+
+        return [(site, hook)]
+
+    for _ in _passes(model, texts, batch_size, look, stop=site.layer + 1):
+        pass
+    return Activations(
+        torch.stack([found[id(text)] for text in texts]), site, model.fingerprint, tuple(text.example for text in texts)
+    )
+
+
+def next_token_logprobs(model: Model, texts: Sequence[Text], *, batch_size: int = 64) -> Float[Tensor, "text vocab"]:
+    """Log-probabilities of the token after each text, under its interventions."""
+    rows: dict[int, Tensor] = {}
+    for batch, logits in _passes(model, texts, batch_size):
+        last = torch.tensor([len(text.ids) - 1 for text in batch], device=logits.device)
+        picked = logits[torch.arange(len(batch), device=logits.device), last].float().log_softmax(-1).cpu()
+        rows.update({id(text): row for text, row in zip(batch, picked, strict=True)})
+    return torch.stack([rows[id(text)] for text in texts])
+
+
+def text_logprobs(model: Model, texts: Sequence[Text], *, batch_size: int = 64) -> list[tuple[float, ...]]:
+    """Log-probability of each token after the prompt, given all before it."""
+    rows: dict[int, tuple[float, ...]] = {}
+    for batch, logits in _passes(model, texts, batch_size):
+        log_p = logits.float().log_softmax(-1)
+        for row, text in enumerate(batch):
+            targets = torch.tensor(text.ids[text.prompt_len :], device=logits.device)
+            steps = log_p[row, text.prompt_len - 1 : len(text.ids) - 1]
+            rows[id(text)] = tuple(steps.gather(1, targets[:, None])[:, 0].tolist())
+    return [rows[id(text)] for text in texts]
+
+
+def _passes(
+    model: Model,
+    texts: Sequence[Text],
+    batch_size: int,
+    look: Callable[[Sequence[Text]], list[tuple[Site, Callable[[Tensor], None]]]] | None = None,
+    stop: int | None = None,
+) -> Iterator[tuple[Sequence[Text], Tensor]]:
+    """Right-padded passes over batches of similar length: reading needs no cache, and padding at the end is unseen."""
+    order = sorted(texts, key=lambda text: len(text.ids))
+    for start in range(0, len(order), batch_size):
+        batch = order[start : start + batch_size]
+        lengths = torch.tensor([len(text.ids) for text in batch], device=model.device)
+        width = int(lengths.max())
+        model.check_length(width)
+        positions = torch.arange(width, device=model.device).expand(len(batch), width)
+        real = positions < lengths[:, None]
+        ids = torch.zeros(len(batch), width, dtype=torch.long, device=model.device)
+        ids[real] = torch.tensor([token for text in batch for token in text.ids], device=model.device)
+        prompts = torch.tensor([text.prompt_len for text in batch], device=model.device)
+        editor = Editor([text.interventions for text in batch], prompts, width)
+        hooks = editor.hooks(positions, real, ids) + (look(batch) if look is not None else [])
+        with model.hooked(hooks):
+            logits, _ = model.forward(ids, mask=real.long(), positions=positions * real, stop_at_layer=stop)
+        for row, text in enumerate(batch):
+            editor.receipts(row, text.ids, text.example)
+        yield batch, logits
+
+
+def ids_digest(examples: Sequence[str] | Mapping[str, object]) -> str:
+    """A short digest of a set of example ids, independent of their order."""
+    return hashlib.sha256("\x1f".join(sorted(examples)).encode()).hexdigest()[:16]

@@ -1,0 +1,56 @@
+"""The bench an experiment works at: a model, a seed, and the settings that must not change any result."""
+
+import random
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TypeVar
+
+from tqdm.auto import tqdm
+
+from introlab.generation import Generation, Request, generate
+from introlab.models import Model
+from introlab.protocols import Readout
+from introlab.tasks import Materials
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Bench:
+    """`batch_size`, `shuffle` and `quiet` change speed and order, never a trial; a contract test holds every
+    experiment to that."""
+
+    model: Model
+    materials: Materials = field(repr=False)
+    seed: int = 0
+    batch_size: int = 64
+    shuffle: int | None = None
+    """Seed of a random order of work; None keeps the order given."""
+    quiet: bool = True
+
+    def generate(
+        self, requests: Sequence[Request], *, stage: str, readouts: Sequence[Readout] = ()
+    ) -> Iterator[tuple[Request, Generation]]:
+        """Write every requested text, with a progress bar that names the stage."""
+        requests = list(requests)
+        if self.shuffle is not None:
+            random.Random(self.shuffle).shuffle(requests)
+        written = generate(self.model, requests, seed=self.seed, batch_size=self.batch_size, readouts=readouts)
+        yield from tqdm(written, total=len(requests), desc=f"  {stage}", unit="text", disable=self.quiet, leave=False)
+
+    def chunks(self, items: Iterable[T]) -> Iterator[list[T]]:
+        """Lists of at most a batch, each as soon as it is full."""
+        rest = iter(items)
+        while chunk := list(islice(rest, self.batch_size)):
+            yield chunk
+
+    def tokens_per_second(self) -> float:
+        """How fast this model writes on this machine, from a fraction of a second of writing."""
+        prompt = self.model.chat.ids([{"role": "user", "content": "hello"}])
+        requests = [Request(tuple(prompt), "timing", index, max_new=16) for index in range(self.batch_size)]
+        list(generate(self.model, requests[:1], seed=0, batch_size=1))
+        start = time.perf_counter()
+        written = sum(len(one.tokens) for _, one in generate(self.model, requests, seed=0, batch_size=self.batch_size))
+        return written / (time.perf_counter() - start)

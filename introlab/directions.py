@@ -1,0 +1,137 @@
+"""A direction is a unit vector that knows its scale, its site, its model and the examples it was fitted on."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+import torch
+from jaxtyping import Float
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from introlab.activations import Activations
+from introlab.errors import InputError, ModelMismatch, NotFinite, SplitOverlap
+from introlab.models import Model
+from introlab.sites import Site
+
+
+@dataclass(frozen=True)
+class Direction:
+    """Points from the negative towards the positive class; `vector * scale` is one natural unit of it."""
+
+    vector: Float[Tensor, " d_model"]
+    """Norm 1, float32, CPU."""
+    scale: float
+    """Norm of the difference of class means, or of the direction a random one stands in for."""
+    site: Site
+    model: str
+    """Fingerprint of the model it was fitted on."""
+    family: str | None
+    method: str
+    examples: tuple[str, ...]
+    """Ids of what it was fitted on; testing on any of them is an error."""
+
+    def __post_init__(self) -> None:
+        if not bool(torch.isfinite(self.vector).all()):
+            raise NotFinite("a direction with NaN or infinity", given=self.method)
+        if abs(float(self.vector.norm()) - 1) > 1e-4:
+            raise InputError(
+                "a direction has norm 1", given=f"norm {float(self.vector.norm()):.4f}", do="keep its length in `scale`"
+            )
+
+    def check_model(self, model: Model, *, transfer: bool = False) -> None:
+        """Raises ModelMismatch unless fitted on this model - or, with `transfer`, on one of the same family."""
+        model.check_site(self.site)
+        related = transfer and self.family is not None and self.family == model.family
+        if self.model != model.fingerprint and not related:
+            raise ModelMismatch(
+                "the direction was fitted on another model",
+                given=f"fitted on {self.model} (family {self.family})",
+                allowed=f"{model.fingerprint}, {model.name} (family {model.family})",
+                do="fit it on this model, or pass transfer=True within one family",
+            )
+        if len(self.vector) != model.d_model:
+            raise ModelMismatch("the direction has another width", given=len(self.vector), allowed=model.d_model)
+
+    def check_unseen(self, examples: Sequence[str]) -> None:
+        """Raises SplitOverlap if it was fitted on any of these examples."""
+        shared = sorted(set(self.examples) & set(examples))
+        if shared:
+            raise SplitOverlap(
+                "the direction would be tested on what it was fitted on",
+                given=f"{len(shared)} shared examples, such as {shared[0]}",
+                do="test on another split",
+            )
+
+    def projection(self, values: Float[Tensor, "*n d_model"]) -> Float[Tensor, "*n"]:
+        return values.float() @ self.vector.to(values.device)
+
+    def save(self, path: Path) -> None:
+        """One safetensors file, metadata inside."""
+        meta = {
+            "scale": repr(self.scale),
+            "site": str(self.site),
+            "model": self.model,
+            "family": self.family or "",
+            "method": self.method,
+            "examples": json.dumps(self.examples),
+        }
+        save_file({"vector": self.vector.contiguous()}, path, metadata=meta)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read back what `save` wrote. Raises InputError for any other file."""
+        try:
+            with safe_open(path, framework="pt") as file:
+                meta = file.metadata() or {}
+                return cls(
+                    vector=file.get_tensor("vector"),
+                    scale=float(meta["scale"]),
+                    site=Site.parse(meta["site"]),
+                    model=meta["model"],
+                    family=meta["family"] or None,
+                    method=meta["method"],
+                    examples=tuple(json.loads(meta["examples"])),
+                )
+        except (KeyError, OSError, ValueError) as error:
+            raise InputError("not a direction file", given=path, do="make one with introlab fit") from error
+
+
+def difference_of_means(positive: Activations, negative: Activations, *, model: Model) -> Direction:
+    """Mean of the positive minus mean of the negative examples; its norm is the natural scale.
+
+    The default estimator: PCA of paired differences finds another axis when one side is constant.
+    Raises ModelMismatch for mixed sites or models.
+    """
+    both = Activations.concatenated([positive, negative])
+    if both.model != model.fingerprint:
+        raise ModelMismatch("activations of another model", given=both.model, allowed=model.fingerprint)
+    if not len(positive.values) or not len(negative.values):
+        raise InputError(
+            "a difference of means needs examples of both classes",
+            given=f"{len(positive.values)} positive, {len(negative.values)} negative",
+        )
+    # Sums in float64: the direction then does not depend on the order or batching of the examples.
+    difference = positive.values.double().mean(0) - negative.values.double().mean(0)
+    scale = float(difference.norm())
+    if scale == 0:
+        raise InputError("the class means are equal", given=f"{positive.site}, {len(both.examples)} examples")
+    return Direction(
+        vector=(difference / scale).float(),
+        scale=scale,
+        site=both.site,
+        model=both.model,
+        family=model.family,
+        method="difference of means",
+        examples=both.examples,
+    )
+
+
+def random_like(direction: Direction, seed: int) -> Direction:
+    """A random direction that inherits everything but the vector: the control of equal norm."""
+    generator = torch.Generator().manual_seed(seed)
+    vector = torch.randn(len(direction.vector), generator=generator, dtype=torch.float64)
+    return replace(direction, vector=(vector / vector.norm()).float(), method=f"random (seed {seed})")

@@ -1,0 +1,53 @@
+"""Every error a user can mend says four things: what is wrong, what was given, what is allowed, what to do.
+
+LabError
+├── InputError            a name, path or value that cannot be used
+│   ├── ModelMismatch     an artefact made for another model or site
+│   ├── SplitOverlap      the same items used to fit and to test
+│   └── ContextOverflow   a prompt longer than the model can read
+├── NotFinite             NaN or infinity in activations or logits
+├── EditNotApplied        an intervention that did not land as planned
+└── RunFolderError        a run folder that cannot be written or read
+"""
+
+
+class LabError(Exception):
+    """Base of the lab's errors: `what` is wrong, `given`, `allowed`, and what to `do`."""
+
+    def __init__(self, what: str, *, given: object = None, allowed: object = None, do: str | None = None):
+        lines = [what]
+        if given is not None:
+            lines.append(f"given: {given}")
+        if allowed is not None:
+            lines.append(f"allowed: {allowed}")
+        if do is not None:
+            lines.append(f"do: {do}")
+        super().__init__("\n  ".join(lines))
+
+
+class InputError(LabError):
+    """A name, path or value that cannot be used."""
+
+
+class ModelMismatch(InputError):
+    """An artefact made for another model or site."""
+
+
+class SplitOverlap(InputError):
+    """The same items used to fit and to test."""
+
+
+class ContextOverflow(InputError):
+    """A prompt longer than the model can read."""
+
+
+class NotFinite(LabError):
+    """NaN or infinity in activations or logits."""
+
+
+class EditNotApplied(LabError):
+    """An intervention that did not land as planned."""
+
+
+class RunFolderError(LabError):
+    """A run folder that cannot be written or read."""

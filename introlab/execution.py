@@ -1,0 +1,159 @@
+"""From an experiment and model specs to a finished run folder: preflight, trials, findings, figures, report."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from introlab.bench import Bench
+from introlab.errors import InputError, LabError, RunFolderError
+from introlab.experiment import Experiment, Size
+from introlab.findings import Findings
+from introlab.models import Model, load
+from introlab.report import Chapter, render
+from introlab.runs import Run, environment
+from introlab.tasks import materials_for
+
+BYTES_PER_TOKEN = 60
+"""Of a trial line, measured on the shipped experiments: text, token ids, readings and receipts."""
+
+
+class Interrupted(LabError):
+    """Stopped by the user; what was done stays."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to run, without a say in what comes out."""
+
+    batch_size: int = 64
+    shuffle: int | None = None
+    dtype: str = "float32"
+    device: str | None = None
+    materials: Path | None = None
+    trust_remote_code: bool = False
+    quiet: bool = False
+
+
+def execute(
+    experiment: Experiment,
+    folder: Path,
+    *,
+    models: Sequence[str] = (),
+    settings: Settings | None = None,
+    say: Callable[[str], None] | None = None,
+) -> Run:
+    """Run an experiment into a new folder, on the given models or its own organisms.
+
+    Raises InputError before anything is written where the input cannot be used; Interrupted on Ctrl-C, with every
+    finished trial on disk.
+    """
+    say = say or _quietly
+    chosen = settings or Settings()
+    specs = list(models or type(experiment).models)
+    if len(set(specs)) != len(specs):
+        raise InputError("a model named twice", given=", ".join(specs), do="name each model once")
+    first = _bench(specs[0], experiment, chosen)
+    _preflight(experiment, first, len(specs), folder, say)
+    run = Run.create(folder, _manifest(experiment, specs, chosen))
+    try:
+        for spec in specs:
+            bench = first if spec == specs[0] else _bench(spec, experiment, chosen)
+            run.add_model(spec, model_facts(bench.model))
+            say(f"{experiment.name()} on {spec}")
+            run.record(experiment.trials(bench))
+    except KeyboardInterrupt as interrupt:
+        kept = sum(1 for _ in run.trials()) if run.has_trials else 0
+        raise Interrupted(
+            "stopped",
+            given=f"{kept} finished trials stay in {run.folder / 'trials.jsonl'}",
+            do="start again with another --out; these trials can be read with Run.open",
+        ) from interrupt
+    run.settle()
+    conclude(run, experiment)
+    return run
+
+
+def conclude(run: Run, experiment: Experiment) -> Findings:
+    """Everything right of the trials: findings, figures, report, COMPLETE. Needs no model."""
+    trials = list(run.trials())
+    findings = experiment.analyze(trials)
+    drawn = experiment.draw(findings)
+    run.write_findings(findings, drawn)
+    run.write_report(render([Chapter(type(experiment), run.manifest, findings, drawn, trials)]))
+    run.finish()
+    return findings
+
+
+def model_facts(model: Model) -> dict[str, object]:
+    """What identifies a model in a manifest."""
+    return {
+        "fingerprint": model.fingerprint,
+        "family": model.family,
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "device": str(model.device),
+        "layers": model.n_layers,
+        "width": model.d_model,
+        "chat": list(model.chat.notes),
+    }
+
+
+def _bench(spec: str, experiment: Experiment, settings: Settings) -> Bench:
+    model = load(spec, device=settings.device, dtype=settings.dtype, trust_remote_code=settings.trust_remote_code)
+    return Bench(
+        model,
+        materials_for(model, settings.materials),
+        seed=int(experiment.parameters().get("seed", 0)),
+        batch_size=settings.batch_size,
+        shuffle=settings.shuffle,
+        quiet=settings.quiet,
+    )
+
+
+def _preflight(experiment: Experiment, bench: Bench, models: int, folder: Path, say: Callable[[str], None]) -> None:
+    """How much, how long, how much disk - before any of it is spent."""
+    one = experiment.size(bench)
+    size = Size(one.texts * models, one.tokens * models)
+    seconds, needed = size.tokens / bench.tokens_per_second(), size.tokens * BYTES_PER_TOKEN
+    say(
+        f"{experiment.name()}: {size.texts} texts on {models} model{'s' if models > 1 else ''}, "
+        f"at most {_duration(seconds)} of writing and {needed / 1e6:.0f} MB, into {folder}"
+    )
+    existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    free = shutil.disk_usage(existing).free
+    if needed > free:
+        raise RunFolderError(
+            "not enough disk space",
+            given=f"{free / 1e6:.0f} MB free, about {needed / 1e6:.0f} MB needed",
+            do="free some, or choose another --out",
+        )
+
+
+def _duration(seconds: float) -> str:
+    return (
+        f"{seconds:.0f} s"
+        if seconds < 120
+        else f"{seconds / 60:.0f} min"
+        if seconds < 7200
+        else f"{seconds / 3600:.1f} h"
+    )
+
+
+def _manifest(experiment: Experiment, specs: Sequence[str], settings: Settings) -> dict[str, object]:
+    return {
+        "experiment": experiment.name(),
+        "question": experiment.question(),
+        "primary": experiment.primary,
+        "parameters": experiment.parameters(),
+        "passed": list(experiment.passed_parameters()),
+        "specs": list(specs),
+        "models": {},
+        "batch_size": settings.batch_size,
+        "materials": str(settings.materials) if settings.materials else None,
+        "trust_remote_code": settings.trust_remote_code,
+        **environment(),
+    }
+
+
+def _quietly(_: str) -> None:
+    return None

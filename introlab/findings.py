@@ -1,0 +1,74 @@
+"""What an analysis found: rows of estimates, checks of the controls, and sentences written from both."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, Self
+
+from introlab.stats import Estimate
+
+Role = Literal["primary", "secondary", "control", "detail"]
+Coordinate = str | float | None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One estimate and where it belongs: `measure` says what was estimated, `where` for which cell of the design."""
+
+    measure: str
+    where: Mapping[str, Coordinate]
+    estimate: Estimate
+    role: Role = "secondary"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One control, and whether the result survives it. `passed` is None where it could not be told."""
+
+    control: str
+    passed: bool | None
+    detail: str
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Everything a report needs; no model and no trial is needed any more."""
+
+    rows: tuple[Row, ...]
+    checks: tuple[Check, ...]
+    answer: str
+    """The answer to the experiment's question in one or two sentences, written from the estimates."""
+    verdicts: dict[str, str] = field(default_factory=dict)
+    """A word per model where the experiment sorts models."""
+
+    def select(self, measure: str, **where: Coordinate) -> Iterator[Row]:
+        """Rows of a measure whose coordinates include these."""
+        for row in self.rows:
+            if row.measure == measure and all(row.where.get(name) == value for name, value in where.items()):
+                yield row
+
+    def one(self, measure: str, **where: Coordinate) -> Estimate:
+        """The only estimate there. Raises LookupError where there are none or several."""
+        found = list(self.select(measure, **where))
+        if len(found) != 1:
+            raise LookupError(f"{len(found)} estimates of {measure} at {where}")
+        return found[0].estimate
+
+    @property
+    def primary(self) -> tuple[Row, ...]:
+        """The one outcome the experiment declared before it was run, once per model."""
+        return tuple(row for row in self.rows if row.role == "primary")
+
+    def check(self, control: str) -> Check:
+        """The check of a control. Raises LookupError where there is none."""
+        for check in self.checks:
+            if check.control == control:
+                return check
+        raise LookupError(f"no check of {control}")
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, raw: dict[str, Any]) -> Self:
+        rows = tuple(Row(row["measure"], row["where"], Estimate(**row["estimate"]), row["role"]) for row in raw["rows"])
+        return cls(rows, tuple(Check(**check) for check in raw["checks"]), raw["answer"], raw["verdicts"])

@@ -1,0 +1,194 @@
+"""One self-contained HTML file per result: question, answer, controls, figures, numbers, texts, how to repeat.
+
+Nothing in it asks the network for anything; all text a model wrote is escaped.
+"""
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from introlab.findings import Check, Findings, Row
+from introlab.tables import NOTE, laid_out
+from introlab.trials import Trial
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+    from introlab.experiment import Experiment
+
+EXAMPLES_PER_CONDITION = 2
+_DATA = Path(__file__).parent / "data"
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One experiment's part of a report."""
+
+    experiment: "type[Experiment]"
+    manifest: Mapping[str, Any]
+    findings: Findings
+    figures: "Mapping[str, Figure]"
+    trials: Sequence[Trial]
+
+
+def render(chapters: Sequence[Chapter]) -> str:
+    """The report of one experiment, or of several with their answers on top."""
+    from plotly.offline import get_plotlyjs
+
+    title = (
+        chapters[0].experiment.name().replace("_", " ")
+        if len(chapters) == 1
+        else "What does this model know about itself?"
+    )
+    body = "".join(_chapter(chapter, index) for index, chapter in enumerate(chapters))
+    return (
+        "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
+        "<meta name='viewport' content='width=device-width, initial-scale=1'>"
+        f"<title>{escape(title)} - Introspection Lab</title><style>{_file('report.css')}</style>"
+        f"<script>{get_plotlyjs()}</script></head><body><main><header><p class='brand'>Introspection Lab</p>"
+        f"<h1>{escape(title.capitalize())}</h1>{_summary(chapters)}</header>{body}{_file('glossary.html')}</main></body></html>"
+    )
+
+
+def _file(name: str) -> str:
+    return (_DATA / name).read_text(encoding="utf-8")
+
+
+def _summary(chapters: Sequence[Chapter]) -> str:
+    organisms = any(spec.startswith("organism:") for chapter in chapters for spec in chapter.manifest["specs"])
+    about = (
+        "<p>The models here are <em>model organisms</em>: tiny language models trained from scratch so that the states "
+        "under study exist in them by construction, with twins in which they do not. A result on them says whether "
+        "the <em>instrument</em> finds what is there and nothing else; it says nothing about large models.</p>"
+        if organisms
+        else ""
+    )
+    if len(chapters) == 1:
+        return about
+    items = "".join(
+        f"<li><a href='#chapter-{index}'>{escape(chapter.experiment.question())}</a>"
+        f"<br>{escape(chapter.findings.answer)}</li>"
+        for index, chapter in enumerate(chapters)
+    )
+    return f"{about}<ol class='questions'>{items}</ol>"
+
+
+def _chapter(chapter: Chapter, index: int) -> str:
+    experiment, findings = chapter.experiment, chapter.findings
+    explained = "\n".join((experiment.__doc__ or "").strip().splitlines()[1:]).strip()
+    return "".join(
+        (
+            f"<section id='chapter-{index}'><h2>{escape(experiment.question())}</h2>",
+            f"<p class='answer'>{escape(findings.answer)}</p>",
+            _verdicts(findings.verdicts),
+            f"<p>{escape(' '.join(explained.split()))}</p>",
+            f"<h3>Does the result survive its controls?</h3>{_checks(findings.checks)}",
+            *(_figure(figure) for figure in chapter.figures.values()),
+            "<h3>The numbers</h3><p>The primary outcome, declared before the run: ",
+            f"<strong>{escape(experiment.primary)}</strong> (no effect: {experiment.null:g}).</p>",
+            _tables([row for row in findings.rows if row.role != "detail"]),
+            "<details><summary>Further estimates</summary>"
+            + _tables([row for row in findings.rows if row.role == "detail"])
+            + "</details>",
+            "<details><summary>Texts: a few from every condition</summary>" + _examples(chapter.trials) + "</details>",
+            f"<details><summary>How to repeat this</summary>{_repeat(chapter.manifest)}</details></section>",
+        )
+    )
+
+
+def _verdicts(verdicts: Mapping[str, str]) -> str:
+    if not verdicts:
+        return ""
+    rows = "".join(
+        f"<tr><td>{escape(model)}</td><td><strong>{escape(verdict)}</strong></td></tr>"
+        for model, verdict in verdicts.items()
+    )
+    return f"<table class='verdicts'><tr><th>model</th><th>verdict</th></tr>{rows}</table>"
+
+
+def _checks(checks: Sequence[Check]) -> str:
+    marks = {True: ("pass", "holds"), False: ("fail", "fails"), None: ("open", "cannot tell")}
+    items = []
+    for check in checks:
+        kind, word = marks[check.passed]
+        items.append(
+            f"<li class='{kind}'><span>{word}</span> <strong>{escape(check.control.replace('_', ' '))}</strong>: "
+            f"{escape(check.detail)}</li>"
+        )
+    return f"<ul class='checks'>{''.join(items)}</ul>"
+
+
+def _figure(figure: "Figure") -> str:
+    from introlab.figures import CONFIG
+
+    return f"<div class='figure'>{figure.to_html(full_html=False, include_plotlyjs=False, config=CONFIG)}</div>"
+
+
+def _tables(rows: Sequence[Row]) -> str:
+    if not rows:
+        return "<p>none</p>"
+    parts = []
+    for table in laid_out(rows):
+        head = "".join(f"<th>{escape(name)}</th>" for name in table.head)
+        body = "".join(
+            f"<tr class='{role}'>{''.join(f'<td>{escape(cell)}</td>' for cell in line)}</tr>"
+            for line, role in zip(table.body, table.roles, strict=True)
+        )
+        parts.append(f"<div class='scroll'><table><tr>{head}</tr>{body}</table></div>")
+    return "".join(parts) + f"<p class='where'>{escape(NOTE)}</p>"
+
+
+def _examples(trials: Sequence[Trial]) -> str:
+    """A fixed random pick per model, condition and strength: neither best nor worst."""
+    cells: dict[tuple[str, str, float], list[Trial]] = {}
+    for trial in trials:
+        if trial.split == "test" and trial.text:
+            cells.setdefault((trial.model, trial.condition, trial.strength), []).append(trial)
+    parts = []
+    for key in sorted(cells):
+        chosen = sorted(cells[key], key=lambda trial: trial.id)
+        for trial in random.Random(0).sample(chosen, min(EXAMPLES_PER_CONDITION, len(chosen))):
+            parts.append("".join(_example(trial)))
+    return "".join(parts)
+
+
+def _example(trial: Trial) -> Iterator[str]:
+    yield f"<div class='example'><p class='where'>{escape(trial.model)}, {escape(trial.condition)}"
+    yield f", strength {trial.strength:g}" if trial.strength else ""
+    yield f"</p><p class='prompt'>{escape(trial.prompt)}</p><p class='text'>{escape(trial.text)}</p>"
+    for receipt in trial.receipts:
+        spans = ", ".join(f"{start}–{stop - 1}" for start, stop in (*receipt.prefill, *receipt.decoded))
+        yield (
+            f"<p class='receipt'>receipt: {escape(receipt.site)}, positions {spans or 'none'} ({receipt.status}), "
+            f"{receipt.share:.2f} of the residual norm</p>"
+        )
+    outcomes = ", ".join(
+        f"{name.replace('_', ' ')}: {'unknown' if value is None else value}" for name, value in trial.outcomes.items()
+    )
+    yield f"<p class='where'>{escape(outcomes)}</p></div>"
+
+
+def _repeat(manifest: Mapping[str, Any]) -> str:
+    changed = {name: manifest["parameters"][name] for name in manifest["passed"]}
+    flags = "".join(f" --{name.replace('_', '-')} {_flag(value)}" for name, value in changed.items())
+    models = "".join(f" --model {spec}" for spec in manifest["specs"])
+    command = f"introlab run {manifest['experiment'].replace('_', '-')}{models}{flags}"
+    facts = {
+        "parameters": manifest["parameters"],
+        "models": manifest["models"],
+        "versions": manifest["versions"],
+        "code": manifest["code"],
+        "python": manifest["python"],
+        "started": manifest["started"],
+    }
+    rows = "".join(
+        f"<tr><td>{escape(name)}</td><td><code>{escape(str(value))}</code></td></tr>" for name, value in facts.items()
+    )
+    return f"<p><code>{escape(command)}</code></p><div class='scroll'><table>{rows}</table></div>"
+
+
+def _flag(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

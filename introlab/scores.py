@@ -1,0 +1,171 @@
+"""How well a score separates right from wrong, and how well it is calibrated; intervals by resampling clusters."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import stats
+
+from introlab.stats import LEVEL, Estimate, cluster_bootstrap, missing, root
+
+
+def auroc(scores: Sequence[float], labels: Sequence[bool], clusters: Sequence[str], *, draws: int = 500) -> Estimate:
+    """Area under the ROC curve with a cluster-bootstrap interval; 0.5 is chance.
+
+    Where every resample gives the same value (perfect separation) the interval is Newcombe's, at the number of
+    clusters, so that 1.0 has a real lower bound.
+    """
+    truth, values, names = np.asarray(labels, dtype=bool), np.asarray(scores, dtype=float), np.asarray(clusters)
+    k = len(np.unique(names))
+    if truth.all() or not truth.any():
+        return Estimate(None, None, None, len(truth), k, "AUROC needs both classes")
+    value = _auroc(values, truth)
+    bounds = cluster_bootstrap(lambda index: _auroc(values[index], truth[index]), clusters, draws=draws)
+    if bounds is None:
+        return Estimate(value, None, None, len(truth), k, "AUROC: too few clusters for an interval")
+    low, high = bounds
+    method = "AUROC, cluster bootstrap"
+    if high - low < 1e-9:
+        low, high = _newcombe_auroc(value, len(np.unique(names[truth])), len(np.unique(names[~truth])))
+        method = "AUROC, Newcombe at the number of clusters"
+    return Estimate(value, min(low, value), max(high, value), len(truth), k, method)
+
+
+def _auroc(scores: np.ndarray, truth: np.ndarray) -> float:
+    positives = int(truth.sum())
+    if positives in (0, len(truth)):
+        return math.nan
+    ranks = stats.rankdata(scores)
+    return float((ranks[truth].sum() - positives * (positives + 1) / 2) / (positives * (len(truth) - positives)))
+
+
+def _newcombe_auroc(value: float, positives: int, negatives: int) -> tuple[float, float]:
+    """Method 5 of Newcombe, Statistics in Medicine 25 (2006): a score-like interval that is proper at 1."""
+    z = float(stats.norm.ppf(0.5 + LEVEL / 2))
+    extra = (positives + negatives) / 2 - 1
+
+    def excess(theta: float) -> float:
+        spread = theta * (1 - theta) * (1 + extra * (1 - theta) / (2 - theta) + extra * theta / (1 + theta))
+        return (theta - value) ** 2 - z**2 * spread / (positives * negatives)
+
+    # At 0 and 1 the spread vanishes with the distance; just inside, the excess has the sign a root needs.
+    edge = 1e-9
+    low = root(excess, edge, min(value, 1 - edge)) if value > 2 * edge else 0.0
+    high = root(excess, max(value, edge), 1 - edge) if value < 1 - 2 * edge else 1.0
+    return low, high
+
+
+def within_levels_auroc(
+    scores: Sequence[float],
+    labels: Sequence[bool],
+    levels: Sequence[object],
+    clusters: Sequence[str],
+    *,
+    draws: int = 500,
+) -> Estimate:
+    """AUROC over pairs of the same level only: what is left of a score once difficulty is held fixed."""
+    truth, values, names = np.asarray(labels, dtype=bool), np.asarray(scores, dtype=float), np.asarray(clusters)
+    level = np.unique(np.asarray([str(each) for each in levels]), return_inverse=True)[1]
+
+    def pooled(index: np.ndarray) -> float:
+        total = pairs = 0.0
+        for each in np.unique(level[index]):
+            inside = index[level[index] == each]
+            positives = int(truth[inside].sum())
+            weight = positives * (len(inside) - positives)
+            if weight:
+                total += weight * _auroc(values[inside], truth[inside])
+                pairs += weight
+        return total / pairs if pairs else math.nan
+
+    value = pooled(np.arange(len(truth))) if len(truth) else math.nan
+    k = len(np.unique(names))
+    if not math.isfinite(value):
+        return Estimate(None, None, None, len(truth), k, "AUROC within levels needs both classes in a level")
+    bounds = cluster_bootstrap(pooled, clusters, draws=draws)
+    if bounds is None:
+        return Estimate(value, None, None, len(truth), k, "AUROC within levels: too few clusters")
+    return Estimate(
+        value, min(bounds[0], value), max(bounds[1], value), len(truth), k, "AUROC within levels, cluster bootstrap"
+    )
+
+
+def auroc_over_deals(deals: Sequence[Sequence[float]], labels: Sequence[bool]) -> Estimate:
+    """The mean AUROC of scores fitted on shuffled labels, with the range 95 % of the shuffles fall into.
+
+    `deals[trial][shuffle]` is the score a shuffle gives a trial. Far from 0.5, something leaks.
+    """
+    truth, columns = np.asarray(labels, dtype=bool), np.asarray(deals, dtype=float)
+    if truth.all() or not truth.any() or columns.ndim != 2 or not columns.shape[1]:
+        return missing("no AUROC over shuffled labels")
+    each = [_auroc(column, truth) for column in columns.T]
+    low, high = (float(bound) for bound in np.quantile(each, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
+    centre = float(np.mean(each))
+    method = "mean and range over shuffled labels"
+    return Estimate(centre, min(low, centre), max(high, centre), len(truth), len(each), method)
+
+
+def auroc_difference(
+    one: Sequence[float], other: Sequence[float], labels: Sequence[bool], clusters: Sequence[str], *, draws: int = 500
+) -> Estimate:
+    """AUROC of one score minus that of another on the same trials, resampled together."""
+    truth, first, second = np.asarray(labels, dtype=bool), np.asarray(one, dtype=float), np.asarray(other, dtype=float)
+    k, method = len(set(clusters)), "paired AUROC difference, cluster bootstrap"
+    if truth.all() or not truth.any():
+        return Estimate(None, None, None, len(truth), k, "AUROC needs both classes")
+
+    def gap(index: np.ndarray) -> float:
+        return _auroc(first[index], truth[index]) - _auroc(second[index], truth[index])
+
+    value = gap(np.arange(len(truth)))
+    bounds = cluster_bootstrap(gap, clusters, draws=draws)
+    if bounds is None:
+        return Estimate(value, None, None, len(truth), k, f"{method}: too few clusters")
+    return Estimate(value, min(bounds[0], value), max(bounds[1], value), len(truth), k, method)
+
+
+def rank_correlation(
+    one: Sequence[float], other: Sequence[float], clusters: Sequence[str], *, draws: int = 500
+) -> Estimate:
+    """Spearman's correlation with a cluster-bootstrap interval; None where either score does not vary."""
+    first, second = np.asarray(one, dtype=float), np.asarray(other, dtype=float)
+    k = len(set(clusters))
+
+    def correlation(index: np.ndarray) -> float:
+        a, b = stats.rankdata(first[index]), stats.rankdata(second[index])
+        return float(np.corrcoef(a, b)[0, 1]) if a.std() > 0 and b.std() > 0 else math.nan
+
+    value = correlation(np.arange(len(first))) if len(first) > 2 else math.nan
+    bounds = cluster_bootstrap(correlation, clusters, draws=draws) if math.isfinite(value) else None
+    if not math.isfinite(value) or bounds is None:
+        return Estimate(value if math.isfinite(value) else None, None, None, len(first), k, "Spearman: no interval")
+    return Estimate(value, min(bounds[0], value), max(bounds[1], value), len(first), k, "Spearman, cluster bootstrap")
+
+
+def expected_calibration_error(confidence: Sequence[float], correct: Sequence[bool], *, bins: int = 10) -> float:
+    """ECE over equal-mass bins; equal confidences are never split between bins (arXiv 2207.05221, section 3)."""
+    order = np.argsort(np.asarray(confidence), kind="stable")
+    p, y = np.asarray(confidence, dtype=float)[order], np.asarray(correct, dtype=float)[order]
+    edges = [round(len(p) * index / bins) for index in range(1, bins)]
+    # Move each edge to the end of its run of ties.
+    cuts = sorted({int(np.searchsorted(p, p[edge - 1], side="right")) for edge in edges if edge > 0} - {len(p), 0})
+    parts = zip(np.split(p, cuts), np.split(y, cuts), strict=True)
+    return float(sum(len(a) * abs(a.mean() - b.mean()) for a, b in parts) / len(p))
+
+
+def calibration_error(
+    confidence: Sequence[float], correct: Sequence[bool], clusters: Sequence[str], *, draws: int = 300
+) -> Estimate:
+    """ECE with a basic cluster-bootstrap interval (ECE is biased upwards, which the basic interval reflects back)."""
+    p, y = np.asarray(confidence, dtype=float), np.asarray(correct, dtype=float)
+    k = len(set(clusters))
+    if len(p) == 0:
+        return missing("ECE")
+    value = expected_calibration_error(p.tolist(), y.tolist())
+    bounds = cluster_bootstrap(
+        lambda index: expected_calibration_error(p[index].tolist(), y[index].tolist()), clusters, draws=draws
+    )
+    if bounds is None:
+        return Estimate(value, None, None, len(p), k, "ECE: too few clusters for an interval")
+    low, high = max(0.0, 2 * value - bounds[1]), min(1.0, 2 * value - bounds[0])
+    return Estimate(value, min(low, value), max(high, value), len(p), k, "ECE, equal mass, basic cluster bootstrap")

@@ -1,0 +1,212 @@
+"""Numbers with honest intervals: every estimate says how many trials and how many clusters stand behind it.
+
+A *cluster* is what would be drawn anew in a replication (a person asked about, a sum, a direction): trials of one
+cluster are not independent. `None` outcomes are missing, never zero: callers drop and count them.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from scipy import optimize, stats
+
+LEVEL = 0.95
+MIN_BOOTSTRAP_CLUSTERS = 10
+"""Below this a cluster bootstrap covers too little, and no interval is given."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with its 95 % interval; `low` and `high` are None where no honest interval exists."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    clusters: int
+    method: str
+
+    def __post_init__(self) -> None:
+        if self.value is None or self.low is None or self.high is None:
+            return
+        # Half a unit in the 12th place: a bound may round past the value it belongs to, no further.
+        if not self.low - 1e-12 <= self.value <= self.high + 1e-12:
+            raise ValueError(f"interval {self.low}..{self.high} does not hold its value {self.value}")
+
+    @property
+    def known(self) -> bool:
+        """Whether there is both a value and an interval."""
+        return self.value is not None and self.low is not None and self.high is not None
+
+    def above(self, bound: float) -> bool:
+        return self.low is not None and self.low > bound
+
+    def below(self, bound: float) -> bool:
+        return self.high is not None and self.high < bound
+
+    def __str__(self) -> str:
+        if self.value is None:
+            return "unknown"
+        return (
+            f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]" if self.known else f"{self.value:.2f} (no interval)"
+        )
+
+    @property
+    def percent(self) -> str:
+        """A rate in words."""
+        return "an unknown share" if self.value is None else f"{100 * self.value:.0f} %"
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def missing(method: str) -> Estimate:
+    """No trials, no number."""
+    return Estimate(None, None, None, 0, 0, method)
+
+
+def proportion(outcomes: Sequence[bool], clusters: Sequence[str]) -> Estimate:
+    """A rate with the Korn-Graubard interval: Clopper-Pearson at the effective sample size of clustered trials.
+
+    Exact for unclustered trials; at 0 of n or n of n the number of clusters stands in for the sample size, so the
+    bound is real and cautious. (Korn & Graubard, Survey Methodology 24, 1998.)
+    """
+    values = np.asarray(outcomes, dtype=float)
+    n, labels = len(values), np.asarray(clusters)
+    if n == 0:
+        return missing("Korn-Graubard")
+    k = len(np.unique(labels))
+    value = float(values.mean())
+    if k < 2:
+        return Estimate(value, None, None, n, k, "one cluster: no interval")
+    effective = _effective_n(values, labels)
+    hits = value * effective
+    tail = (1 - LEVEL) / 2
+    low = 0.0 if hits <= 0 else float(stats.beta.ppf(tail, hits, effective - hits + 1))
+    high = 1.0 if hits >= effective else float(stats.beta.ppf(1 - tail, hits + 1, effective - hits))
+    return Estimate(value, min(low, value), max(high, value), n, k, "Korn-Graubard")
+
+
+def _effective_n(values: np.ndarray, labels: np.ndarray) -> float:
+    """n divided by the design effect (never above n), with the t correction for few clusters."""
+    n, value = len(values), values.mean()
+    unique, inverse = np.unique(labels, return_inverse=True)
+    k = len(unique)
+    if k == n:
+        return float(n)
+    if value in (0.0, 1.0):
+        return float(k)
+    residuals = np.bincount(inverse, weights=values - value)
+    variance = k / (k - 1) * float((residuals**2).sum()) / n**2
+    effective = min(float(n), value * (1 - value) / variance) if variance > 0 else float(n)
+    correction = (stats.t.ppf(0.975, n - 1) / stats.t.ppf(0.975, k - 1)) ** 2
+    return float(max(1.0, effective * correction))
+
+
+def mean(values: Sequence[float], clusters: Sequence[str]) -> Estimate:
+    """A mean with the cluster-robust t interval (k - 1 degrees of freedom)."""
+    array, labels = np.asarray(values, dtype=float), np.asarray(clusters)
+    if len(array) == 0:
+        return missing("cluster-robust t")
+    unique, inverse = np.unique(labels, return_inverse=True)
+    k, value = len(unique), float(array.mean())
+    if k < 2:
+        return Estimate(value, None, None, len(array), k, "one cluster: no interval")
+    residuals = np.bincount(inverse, weights=array - value)
+    error = math.sqrt(k / (k - 1) * float((residuals**2).sum())) / len(array)
+    half = float(stats.t.ppf(0.5 + LEVEL / 2, k - 1)) * error
+    return Estimate(value, value - half, value + half, len(array), k, "cluster-robust t")
+
+
+def difference(one: Estimate, other: Estimate) -> Estimate:
+    """`one - other` for two separate estimates, by the square-and-add (MOVER) rule.
+
+    Keeps a real width where a rate is 0 or 1; cautious where the two are positively correlated, as paired
+    conditions are. (Newcombe, Statistics in Medicine 17, 1998; Zou & Donner 2008.)
+    """
+    n, k = one.n + other.n, min(one.clusters, other.clusters)
+    if one.value is None or other.value is None:
+        return missing("square-and-add")
+    value = one.value - other.value
+    if not (one.known and other.known):
+        return Estimate(value, None, None, n, k, "square-and-add: no interval")
+    assert one.low is not None and one.high is not None and other.low is not None and other.high is not None
+    below = math.hypot(one.value - one.low, other.high - other.value)
+    above = math.hypot(one.high - one.value, other.value - other.low)
+    return Estimate(value, value - below, value + above, n, k, "square-and-add")
+
+
+def paired_difference(pairs: Sequence[tuple[float, float]], clusters: Sequence[str]) -> Estimate:
+    """Mean of the first minus the second of each pair, with the cluster-robust t interval."""
+    estimate = mean([one - other for one, other in pairs], clusters)
+    return Estimate(
+        estimate.value, estimate.low, estimate.high, estimate.n, estimate.clusters, f"paired, {estimate.method}"
+    )
+
+
+def cluster_bootstrap(
+    statistic: Callable[[np.ndarray], float], clusters: Sequence[str], *, draws: int = 1000, seed: int = 0
+) -> tuple[float, float] | None:
+    """Percentile interval of `statistic(indices)` over resampled clusters; None below ten clusters.
+
+    Resamples on which the statistic is not finite (one class only) are left out.
+    """
+    labels = np.asarray(clusters)
+    unique, inverse = np.unique(labels, return_inverse=True)
+    if len(unique) < MIN_BOOTSTRAP_CLUSTERS:
+        return None
+    order = np.argsort(inverse, kind="stable")
+    members = np.split(order, np.cumsum(np.bincount(inverse))[:-1])
+    rng = np.random.default_rng(seed)
+    values = []
+    for _ in range(draws):
+        chosen = rng.integers(len(unique), size=len(unique))
+        value = statistic(np.concatenate([members[index] for index in chosen]))
+        if math.isfinite(value):
+            values.append(value)
+    if len(values) < draws / 2:
+        return None
+    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
+
+
+def rank_among(target: float, random: Sequence[float]) -> float:
+    """One-sided randomisation p-value of a target among random draws: (1 + draws at least as large) / (1 + draws)."""
+    return (1 + sum(value >= target for value in random)) / (1 + len(random))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm-adjusted p-values, in the given order."""
+    order = np.argsort(p_values)
+    adjusted, running = [0.0] * len(p_values), 0.0
+    for rank, index in enumerate(order):
+        running = max(running, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = running
+    return adjusted
+
+
+def smallest_effect(n: int, clusters: int, base: float, *, power: float = 0.8) -> float | None:
+    """The smallest rise of a rate above `base` that two arms of `n` trials each could have shown, one in `power`.
+
+    Trials count for as many as there are clusters where these are fewer (complete dependence within a cluster:
+    the cautious end). None where even a rise to 1 could not be shown.
+    """
+    size = min(n, clusters)
+    if size < 2:
+        return None
+    z = float(stats.norm.ppf(0.5 + LEVEL / 2) + stats.norm.ppf(power))
+
+    def shortfall(rate: float) -> float:
+        return (rate - base) - z * math.sqrt((base * (1 - base) + rate * (1 - rate)) / size)
+
+    if shortfall(1 - 1e-9) < 0:
+        return None
+    return root(shortfall, base + 1e-12, 1 - 1e-9) - base
+
+
+def root(function: Callable[[float], float], low: float, high: float) -> float:
+    """Where a function that changes sign between `low` and `high` is zero."""
+    found: Any = optimize.brentq(function, low, high)
+    return float(found)
