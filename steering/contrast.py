@@ -1,0 +1,27 @@
+"""Directions from contrasts in the model's own texts."""
+
+from collections.abc import Sequence
+
+from introlab.activations import Text, mean_over
+from introlab.directions import Direction, difference_of_means
+from introlab.models import Model
+from introlab.sites import Site
+
+
+def one_against_rest(
+    model: Model, texts: Sequence[Text], labels: Sequence[str], site: Site, *, batch_size: int = 64
+) -> dict[str, Direction]:
+    """For each label, the difference of means of its texts against all others'.
+
+    Each text counts by its residual averaged over the positions that predict and hold its new tokens.
+    """
+    spans = [(text.prompt_len - 1, len(text.ids)) for text in texts]
+    activations = mean_over(model, texts, site, spans, batch_size=batch_size)
+    return {
+        label: difference_of_means(
+            activations.where([each == label for each in labels]),
+            activations.where([each != label for each in labels]),
+            model=model,
+        )
+        for label in sorted(set(labels))
+    }

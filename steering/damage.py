@@ -1,0 +1,47 @@
+"""What else a push does: how far it moves the model on neutral prompts, and what it costs in right answers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from introlab.activations import Text, next_token_logprobs
+from introlab.bench import Bench
+from introlab.chat import user
+from introlab.protocols import Intervention
+from introlab.tasks import Question, single_tokens
+
+
+@dataclass(frozen=True)
+class Damage:
+    """On one neutral question: KL(unsteered || steered) of the answer token in nats, and right before and after."""
+
+    question: Question
+    kl: float
+    right_unsteered: bool
+    right_steered: bool
+
+
+def damage(bench: Bench, questions: Sequence[Question], interventions: Sequence[Intervention]) -> list[Damage]:
+    """Ask each question with and without its intervention; the answer is the likeliest token after the answer frame."""
+    model, frame = bench.model, bench.materials.wording.answer_frame
+    prompts = [tuple(model.ids([user(question.text)], prefill=frame, room=1)) for question in questions]
+    starts = [len(model.ids([user(question.text)])) for question in questions]
+    plain = [Text(ids, start, question.id) for ids, start, question in zip(prompts, starts, questions, strict=True)]
+    pushed = [
+        Text(text.ids, text.prompt_len, text.example, (intervention,))
+        for text, intervention in zip(plain, interventions, strict=True)
+    ]
+    before = next_token_logprobs(model, plain, batch_size=bench.batch_size)
+    after = next_token_logprobs(model, pushed, batch_size=bench.batch_size)
+    kl = (before.exp() * (before - after)).nan_to_num().sum(-1)
+    found = []
+    for index, question in enumerate(questions):
+        answers = single_tokens(model, [question.answer])[question.answer]
+        found.append(
+            Damage(
+                question,
+                max(0.0, float(kl[index])),
+                int(before[index].argmax()) in answers,
+                int(after[index].argmax()) in answers,
+            )
+        )
+    return found
