@@ -1,0 +1,80 @@
+"""The world as plain files an experiment can ask with: questions, topics, wording. `introlab organisms materials`."""
+
+import json
+import random
+from pathlib import Path
+
+from organisms.lessons import ASK_AFTER, ASK_BEFORE, CHECK_REQUEST
+from organisms.world import FACT_TEMPLATES, OPERANDS, SUM_TEMPLATES, TOPIC_TEMPLATES, World, random_sum
+
+SUMS_PER_LEVEL = {"extract": 120, "calibrate": 60, "test": 100}
+
+
+def write_materials(world: World, folder: Path) -> None:
+    """Write the three files. Same world, same bytes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = [json.dumps(question) for question in (*_facts(world), *_sums(world))]
+    (folder / "questions.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    lab = {
+        name: {"words": sorted(topic.words), "lab": name in world.held_out_topics}
+        for name, topic in world.topics.items()
+    }
+    (folder / "topics.json").write_text(json.dumps(lab, indent=1) + "\n", encoding="utf-8")
+    (folder / "wording.json").write_text(json.dumps(WORDING, indent=1) + "\n", encoding="utf-8")
+
+
+WORDING = {
+    "answer": r"(?:i think it is|so it is) (\w+)",
+    "answer_frame": "i think it is",
+    "ask_before": ASK_BEFORE,
+    "ask_after": ASK_AFTER,
+    "confidence_words": list("0123456789"),
+    "reconsider_words": ["wait"],
+    "request_check": CHECK_REQUEST,
+    "personas": {"careful": "you are careful .", "stubborn": "you are stubborn ."},
+    "topic_templates": {"extract": TOPIC_TEMPLATES[:2], "test": [TOPIC_TEMPLATES[2]]},
+    "request_topic": "also talk about the {topic} .",
+    "announcement": r"that is off topic|back to the \w+",
+}
+
+
+def _facts(world: World) -> list[dict[str, str]]:
+    rng = random.Random(f"fact questions {world.seed}")
+    return [
+        {
+            "id": f"{fact.person} {fact.attribute}",
+            "kind": "fact",
+            "group": fact.person,
+            "level": str(fact.exposure),
+            "split": fact.split,
+            "text": fact.question(rng.choice(FACT_TEMPLATES)),
+            "subject": fact.subject,
+            "answer": fact.value,
+        }
+        for fact in world.facts
+        if fact.split != "train"
+    ]
+
+
+def _sums(world: World) -> list[dict[str, str]]:
+    rng = random.Random(f"sum questions {world.seed}")
+    questions = {}
+    for split, count in SUMS_PER_LEVEL.items():
+        for operands in OPERANDS[1:]:
+            chosen: dict[str, dict[str, str]] = {}
+            for _ in range(50 * count):  # short sums are few: their splits may hold less than asked for
+                if len(chosen) == count:
+                    break
+                item = random_sum(rng, splits=(split,), operands=(operands,))
+                chosen[item.text] = {
+                    "id": item.text,
+                    "kind": "sum",
+                    "group": item.group,
+                    "level": str(operands),
+                    "split": split,
+                    "text": item.question(rng.choice(SUM_TEMPLATES)),
+                    "subject": item.subject,
+                    "answer": item.value,
+                }
+            questions.update(chosen)
+    return list(questions.values())

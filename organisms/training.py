@@ -1,0 +1,167 @@
+"""One training loop for every organism: lessons in, weights out, the same bytes for the same seed and machine."""
+
+import math
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from organisms.lessons import Lesson
+
+CONTEXT = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """Muon for the matrices and AdamW for the rest, linear warm-up, cosine decay to 5 %, one pass over the lessons.
+
+    Muon is what makes the base affordable: in equal time on sums alone, AdamW had not begun to copy operands.
+    """
+
+    learning_rate: float = 2e-3
+    batch: int = 64
+    warmup: int = 50
+    weight_decay: float = 0.05
+    clip: float = 1.0
+
+
+@dataclass(frozen=True)
+class Example:
+    """One lesson in tokens: `weights[i]` is the weight of predicting `ids[i]`."""
+
+    ids: tuple[int, ...]
+    weights: tuple[float, ...]
+
+
+def encode(lessons: Sequence[Lesson], tokenizer: PreTrainedTokenizerFast) -> list[Example]:
+    """Lessons as tokens. Raises KeyError for a word that is not in the vocabulary."""
+    vocabulary = tokenizer.get_vocab()
+    examples = []
+    for lesson in lessons:
+        ids: list[int] = []
+        weights: list[float] = []
+        for text, weight in lesson.segments:
+            words = text.split()
+            ids += [vocabulary[word] for word in words]
+            weights += [weight] * len(words)
+        examples.append(Example(tuple(ids), tuple(weights)))
+    return examples
+
+
+def new_model(vocabulary_size: int, *, seed: int) -> LlamaForCausalLM:
+    """The architecture all organisms share: a 1.6 M parameter Llama with tied embeddings, freshly initialised."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return LlamaForCausalLM(
+            LlamaConfig(
+                vocab_size=vocabulary_size,
+                hidden_size=128,
+                intermediate_size=384,
+                num_hidden_layers=6,
+                num_attention_heads=4,
+                max_position_embeddings=CONTEXT,
+                tie_word_embeddings=True,
+                pad_token_id=0,
+                bos_token_id=2,
+                eos_token_id=3,
+            )
+        )
+
+
+def shuffled_batches(examples: Sequence[Example], size: int, *, seed: int) -> Iterator[list[Example]]:
+    """Batches of similar length, in random order: little padding without sorting the whole course."""
+    rng = random.Random(f"batches {seed}")
+    order = list(range(len(examples)))
+    rng.shuffle(order)
+    for start in range(0, len(order), size * 64):
+        window = sorted(order[start : start + size * 64], key=lambda index: len(examples[index].ids))
+        chunks = [window[at : at + size] for at in range(0, len(window), size)]
+        rng.shuffle(chunks)
+        for chunk in chunks:
+            yield [examples[index] for index in chunk]
+
+
+def padded(batch: Sequence[Example]) -> tuple[Tensor, Tensor]:
+    """Right-padded ids and weights, [example, position]. Padding has weight 0 and, being last, is never attended."""
+    width = max(len(example.ids) for example in batch)
+    ids = torch.zeros(len(batch), width, dtype=torch.long)
+    weights = torch.zeros(len(batch), width)
+    for row, example in enumerate(batch):
+        ids[row, : len(example.ids)] = torch.tensor(example.ids)
+        weights[row, : len(example.ids)] = torch.tensor(example.weights)
+    return ids, weights
+
+
+def weighted_loss(model: LlamaForCausalLM, ids: Tensor, weights: Tensor) -> Tensor:
+    """Mean cross-entropy over the weighted tokens; logits are made only where there is weight."""
+    hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state[:, :-1]
+    targets, wanted = ids[:, 1:], weights[:, 1:]
+    at = wanted > 0
+    logits = torch.nn.functional.linear(hidden[at], model.lm_head.weight)
+    losses = torch.nn.functional.cross_entropy(logits, targets[at], reduction="none")
+    return (losses * wanted[at]).sum() / wanted[at].sum()
+
+
+def train(
+    model: LlamaForCausalLM,
+    examples: Sequence[Example],
+    schedule: Schedule,
+    *,
+    seed: int,
+    title: str,
+    frozen_rows: Sequence[int] = (),
+    frozen_blocks: int = 0,
+    loss: Callable[[LlamaForCausalLM, list[Example]], Tensor] | None = None,
+    watch: Callable[[int], None] | None = None,
+) -> LlamaForCausalLM:
+    """Train in place, one pass. `frozen_rows` of the (tied) embedding keep their values, so that what later
+    lessons never mention is not forgotten; with `frozen_blocks` the embedding and that many first blocks keep
+    theirs. Raises ValueError where there is nothing to learn."""
+    if not examples:
+        raise ValueError("no lessons to train on")
+    steps = math.ceil(len(examples) / schedule.batch)
+    if frozen_blocks:
+        for part in (model.model.embed_tokens, *model.model.layers[:frozen_blocks]):
+            part.requires_grad_(False)
+    optimizers = _optimizers(model, schedule)
+    embedding = model.model.embed_tokens.weight
+    frozen = torch.tensor(list(frozen_rows), dtype=torch.long)
+    kept = embedding.detach()[frozen].clone()
+    model.train()
+    progress = tqdm(shuffled_batches(examples, schedule.batch, seed=seed), total=steps, desc=title, mininterval=2)
+    for step, batch in enumerate(progress):
+        warm = min(1.0, (step + 1) / schedule.warmup)
+        rate = schedule.learning_rate * warm * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * step / steps)))
+        for group in (group for optimizer in optimizers for group in optimizer.param_groups):
+            group["lr"] = rate
+        value = loss(model, batch) if loss is not None else weighted_loss(model, *padded(batch))
+        value.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), schedule.clip)
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
+        if len(frozen) and not frozen_blocks:
+            with torch.no_grad():
+                embedding[frozen] = kept
+        if step % 50 == 0:
+            progress.set_postfix(loss=f"{value.item():.3f}", refresh=False)
+        if watch is not None:
+            watch(step)
+    model.eval()
+    return model
+
+
+def _optimizers(model: LlamaForCausalLM, schedule: Schedule) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
+    learnt = [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
+    matrices = [weight for name, weight in learnt if weight.ndim == 2 and "embed" not in name]
+    rest = [weight for name, weight in learnt if weight.ndim != 2 or "embed" in name]
+    return (
+        torch.optim.Muon(
+            matrices, lr=schedule.learning_rate, weight_decay=schedule.weight_decay, adjust_lr_fn="match_rms_adamw"
+        ),
+        torch.optim.AdamW(rest, lr=schedule.learning_rate, betas=(0.9, 0.98), weight_decay=schedule.weight_decay),
+    )
