@@ -1,0 +1,1 @@
+"""The rooms of confidence_readout: analysis, figures, simulation."""

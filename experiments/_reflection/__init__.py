@@ -1,0 +1,1 @@
+"""The rooms of reflection_and_personas: analysis, figures, simulation."""

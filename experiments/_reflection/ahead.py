@@ -1,0 +1,86 @@
+"""What can be read one to eight tokens ahead of the decision, and the readings it must beat."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from experiments._reflection.analysis import LEADS
+from experiments._reflection.cases import Case, decided, goes_on
+from introlab.activations import Activations, read
+from introlab.bench import Bench
+from introlab.models import Model
+from introlab.sites import Site
+from probes.baselines import numbers_only, shuffled, text_only
+from probes.linear import Probe, fit_best, fit_logistic
+
+Read = dict[tuple[Site, int], Activations]
+
+
+def readings_ahead(
+    bench: Bench, train: Sequence[Case], tune: Sequence[Case], test: Sequence[Case], *, shuffles: int
+) -> dict[str, dict[str, Any]]:
+    """For each test text, by its item, the scores of every lead's probe and of what it must beat.
+
+    Fitted on `train`; layer and penalty chosen on `tune`; nothing of `test` is used before it is scored.
+    """
+    train, tune, test = decided(train), decided(tune), decided(test)
+    trained, tuned, tested = (_ahead(bench, cases) for cases in (train, tune, test))
+    sites = [Site(layer) for layer in range(bench.model.n_layers)]
+    found: dict[str, dict[str, Any]] = {case.item: {} for case in test}
+    for index, lead in enumerate(LEADS):
+        probe = fit_best(
+            [trained[site, index] for site in sites],
+            goes_on(train),
+            [tuned[site, index] for site in sites],
+            goes_on(tune),
+            model=bench.model,
+        )
+        at = probe.direction.site, index
+        probe.direction.check_unseen([case.item for case in test])
+        columns = {
+            "probe": probe(tested[at]).tolist(),
+            "layer": [probe.direction.site.layer] * len(test),
+            "shuffled_labels": _dealt(trained[at], train, tested[at], bench.model, shuffles),
+            **dict(_to_beat(bench.model, train, test, lead)),
+        }
+        for name, values in columns.items():
+            for case, value in zip(test, values, strict=True):
+                found[case.item][f"{name}_{lead}"] = value
+    return found
+
+
+def _ahead(bench: Bench, cases: Sequence[Case]) -> Read:
+    """The residual at every lead; a lead that would fall before the text is read at its first token."""
+    sites = [Site(layer) for layer in range(bench.model.n_layers)]
+    positions = [[max(0, case.decision - lead) for lead in LEADS] for case in cases]
+    return read(bench.model, [case.text() for case in cases], sites, positions, batch_size=bench.batch_size)
+
+
+def _dealt(
+    values: Activations, train: Sequence[Case], tested: Activations, model: Model, shuffles: int
+) -> list[list[float]]:
+    """Scores of probes fitted to shuffled labels, one per deal."""
+    groups = [case.question.group for case in train]
+    deals: list[Probe] = [
+        fit_logistic(values, shuffled(goes_on(train), groups, seed=deal), model=model) for deal in range(shuffles)
+    ]
+    return np.stack([deal(tested).numpy() for deal in deals], axis=1).astype(float).tolist()
+
+
+def _to_beat(
+    model: Model, train: Sequence[Case], test: Sequence[Case], lead: int
+) -> Iterator[tuple[str, Sequence[float]]]:
+    def so_far(cases: Sequence[Case]) -> list[str]:
+        return [model.text(case.text().ids[: max(1, case.decision - lead + 1)]) for case in cases]
+
+    def lengths(cases: Sequence[Case]) -> list[float]:
+        return [len(case.request.prompt) for case in cases]
+
+    def positions(cases: Sequence[Case]) -> list[float]:
+        return [case.decision - lead for case in cases]
+
+    labels = goes_on(train)
+    yield "text_only", text_only(so_far(train), labels, so_far(test))
+    yield "length", numbers_only(lengths(train), labels, lengths(test))
+    yield "position", numbers_only(positions(train), labels, positions(test))

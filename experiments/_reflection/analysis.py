@@ -1,0 +1,252 @@
+"""From texts to what reconsidering is: readable ahead of time, movable, and worth something or not."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from introlab.findings import Check, Findings, Row
+from introlab.scores import auroc, auroc_difference, auroc_over_deals, within_levels_auroc
+from introlab.stats import Estimate, difference, mean, missing, paired_difference, proportion, rank_among
+from introlab.trials import Trial
+
+LEADS = tuple(range(1, 9))
+"""Tokens ahead: 1 is the position that predicts the decision token."""
+MUST_BEAT = {"text_only": "words so far", "length": "length of the prompt", "position": "position in the text"}
+MEASURES = {
+    "p_reconsider": "probability of reconsidering",
+    "reconsidered": "reconsiders",
+    "first_right": "first answer right",
+    "final_right": "final answer right",
+}
+
+
+def findings(trials: Sequence[Trial]) -> Findings:
+    rows: list[Row] = []
+    checks: list[Check] = []
+    sentences = []
+    models = sorted({trial.model for trial in trials})
+    for model in models:
+        tested = [
+            t for t in trials if t.model == model and t.split == "test" and t.outcomes["reconsidered"] is not None
+        ]
+        everything = [t for t in trials if t.model == model and t.split == "test"]
+        mine = [*_lead_rows(model, tested), *_arm_rows(model, everything), *_correction_rows(model, tested)]
+        push, stray = _swing(tested, "push"), _swing(tested, "random_direction")
+        mine.append(Row("reconsidering pushed beyond random", {"model": model}, difference(push, stray), "primary"))
+        mine.append(Row("swing of p_reconsider", {"model": model, "arm": "push"}, push))
+        mine.append(Row("swing of p_reconsider", {"model": model, "arm": "random_direction"}, stray, "control"))
+        mine.append(Row("accuracy gained at the strongest push", {"model": model}, _accuracy_gained(tested)))
+        found = Findings(tuple(mine), (), "")
+        checks += _checks(found, tested, f" ({model})" if len(models) > 1 else "")
+        sentences.append(_sentence(model, found))
+        rows += mine
+    return Findings(tuple(rows), tuple(checks), " ".join(sentences))
+
+
+def _lead_rows(model: str, tested: Sequence[Trial]) -> Iterator[Row]:
+    baseline = _with(_of(tested, "baseline"), "probe_1")
+    goes, clusters, levels = (
+        _labels(baseline, "reconsidered"),
+        _clusters(baseline),
+        [t.outcomes["level"] for t in baseline],
+    )
+    wrong = [not t.outcomes["first_right"] for t in baseline]
+    own = [t.readings["p_reconsider"] for t in baseline]
+    for target, labels in (("reconsiders", goes), ("wrong", wrong)):
+        where = {"model": model, "target": target}
+        yield Row("auroc of p_reconsider", {**where, "lead": 1.0}, auroc(own, labels, clusters))
+        yield Row(
+            "auroc within levels of p_reconsider",
+            {**where, "lead": 1.0},
+            within_levels_auroc(own, labels, levels, clusters),
+        )
+        for lead in LEADS:
+            at = {**where, "lead": float(lead)}
+            values = [t.readings[f"probe_{lead}"] for t in baseline]
+            yield Row("auroc of probe", at, auroc(values, labels, clusters))
+            yield Row("auroc within levels of probe", at, within_levels_auroc(values, labels, levels, clusters))
+            if target == "reconsiders":
+                yield Row(
+                    "auroc of shuffled_labels",
+                    at,
+                    auroc_over_deals([t.readings[f"shuffled_labels_{lead}"] for t in baseline], labels),
+                    "control",
+                )
+                for name in MUST_BEAT:
+                    values = [t.readings[f"{name}_{lead}"] for t in baseline]
+                    yield Row(f"auroc of {name}", at, auroc(values, labels, clusters), "control")
+
+
+def _arm_rows(model: str, tested: Sequence[Trial]) -> Iterator[Row]:
+    for condition, strength in sorted({(t.condition, t.strength) for t in tested}):
+        cell = [t for t in tested if (t.condition, t.strength) == (condition, strength)]
+        clusters = [f"random {t.draw}" if t.draw is not None else t.cluster for t in cell]
+        where = {"model": model, "arm": condition, "strength": strength}
+        role = "control" if condition in ("baseline", "random_direction", "prompting") else "secondary"
+        told = [t.outcomes["reconsidered"] is not None for t in cell]
+        yield Row("answered", where, proportion(told, clusters), "detail")
+        for measure in MEASURES:
+            values = [_value(trial, measure) for trial in cell]
+            known = [(float(value), name) for value, name in zip(values, clusters, strict=True) if value is not None]
+            numbers, names = [value for value, _ in known], [name for _, name in known]
+            rate = measure != "p_reconsider"
+            estimate = proportion([number > 0 for number in numbers], names) if rate else mean(numbers, names)
+            yield Row(measure, where, estimate, role)
+
+
+def _correction_rows(model: str, tested: Sequence[Trial]) -> Iterator[Row]:
+    """Keeping right answers and repairing wrong ones, and what an answer drawn anew would do (the resampling null)."""
+    for condition in sorted(
+        {t.condition for t in tested if t.condition.startswith("persona") or t.condition in ("baseline", "prompting")}
+    ):
+        cell = _of(tested, condition)
+        where = {"model": model, "arm": condition}
+        right = [t for t in cell if t.outcomes["first_right"]]
+        wrong = [t for t in cell if not t.outcomes["first_right"]]
+        yield Row("keeps right answers", where, proportion(_labels(right, "final_right"), _clusters(right)))
+        yield Row("repairs wrong answers", where, proportion(_labels(wrong, "final_right"), _clusters(wrong)))
+        p = np.array([t.readings["p_right"] for t in cell if t.readings.get("p_right") is not None])
+        if len(p) and 0 < p.mean() < 1:
+            keep, repair = float((p**2).mean() / p.mean()), float((p * (1 - p)).mean() / (1 - p.mean()))
+            method = "from the model's own probabilities, no interval"
+            yield Row(
+                "keeps right answers, drawing anew",
+                where,
+                Estimate(keep, None, None, len(p), len(p), method),
+                "control",
+            )
+            yield Row(
+                "repairs wrong answers, drawing anew",
+                where,
+                Estimate(repair, None, None, len(p), len(p), method),
+                "control",
+            )
+
+
+def _swing(tested: Sequence[Trial], condition: str) -> Estimate:
+    """P(reconsider) at the strongest push towards it minus at the strongest away, question by question."""
+    cell = [t for t in _of(tested, condition) if t.readings["p_reconsider"] is not None]
+    strengths = sorted({t.strength for t in cell})
+    if len(strengths) < 2:
+        return missing("two strengths are needed")
+    low, high = ({(t.item, t.draw): t for t in cell if t.strength == at} for at in (strengths[0], strengths[-1]))
+    keys = sorted(set(low) & set(high), key=str)
+    pairs = [(high[key].readings["p_reconsider"], low[key].readings["p_reconsider"]) for key in keys]
+    return paired_difference(pairs, [f"random {draw}" if draw is not None else item for item, draw in keys])
+
+
+def _rank(tested: Sequence[Trial]) -> tuple[float, int]:
+    """One-sided rank of the direction's swing among the random directions', and how many there are."""
+    stray = _of(tested, "random_direction")
+    draws = sorted({t.draw for t in stray if t.draw is not None})
+    swings = [_swing([t for t in stray if t.draw == draw], "random_direction").value for draw in draws]
+    known = [value for value in swings if value is not None]
+    target = _swing(tested, "push").value
+    return (rank_among(target, known), len(known)) if target is not None else (1.0, len(known))
+
+
+def _accuracy_gained(tested: Sequence[Trial]) -> Estimate:
+    """Final accuracy at the strongest push towards reconsidering minus without a push, question by question."""
+    plain = {t.item: t for t in _of(tested, "baseline")}
+    pushed = _of(tested, "push")
+    top = max((t.strength for t in pushed), default=0.0)
+    both = [(t, plain[t.item]) for t in pushed if t.strength == top and t.item in plain]
+    pairs = [(float(t.outcomes["final_right"]), float(base.outcomes["final_right"])) for t, base in both]
+    return paired_difference(pairs, [t.cluster for t, _ in both])
+
+
+def _checks(found: Findings, tested: Sequence[Trial], suffix: str) -> Iterator[Check]:
+    plain = one(found, "reconsidered", arm="baseline")
+    yield Check(
+        "baseline",
+        None if plain.value is None else 0.02 < plain.value < 0.98,
+        f"without a push it reconsiders {plain.percent} of the time: there is room both ways{suffix}",
+    )
+    rank, draws = _rank(tested)
+    beats = rank <= 1 / (draws + 1) + 1e-9
+    yield Check(
+        "random_direction",
+        beats if draws else None,
+        f"its direction swings reconsidering {'more than' if beats else 'no more than'} each of {draws} random ones "
+        f"(p {rank:.3f}){suffix}",
+    )
+    asked = difference(one(found, "reconsidered", arm="prompting"), plain)
+    yield Check(
+        "prompting",
+        asked.above(0) if asked.known else None,
+        f"asked in words to check, it reconsiders {asked} more often{suffix}",
+    )
+    dealt = [row.estimate.value for row in found.select("auroc of shuffled_labels") if row.estimate.value is not None]
+    centre = float(np.mean(dealt)) if dealt else float("nan")
+    yield Check(
+        "shuffled_labels",
+        abs(centre - 0.5) < 0.1 if dealt else None,
+        f"probes on shuffled labels average AUROC {centre:.2f}; more than 0.1 from 0.5 would be a leak{suffix}",
+    )
+    baseline = _with(_of(tested, "baseline"), "probe_1")
+    for name, label in MUST_BEAT.items():
+        gap = auroc_difference(
+            [t.readings["probe_1"] for t in baseline],
+            [t.readings[f"{name}_1"] for t in baseline],
+            _labels(baseline, "reconsidered"),
+            _clusters(baseline),
+        )
+        yield Check(
+            name,
+            gap.above(0) if gap.known else None,
+            f"one token ahead, the probe beats the {label} by {gap} AUROC{suffix}",
+        )
+
+
+def _sentence(model: str, found: Findings) -> str:
+    ahead = [one(found, "auroc of probe", target="reconsiders", lead=float(lead)) for lead in (1, 4)]
+    wrong = one(found, "auroc of probe", target="wrong", lead=1.0)
+    swing, gained = (
+        one(found, "reconsidering pushed beyond random"),
+        one(found, "accuracy gained at the strongest push"),
+    )
+    text = (
+        f"{model}: a probe tells one token ahead that it will reconsider with AUROC {ahead[0]}, four ahead with "
+        f"{ahead[1]}, and that its answer is wrong with {wrong}. Pushing along the direction moves the probability of "
+        f"reconsidering by {swing} more than random directions do"
+    )
+    follows = "rises" if gained.above(0) else "falls" if gained.below(0) else "does not clearly change"
+    text += f"; at the strongest push accuracy {follows} ({gained})."
+    personas = sorted(
+        {
+            str(row.where["arm"])
+            for row in found.select("keeps right answers")
+            if str(row.where["arm"]).startswith("persona")
+        }
+    )
+    parts = [
+        f"{arm.removeprefix('persona ')}: keeps {one(found, 'keeps right answers', arm=arm).percent} of right answers, "
+        f"repairs {one(found, 'repairs wrong answers', arm=arm).percent} of wrong ones"
+        for arm in ("baseline", *personas)
+    ]
+    return f"{text} {'; '.join(parts)}."
+
+
+def _of(trials: Sequence[Trial], condition: str) -> list[Trial]:
+    return [trial for trial in trials if trial.condition == condition]
+
+
+def _with(trials: Sequence[Trial], reading: str) -> list[Trial]:
+    return [trial for trial in trials if trial.readings.get(reading) is not None]
+
+
+def _labels(trials: Sequence[Trial], outcome: str) -> list[bool]:
+    return [bool(trial.outcomes[outcome]) for trial in trials]
+
+
+def _clusters(trials: Sequence[Trial]) -> list[str]:
+    return [trial.cluster for trial in trials]
+
+
+def _value(trial: Trial, measure: str) -> float | bool | None:
+    return trial.readings.get(measure) if measure == "p_reconsider" else trial.outcomes[measure]
+
+
+def one(found: Findings, measure: str, **where: str | float) -> Estimate:
+    rows = list(found.select(measure, **where))
+    return rows[0].estimate if rows else missing("not measured")

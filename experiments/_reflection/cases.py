@@ -1,0 +1,75 @@
+"""One answered question with what became of the answer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from introlab.activations import Text, next_token_logprobs
+from introlab.bench import Bench
+from introlab.errors import InputError
+from introlab.generation import Generation, Request
+from introlab.tasks import Question, single_tokens
+from probes.reflection import Reflection
+
+
+@dataclass(frozen=True)
+class Case:
+    """One answered question with what became of the answer."""
+
+    question: Question
+    request: Request
+    generation: Generation
+    reflection: Reflection | None
+    p_right: float | None
+    """Probability of the right answer where the first answer was drawn; only for texts without a push."""
+
+    @property
+    def item(self) -> str:
+        return self.question.id
+
+    @property
+    def decision(self) -> int:
+        """Absolute position of the decision token."""
+        assert self.reflection is not None
+        return len(self.request.prompt) + self.reflection.decision
+
+    def text(self) -> Text:
+        return Text((*self.request.prompt, *self.generation.tokens), len(self.request.prompt), self.item)
+
+    @property
+    def wrong(self) -> bool:
+        assert self.reflection is not None
+        return self.reflection.first != self.question.answer.lower()
+
+
+def decided(cases: Sequence[Case]) -> list[Case]:
+    """Cases that gave an answer and went on, or ended, after it."""
+    return [case for case in cases if case.reflection is not None]
+
+
+def goes_on(cases: Sequence[Case]) -> list[bool]:
+    """Whether each reconsidered."""
+    return [bool(case.reflection and case.reflection.reconsidered) for case in cases]
+
+
+def probabilities_of_right(
+    bench: Bench, chunk: Sequence[tuple[Request, Generation]], found: Sequence[Reflection | None]
+) -> list[float | None]:
+    """Probability of the right answer at the token where the first answer was drawn; None under a push, without an
+    answer, or where the right answer is more than one token."""
+    wanted: dict[int, tuple[Text, tuple[int, ...]]] = {}
+    for index, ((request, generation), reflection) in enumerate(zip(chunk, found, strict=True)):
+        if reflection is None or request.interventions:
+            continue
+        try:
+            answers = single_tokens(bench.model, [request.note["question"].answer])
+        except InputError:
+            continue
+        ids = (*request.prompt, *generation.tokens[: reflection.first_token])
+        wanted[index] = Text(ids, len(request.prompt), request.item), answers[request.note["question"].answer]
+    if not wanted:
+        return [None] * len(chunk)
+    log_p = next_token_logprobs(bench.model, [text for text, _ in wanted.values()], batch_size=bench.batch_size)
+    values = {
+        index: float(row[list(ids)].exp().sum()) for (index, (_, ids)), row in zip(wanted.items(), log_p, strict=True)
+    }
+    return [values.get(index) for index in range(len(chunk))]

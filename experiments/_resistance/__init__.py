@@ -1,0 +1,1 @@
+"""The rooms of steering_resistance: analysis, figures, simulation."""

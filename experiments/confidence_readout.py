@@ -1,0 +1,230 @@
+"""Confidence three ways - of the token, of a probe, in words - against being right."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from experiments._confidence import analysis
+from experiments._confidence.simulation import simulated
+from introlab.activations import Activations, Text, mean_over, next_token_logprobs, read
+from introlab.bench import Bench
+from introlab.chat import assistant, user
+from introlab.experiment import Experiment, Size
+from introlab.findings import Findings
+from introlab.generation import Generation, Request
+from introlab.sites import Site
+from introlab.tasks import SPLITS, Question, Split
+from introlab.trials import Trial
+from probes.baselines import numbers_only, shuffled, text_only
+from probes.confidence import find_answer, stated_confidence
+from probes.linear import fit_best, fit_logistic
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+ANSWER_ROOM = 12
+MASS_NEEDED = 0.5
+"""A reply with less probability on the confidence words did not answer in kind, and states nothing."""
+
+
+@dataclass(frozen=True)
+class _Case:
+    """A question, answered: where the answer stands, whether it is right, what was read beside it."""
+
+    question: Question
+    prompt: tuple[int, ...]
+    generation: Generation
+    at: int | None
+    right: bool | None
+    readings: dict[str, float | None]
+
+    @property
+    def position(self) -> int:
+        """Absolute position that predicts the answer (or the first new token, where there is no answer)."""
+        return len(self.prompt) - 1 + (self.at or 0)
+
+    def text(self) -> Text:
+        return Text((*self.prompt, *self.generation.tokens), len(self.prompt), self.question.id)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfidenceReadout(Experiment):
+    """Does the model know when it is right, and does what it says agree with what can be read inside it?
+
+    Three confidences of one answer, side by side: the probability of the answer token, a linear probe where that
+    token is predicted, and what the model says when asked how sure it is. The probe is fitted on one set of
+    questions, its layer chosen on a second, and everything reported on a third; no person or sum is in two.
+    """
+
+    primary: ClassVar[str] = "auroc of stated_after"
+    null: ClassVar[float] = 0.5
+    controls: ClassVar[tuple[str, ...]] = ("shuffled_labels", "text_only", "length", "position", "embedding")
+    debug: ClassVar = {"fit": 60, "tune": 40, "test": 60, "shuffles": 3}
+    models: ClassVar[tuple[str, ...]] = ("organism:reflective",)
+
+    fit: int = 500
+    """Questions the probe is fitted on."""
+    tune: int = 240
+    """Questions its layer is chosen on."""
+    test: int = 480
+    """Questions everything is reported on."""
+    shuffles: int = 20
+    """Probes fitted on shuffled labels."""
+    seed: int = 0
+
+    def size(self, bench: Bench) -> Size:
+        texts = sum(len(self._questions(bench, split)) for split in SPLITS)
+        return Size(texts, texts * ANSWER_ROOM)
+
+    def trials(self, bench: Bench) -> Iterator[Trial]:
+        cases: dict[Split, list[_Case]] = {}
+        for split in ("extract", "calibrate"):
+            cases[split] = self._answered(bench, split)
+            yield from (self._trial(bench, case, split) for case in cases[split])
+        readers = self._readers(bench, cases["extract"], cases["calibrate"])
+        cases["test"] = self._answered(bench, "test")
+        for case, extra in zip(cases["test"], readers(cases["test"]), strict=True):
+            yield self._trial(bench, case, "test", extra)
+
+    def _questions(self, bench: Bench, split: Split) -> list[Question]:
+        """Evenly from every kind of question there is."""
+        limit = {"extract": self.fit, "calibrate": self.tune, "test": self.test}[split]
+        kinds = sorted({question.kind for question in bench.materials.questions})
+        return [one for kind in kinds for one in bench.materials.pick(split, kind=kind, limit=-(-limit // len(kinds)))]
+
+    def _answered(self, bench: Bench, split: Split) -> list[_Case]:
+        model, wording = bench.model, bench.materials.wording
+        requests = [
+            Request(
+                tuple(model.ids([user(one.text)], room=ANSWER_ROOM)),
+                one.id,
+                max_new=ANSWER_ROOM,
+                temperature=0,
+                note=one,
+            )
+            for one in self._questions(bench, split)
+        ]
+        found = []
+        for request, generation in bench.generate(requests, stage=f"answers, {split} questions"):
+            answer = find_answer(model, generation.tokens, wording)
+            found.append((request, generation, answer))
+        found.sort(key=lambda each: each[0].item)  # the order of work must not matter further on
+        said = _said(bench, [(request.note, model.text(generation.tokens)) for request, generation, _ in found])
+        return [
+            _Case(
+                question=request.note,
+                prompt=request.prompt,
+                generation=generation,
+                at=answer.token if answer else None,
+                right=answer.answer == request.note.answer.lower() if answer else None,
+                readings={
+                    "token_confidence": float(np.exp(generation.logprobs[answer.token])) if answer else None,
+                    **stated,
+                },
+            )
+            for (request, generation, answer), stated in zip(found, said, strict=True)
+        ]
+
+    def _readers(self, bench: Bench, extract: Sequence[_Case], calibrate: Sequence[_Case]):
+        """Fit the probe and all its baselines; returns what reads them off other cases."""
+        extract = [case for case in extract if case.right is not None]
+        calibrate = [case for case in calibrate if case.right is not None]
+        right = [bool(case.right) for case in extract]
+        groups = [case.question.group for case in extract]
+        sites = [Site(layer) for layer in range(bench.model.n_layers)]
+        train, tune = self._activations(bench, extract, sites), self._activations(bench, calibrate, sites)
+        tuned = [bool(case.right) for case in calibrate]
+        probe = fit_best(
+            [train[site] for site in sites], right, [tune[site] for site in sites], tuned, model=bench.model
+        )
+        site = probe.direction.site
+        deals = [
+            fit_logistic(train[site], shuffled(right, groups, seed=deal), model=bench.model)
+            for deal in range(self.shuffles)
+        ]
+        embedding = fit_logistic(_embeddings(bench, extract), right, model=bench.model)
+
+        def readings(cases: Sequence[_Case]) -> list[dict[str, object]]:
+            probe.direction.check_unseen([case.question.id for case in cases])
+            here = self._activations(bench, cases, [site])
+            columns = {
+                "probed_confidence": probe(here[site]).tolist(),
+                "embedding": embedding(_embeddings(bench, cases)).tolist(),
+                "text_only": text_only([c.question.text for c in extract], right, [c.question.text for c in cases]),
+                "length": numbers_only([len(c.prompt) for c in extract], right, [len(c.prompt) for c in cases]),
+                "position": numbers_only([c.position for c in extract], right, [c.position for c in cases]),
+                "shuffled_labels": np.stack([deal(here[site]).numpy() for deal in deals], axis=1)
+                .astype(float)
+                .tolist(),
+                "probe_layer": [site.layer] * len(cases),
+            }
+            return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+        return readings
+
+    def _activations(self, bench: Bench, cases: Sequence[_Case], sites: Sequence[Site]) -> dict[Site, Activations]:
+        read_off = read(
+            bench.model,
+            [case.text() for case in cases],
+            sites,
+            [[case.position] for case in cases],
+            batch_size=bench.batch_size,
+        )
+        return {site: values for (site, _), values in read_off.items()}
+
+    def _trial(self, bench: Bench, case: _Case, split: Split, extra: dict[str, object] | None = None) -> Trial:
+        return Trial(
+            experiment=self.name(),
+            model=bench.model.name,
+            item=case.question.id,
+            cluster=case.question.group,
+            split=split,
+            condition="baseline",
+            prompt=bench.model.text(case.prompt),
+            text=bench.model.text(case.generation.tokens),
+            tokens=case.generation.tokens,
+            readings={**case.readings, **(extra or {})},
+            outcomes={"right": case.right, "kind": case.question.kind, "level": case.question.level},
+        )
+
+    def analyze(self, trials: Sequence[Trial]) -> Findings:
+        return analysis.findings(trials)
+
+    def draw(self, findings: Findings) -> "dict[str, Figure]":
+        from experiments._confidence.figures import draw
+
+        return draw(findings)
+
+    def simulate(self, effect: float, seed: int, fault: str | None = None) -> list[Trial]:
+        """240 questions about 80 people: every signal is twice `effect` standard deviations higher on right answers."""
+        return simulated(self.name(), effect, seed, fault)
+
+
+def _said(bench: Bench, answered: Sequence[tuple[Question, str]]) -> list[dict[str, float | None]]:
+    """What it says about its confidence: asked before the answer, and asked after it."""
+    model, wording = bench.model, bench.materials.wording
+    before = [
+        model.ids([user(wording.ask_before.format(subject=question.subject))], room=1) for question, _ in answered
+    ]
+    after = [
+        model.ids([user(question.text), assistant(text), user(wording.ask_after)], room=1)
+        for question, text in answered
+    ]
+    columns: dict[str, list[float | None]] = {}
+    for name, prompts in (("stated_before", before), ("stated_after", after)):
+        texts = [Text(tuple(ids), len(ids), question.id) for ids, (question, _) in zip(prompts, answered, strict=True)]
+        value, mass = stated_confidence(model, wording, next_token_logprobs(model, texts, batch_size=bench.batch_size))
+        columns[name] = [v if m >= MASS_NEEDED else None for v, m in zip(value.tolist(), mass.tolist(), strict=True)]
+        if name == "stated_after":
+            columns["stated_mass"] = list(mass.tolist())
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def _embeddings(bench: Bench, cases: Sequence[_Case]) -> Activations:
+    """What enters the first block, averaged over the question: all a probe can know before the model computes."""
+    spans = [(0, len(case.prompt)) for case in cases]
+    return mean_over(
+        bench.model, [case.text() for case in cases], Site(0, "resid_pre"), spans, batch_size=bench.batch_size
+    )
