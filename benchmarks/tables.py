@@ -1,0 +1,92 @@
+"""Runs the demo as a user would, and writes what it printed into README.md and docs/results.md: `make tables`."""
+
+import json
+import os
+import re
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from experiments import find
+from introlab.findings import Findings, Row
+from introlab.runs import Run
+from introlab.tables import NOTE, laid_out, markdown, text_table
+
+ROOT = Path(__file__).parent.parent
+README, RESULTS, FIGURE = ROOT / "README.md", ROOT / "docs" / "results.md", ROOT / "docs" / "steering_resistance.png"
+EXPERIMENTS = ("confidence_readout", "steering_resistance", "reflection_and_personas")
+
+
+def main() -> None:
+    folder = Path(tempfile.mkdtemp()) / "demo"
+    started = time.perf_counter()
+    subprocess.run([sys.executable, "-m", "experiments", "demo", "--out", str(folder)], cwd=ROOT, check=True)
+    seconds = time.perf_counter() - started
+    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    runs = {name: Run.open(folder / name) for name in EXPERIMENTS}
+    cost = f"Wall time {seconds:.0f} s, peak memory {memory:.0f} MB, on {os.cpu_count()} cores without a GPU."
+    replace(README, "demo", f"{cost}\n\n" + "\n\n".join(short(run) for run in runs.values()))
+    RESULTS.write_text(whole(runs, cost), encoding="utf-8")
+    picture(runs["steering_resistance"])
+    shutil.rmtree(folder.parent)
+
+
+def short(run: Run) -> str:
+    """The question, the answer, and the rows a reader wants first."""
+    kind, findings = find(run.manifest["experiment"]), run.findings
+    tables = "\n\n".join(markdown(table) for table in laid_out(wanted(kind.name(), findings)))
+    return f"**{kind.question()}**\n\n{findings.answer}\n\n{tables}\n\n<sub>{NOTE}</sub>"
+
+
+def wanted(name: str, findings: Findings) -> list[Row]:
+    keep = {
+        "confidence_readout": lambda row: row.measure.startswith("auroc of"),
+        "steering_resistance": lambda row: (
+            row.measure in ("off_share", "announced", "returned of intruded", "incoherent")
+        ),
+        "reflection_and_personas": lambda row: (
+            row.measure.startswith("auroc of")
+            or row.measure
+            in ("reconsidered", "final_right", "keeps right answers", "repairs wrong answers", "p_reconsider")
+        ),
+    }[name]
+    return [row for row in findings.rows if row.role != "detail" and (row.role == "primary" or keep(row))]
+
+
+def whole(runs: dict[str, Run], cost: str) -> str:
+    parts = [f"# Results of `make demo`\n\nWritten by `make tables`. {cost}"]
+    for run in runs.values():
+        manifest = run.manifest
+        parts.append(
+            f"## {find(manifest['experiment']).question()}\n\n"
+            f"{run.findings.answer}\n\n```\n{text_table(run.findings)}\n```"
+        )
+    versions = json.dumps(next(iter(runs.values())).manifest["versions"])
+    return "\n\n".join([*parts, f"Versions: `{versions}`"]) + "\n"
+
+
+def replace(path: Path, name: str, text: str) -> None:
+    """Write between the two markers of that name."""
+    start, stop = f"<!-- {name}: written by make tables -->", f"<!-- end of {name} -->"
+    old = path.read_text(encoding="utf-8")
+    new = re.sub(re.escape(start) + ".*?" + re.escape(stop), lambda _: f"{start}\n{text}\n{stop}", old, flags=re.DOTALL)
+    path.write_text(new, encoding="utf-8")
+
+
+def picture(run: Run) -> None:
+    """One figure of a real result, as a picture; left as it is where kaleido is not installed."""
+    import plotly.io as pio
+
+    figure = pio.from_json((run.folder / "figures" / "verdict.json").read_text(encoding="utf-8"))
+    try:
+        figure.write_image(FIGURE, width=900, height=430, scale=2)
+    except (ImportError, ValueError, RuntimeError) as error:
+        sys.stderr.write(f"no picture: {error}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,209 @@
+"""Every command does its work or says in one message what is wrong; exit codes mean something."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file, save_file
+
+from experiments.__main__ import COULD_NOT_GO_ON, STOPPED, WRONG_INPUT
+from introlab.models import organism_folder
+from introlab.runs import Run
+
+ROOT = Path(__file__).parent.parent
+
+
+def small_run(command, *more):
+    return command(
+        "run",
+        "confidence-readout",
+        "--small",
+        "--quiet",
+        "--fit",
+        "40",
+        "--tune",
+        "24",
+        "--test",
+        "40",
+        "--shuffles",
+        "2",
+        *more,
+    )
+
+
+def test_a_run_writes_a_whole_folder_and_a_report_can_be_made_anew(command, tmp_path):
+    code, out, _ = small_run(command, "--out", "r")
+    assert code == 0 and "auroc of stated_after *" in out and "report:" in out
+    run = Run.open(tmp_path / "r")
+    assert (
+        run.complete
+        and run.manifest["parameters"]["fit"] == 40
+        and set(run.manifest["passed"]) == {"fit", "tune", "test", "shuffles"}
+    )
+    facts = run.manifest["models"]["organism:reflective"]
+    assert facts["fingerprint"] and facts["dtype"] == "float32"
+    before = (run.folder / "findings.json").read_bytes()
+    assert command("report", "r")[0] == 0
+    assert (run.folder / "findings.json").read_bytes() == before
+
+
+def test_json_is_json(command):
+    code, out, _ = small_run(command, "--out", "r", "--json")
+    found = json.loads(out)
+    assert code == 0 and found["folder"] == "r" and any(row["role"] == "primary" for row in found["rows"])
+    for name in ("list", "models", "doctor"):
+        code, out, _ = command(name, "--json")
+        assert code == 0 and json.loads(out)
+
+
+def test_flags_come_from_the_experiments_own_fields(command):
+    code, out, _ = command("run", "steering-resistance", "--help")
+    assert code == 0 and "--verdict-strength" in out and "--model" in out
+    code, _, err = command("run", "steering-resistance", "--colour", "red")
+    assert code == WRONG_INPUT and "colour" in err
+
+
+def test_a_path_with_a_space(command, tmp_path):
+    assert small_run(command, "--out", "my runs/first one")[0] == 0
+    assert (tmp_path / "my runs" / "first one" / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["dance"], "unknown command"),
+        (["run"], "which experiment?"),
+        (["run", "telepathy"], "unknown experiment"),
+        (["run", "confidence-readout", "--model", "organism:nobody"], "unknown organism"),
+        (["run", "confidence-readout", "--model", "./nothing"], "no model folder"),
+        (["run", "confidence-readout", "--model", "organism:base", "organism:base"], "named twice"),
+        (["run", "confidence-readout", "--materials", "nothing"], "cannot be read"),
+        (["run", "steering-resistance", "--small", "--layer", "17"], "no layer 17"),
+        (["report", "nothing"], "not a run folder"),
+        (["read", "--texts", "nothing.jsonl", "--out", "x"], "cannot be read"),
+        (["read", "--texts", "t.jsonl", "--out", "x", "--site", "attention[2]"], "not a site"),
+        (["read", "--texts", "t.jsonl", "--out", "x", "--site", "resid_post[9]"], "no layer 9"),
+        (["organisms", "train", "unicorn"], "unknown organism"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_bad_input_is_one_clear_error(command, tmp_path, arguments, says):
+    (tmp_path / "t.jsonl").write_text('{"id": "1", "prompt": "hello"}\n')
+    code, _, err = command(*arguments)
+    assert code == WRONG_INPUT and says in err and "Traceback" not in err
+    assert {path.name for path in tmp_path.iterdir()} <= {"t.jsonl", "runs"} and not list(tmp_path.rglob("COMPLETE"))
+
+
+def test_a_folder_in_use_and_a_folder_that_cannot_be(command, tmp_path):
+    assert small_run(command, "--out", "r")[0] == 0
+    before = (tmp_path / "r" / "trials.jsonl").read_bytes()
+    code, _, err = small_run(command, "--out", "r")
+    assert code == COULD_NOT_GO_ON and "a run here already" in err
+    assert (tmp_path / "r" / "trials.jsonl").read_bytes() == before
+    (tmp_path / "file").write_text("")
+    code, _, err = small_run(command, "--out", "file/run")
+    assert code == COULD_NOT_GO_ON and "cannot be written" in err
+
+
+def test_nan_in_a_model_is_reported(command, tmp_path):
+    """A copy of an organism with one weight broken."""
+    shutil.copytree(organism_folder() / "reflective", tmp_path / "broken")
+    weights = load_file(tmp_path / "broken" / "model.safetensors")
+    weights["model.layers.1.mlp.down_proj.weight"][0, 0] = float("nan")
+    save_file(weights, tmp_path / "broken" / "model.safetensors", metadata={"format": "pt"})
+    (tmp_path / "t.jsonl").write_text('{"id": "1", "prompt": "hello"}\n')
+    code, _, err = command("read", "--texts", "t.jsonl", "--out", "x", "--model", "./broken")
+    assert code == COULD_NOT_GO_ON and "NaN" in err
+    code, _, err = command("run", "confidence-readout", "--small", "--quiet", "--model", "./broken", "--out", "r")
+    assert code == COULD_NOT_GO_ON and "NaN" in err
+
+
+def test_a_local_copy_of_a_model_runs_through_the_same_path(command, tmp_path):
+    """What a user does with a model of their own: a local folder, and materials to ask it with."""
+    shutil.copytree(organism_folder() / "reflective", tmp_path / "mine")
+    (tmp_path / "mine" / "organism.json").unlink()
+    materials = str(organism_folder().parent / "materials")
+    code, out, _ = small_run(command, "--out", "r", "--model", "./mine", "--materials", materials)
+    assert code == 0 and "./mine" in out
+
+
+def test_a_model_without_any_answers_is_told_so(command, family_folder):
+    """A tiny random model with the general questions: it never answers in kind, and the run says what is missing."""
+    code, _, err = command(
+        "run", "confidence-readout", "--small", "--quiet", "--model", str(family_folder("llama")), "--out", "r"
+    )
+    assert code == WRONG_INPUT and "both classes" in err
+
+
+def test_ctrl_c_keeps_what_is_done(tmp_path):
+    """A real process, a real signal, in the middle of writing."""
+    arguments = [
+        sys.executable,
+        "-m",
+        "experiments",
+        "run",
+        "confidence-readout",
+        "--batch-size",
+        "4",
+        "--out",
+        str(tmp_path / "r"),
+    ]
+    process = subprocess.Popen(
+        arguments, cwd=ROOT, stderr=subprocess.PIPE, text=True, env={**os.environ, "TQDM_DISABLE": "1"}
+    )
+    trials = tmp_path / "r" / "trials.jsonl"
+    for _ in range(600):
+        if trials.exists() and trials.stat().st_size > 0:
+            break
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    kept = list(Run.open(tmp_path / "r").trials())
+    assert process.returncode == STOPPED
+    assert f"{len(kept)} finished trials stay in" in err and len(kept) > 0 and "Traceback" not in err
+    assert not (tmp_path / "r" / "COMPLETE").exists()
+
+
+def test_help_names_every_command(command):
+    code, out, _ = command()
+    assert code == 0
+    for name in ("demo", "list", "run", "report", "models", "read", "fit", "steer", "doctor", "organisms"):
+        assert f"  {name} " in out
+
+
+def test_doctor_finds_the_organisms_well(command):
+    code, out, _ = command("doctor")
+    assert code == 0 and "ok    organism:reflective" in out and "fail" not in out
+
+
+def test_doctor_says_how_to_mend(command, monkeypatch):
+    monkeypatch.setattr(
+        "experiments._cli.doctor.version", lambda name: "4.3.0" if name == "transformer-lens" else "1.0"
+    )
+    code, out, _ = command("doctor")
+    assert code == WRONG_INPUT and 'pip install "transformer-lens<4"' in out
+
+
+def test_the_preflight_says_how_much(command, capsys):
+    code, _, err = command(
+        "run",
+        "confidence-readout",
+        "--small",
+        "--fit",
+        "40",
+        "--tune",
+        "24",
+        "--test",
+        "40",
+        "--shuffles",
+        "2",
+        "--out",
+        "r",
+    )
+    assert code == 0 and "texts on 1 model" in err and "MB" in err

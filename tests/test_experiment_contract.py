@@ -1,0 +1,171 @@
+"""What every experiment must do, asked of each one found, without being told about it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from experiments import discover, find
+from introlab.bench import Bench
+from introlab.errors import InputError
+from introlab.models import load
+from introlab.tasks import materials_for
+
+ROOT = Path(__file__).parent.parent
+EXPERIMENTS = sorted(discover().values(), key=lambda kind: kind.name())
+each = pytest.mark.parametrize("kind", EXPERIMENTS, ids=lambda kind: kind.name())
+WITH_FAULTS = [(kind, control) for kind in EXPERIMENTS for control in kind.controls]
+
+
+@pytest.fixture(scope="module")
+def finished():
+    """Debug-size trials of every experiment on its first organism, written once."""
+    made = {}
+
+    def run(kind):
+        if kind not in made:
+            model = load(kind.models[0], device="cpu")
+            made[kind] = list(kind.debug_size().trials(Bench(model, materials_for(model))))
+        return made[kind]
+
+    return run
+
+
+def test_there_is_one_for_each_question_of_the_lab():
+    assert {kind.name() for kind in EXPERIMENTS} >= {
+        "confidence_readout",
+        "steering_resistance",
+        "reflection_and_personas",
+    }
+
+
+@each
+def test_it_asks_a_question(kind):
+    assert kind.question().endswith("?") and len(kind.question()) > 20
+
+
+@each
+def test_parameters_are_fields_with_defaults_and_read_back(kind):
+    small = kind.debug_size()
+    assert kind.from_parameters(json.loads(json.dumps(small.parameters()))) == small
+    assert set(small.passed_parameters()) <= set(kind.debug)
+    with pytest.raises(InputError, match="unknown parameters"):
+        kind.from_parameters({"colour": "red"})
+
+
+@each
+def test_its_trials_and_findings_are_whole(kind, finished):
+    trials = finished(kind)
+    assert len({trial.id for trial in trials}) == len(trials)
+    assert any(trial.split == "test" for trial in trials)
+    findings = kind.debug_size().analyze(trials)
+    assert findings.answer
+    assert {row.measure for row in findings.primary} == {kind.primary}
+    assert {check.control for check in findings.checks} == set(kind.controls)
+    assert kind.debug_size().draw(findings)
+    json.dumps(findings.as_json(), allow_nan=False)
+
+
+@each
+def test_its_preflight_counts_what_it_writes(kind, finished):
+    model = load(kind.models[0], device="cpu")
+    size = kind.debug_size().size(Bench(model, materials_for(model)))
+    written = [trial for trial in finished(kind) if trial.tokens]
+    assert size.texts == len(written)
+    assert sum(len(trial.tokens) for trial in written) <= size.tokens
+
+
+@each
+def test_splits_share_no_item(kind, finished):
+    """What was fitted or tuned on is never tested."""
+    seen = {}
+    for trial in finished(kind):
+        seen.setdefault(trial.split, set()).add(trial.prompt)
+    assert not seen["test"] & {prompt for split in seen if split != "test" for prompt in seen[split]}
+
+
+@each
+def test_a_steered_experiment_has_its_arms_and_receipts(kind, finished):
+    trials = finished(kind)
+    steered = [trial for trial in trials if trial.receipts]
+    if not steered:
+        return
+    conditions = {trial.condition for trial in trials}
+    assert {"baseline", "random_direction", "prompting"} <= conditions
+    draws = {trial.draw for trial in trials if trial.condition == "random_direction"}
+    assert len(draws) >= 3 and kind().random_directions == 20
+    for trial in trials:
+        assert bool(trial.receipts) == (trial.condition in ("push", "random_direction"))
+        for receipt in trial.receipts:
+            assert receipt.touched > 0 and receipt.share > 0 and receipt.status == "applied"
+            assert {"raw", "natural", "share"} <= set(receipt.edit), "strength in its three units"
+
+
+AGAIN = """
+import json, sys
+from experiments import find
+from introlab.bench import Bench
+from introlab.models import load
+from introlab.tasks import materials_for
+kind = find(sys.argv[1])
+model = load(kind.models[0], device="cpu")
+bench = Bench(model, materials_for(model), batch_size=5, shuffle=11)
+for trial in kind.debug_size().trials(bench):
+    print(trial.to_line())
+"""
+
+
+@each
+def test_another_process_batch_size_and_order_give_the_same_trials(kind, finished, tmp_path):
+    """Tokens and outcomes are equal; readings to 1e-4 (float32 sums are done in another order)."""
+    done = subprocess.run(
+        [sys.executable, "-c", AGAIN, kind.name()], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    from introlab.trials import Trial
+
+    again = {trial.id: trial for trial in map(Trial.from_line, done.stdout.splitlines())}
+    assert set(again) == {trial.id for trial in finished(kind)}
+    for trial in finished(kind):
+        other = again[trial.id]
+        assert (trial.tokens, trial.text, trial.outcomes) == (other.tokens, other.text, other.outcomes)
+        for name, value in trial.readings.items():
+            assert other.readings[name] == (pytest.approx(value, abs=1e-4) if value is not None else None), name
+
+
+@each
+def test_it_finds_a_simulated_effect(kind):
+    """20 simulated runs with a plain effect: found in at least 18 (power .99 gives that all but once in 10,000)."""
+    found = 0
+    for seed in range(20):
+        findings = kind().analyze(kind().simulate(1.0, seed))
+        found += all(row.estimate.above(kind.null) for row in findings.primary)
+    assert found >= 18
+
+
+@each
+def test_it_rejects_a_simulated_null_at_its_rate(kind):
+    """A 95 % interval lies wholly above the null 2.5 % of the time; over 8 of 120 would come by luck once in 300."""
+    found = 0
+    for seed in range(120):
+        findings = kind().analyze(kind().simulate(0.0, seed))
+        found += any(row.estimate.above(kind.null) for row in findings.primary)
+    assert found <= 8
+
+
+@pytest.mark.parametrize(
+    ("kind", "control"), WITH_FAULTS, ids=lambda value: value if isinstance(value, str) else value.name()
+)
+def test_every_control_catches_its_planted_fault(kind, control):
+    """The check passes on an honest effect and fails on the same effect with the fault planted."""
+    honest = kind().analyze(kind().simulate(1.0, 3))
+    faulty = kind().analyze(kind().simulate(1.0, 3, fault=control))
+    assert honest.check(control).passed is True
+    assert faulty.check(control).passed is False
+
+
+def test_an_unknown_experiment_is_named_with_those_there_are():
+    with pytest.raises(InputError, match="confidence_readout"):
+        find("telepathy")
+    assert find("confidence-readout") is find("confidence_readout")

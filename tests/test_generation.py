@@ -1,0 +1,205 @@
+"""A text depends on its own identity alone: no difference in tokens is tolerated (organism, float32, greedy)."""
+
+import pytest
+import torch
+from tiny_models import FAMILIES
+
+from introlab.chat import user
+from introlab.directions import Direction
+from introlab.errors import ContextOverflow, InputError, NotFinite
+from introlab.generation import Request, generate
+from introlab.protocols import Intervention
+from introlab.sites import Site, Span
+from probes.readouts import Projection, TokenProbability
+from steering.dose import Dose
+from steering.edits import Add
+
+QUESTIONS = [
+    "what is the last digit of 3 + 8 + 5 ?",
+    "tell me about the sea .",
+    "describe the castle . also talk about the farm .",
+    "hello .",
+    "tell me the last digit of 9 + 9 + 1 + 4 .",
+    "explain the court .",
+    "who are you ?",
+    "2 + 7 + 4 + 1 + 9 ends in which digit ?",
+]
+
+
+def requests(model, temperature=0.0, push=True, max_new=30):
+    made = []
+    for index, question in enumerate(QUESTIONS):
+        steps = (intervention(model, 0.5 * (index % 3)),) if push and index % 3 else ()
+        made.append(
+            Request(
+                tuple(model.ids([user(question)])),
+                f"q{index}",
+                interventions=steps,
+                max_new=max_new,
+                temperature=temperature,
+            )
+        )
+    return made
+
+
+def intervention(model, natural, site=None):
+    site = site or Site(3)
+    vector = torch.randn(model.d_model, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+    one = Direction((vector / vector.norm()).float(), 15.0, site, model.fingerprint, model.family, "test", ("fit",))
+    return Intervention(Add(one, Dose.of(one, natural=natural, residual_norm=20.0)), site, Span.generated())
+
+
+def tokens(model, asked, **settings):
+    return {request.item: generation.tokens for request, generation in generate(model, asked, seed=3, **settings)}
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"batch_size": 1},
+        {"batch_size": 3},
+        {"cached": False},
+        {"padding": "right"},
+        {"padding": "right", "cached": False, "batch_size": 5},
+    ],
+    ids=["one by one", "threes", "uncached", "right pad", "right pad uncached fives"],
+)
+def test_the_same_tokens_however_it_is_run(organism, temperature, settings):
+    model = organism("reflective")
+    asked = requests(model, temperature)
+    assert tokens(model, asked) == tokens(model, asked, **settings)
+
+
+def test_the_same_tokens_in_any_order(organism):
+    model = organism("reflective")
+    asked = requests(model, temperature=1.0)
+    assert tokens(model, asked) == tokens(model, asked[::-1], batch_size=3)
+
+
+def test_strength_zero_equals_no_hook(organism):
+    model = organism("reflective")
+    plain = requests(model, push=False)
+    zero = [
+        Request(one.prompt, one.item, interventions=(intervention(model, 0.0),), max_new=30, temperature=0.0)
+        for one in plain
+    ]
+    one, other = ({r.item: g for r, g in generate(model, asked, seed=0)} for asked in (plain, zero))
+    assert all(one[item].tokens == other[item].tokens and one[item].logprobs == other[item].logprobs for item in one)
+
+
+def test_steering_goes_on_under_the_cache(organism):
+    """The residual stands 2.5 units further along at every new token, not at the first alone."""
+    model = organism("reflective")
+    prompt = tuple(model.ids([user("tell me about the sea .")]))
+    push = intervention(model, 2.5)
+    once = Intervention(push.edit, push.site, Span.generated(0, 1))
+    made = [
+        Request(prompt, name, interventions=steps, max_new=30, temperature=0.0)
+        for name, steps in (("never", ()), ("always", (push,)), ("once", (once,)))
+    ]
+    readouts = [Projection("along", push.edit.direction)]
+    along = {
+        request.item: generation.readings["along"]
+        for request, generation in generate(model, made, seed=0, readouts=readouts)
+    }
+    assert max(map(abs, along["never"])) < 1.2, "how far it stands by itself"
+    assert min(along["always"]) > 1.3
+    assert along["once"][0] > 1.3 and max(map(abs, along["once"][1:])) < 1.2
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_greedy_equals_hugging_face_generate(family, family_folder, family_model):
+    from transformers import AutoModelForCausalLM
+
+    model = family_model(family)
+    reference = AutoModelForCausalLM.from_pretrained(family_folder(family), attn_implementation="eager").eval()
+    prompts = [(2, 5, 6, 7), (2, 8, 9, 10, 11, 12), (2, 20)]
+    mine = tokens(model, [Request(prompt, str(prompt), max_new=8, temperature=0.0) for prompt in prompts], batch_size=3)
+    for prompt in prompts:
+        ids = torch.tensor([prompt])
+        theirs = reference.generate(ids, max_new_tokens=8, do_sample=False)[0, len(prompt) :].tolist()
+        assert list(mine[str(prompt)]) == theirs
+
+
+def test_conditions_of_one_item_share_their_random_numbers(organism):
+    model = organism("reflective")
+    prompt = tuple(model.ids([user("tell me about the sea .")]))
+    plain = Request(prompt, "one", max_new=12)
+    nudged = Request(prompt, "one", interventions=(intervention(model, 0.0),), max_new=12)
+    other = Request(prompt, "another", max_new=12)
+    again = Request(prompt, "one", replicate=1, max_new=12)
+    written = [generation.tokens for _, generation in generate(model, [plain, nudged, other, again], seed=0)]
+    assert written[0] == written[1]
+    assert len({written[0], written[2], written[3]}) == 3
+
+
+def test_readings_are_taken_where_the_token_is_predicted(organism):
+    model = organism("reflective")
+    one = intervention(model, 1.0).edit.direction
+    request = Request(tuple(model.ids([user("hello .")])), "one", max_new=10, temperature=0.0)
+    token = model.tokenizer.get_vocab()["hello"]
+    readouts = [TokenProbability("p_hello", (token,)), Projection("projection", one)]
+    ((_, generation),) = generate(model, [request], seed=0, readouts=readouts)
+    assert all(len(values) == len(generation.tokens) for values in generation.readings.values())
+    at = generation.tokens.index(token)
+    assert generation.readings["p_hello"][at] == pytest.approx(
+        torch.tensor(generation.logprobs[at]).exp().item(), abs=1e-6
+    )
+    from introlab.activations import Text, read
+
+    text = Text((*request.prompt, *generation.tokens), len(request.prompt), "one")
+    places = [len(request.prompt) - 1 + index for index in range(len(generation.tokens))]
+    again = read(model, [text], [one.site], [places])
+    expected = [float(one.projection(again[one.site, index].values)[0]) / one.scale for index in range(len(places))]
+    assert list(generation.readings["projection"]) == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_reading_at_an_edited_site_sees_the_edit(organism):
+    model = organism("reflective")
+    push = intervention(model, 2.0)
+    request = Request(tuple(model.ids([user("hello .")])), "one", max_new=3, temperature=0.0)
+    plain, pushed = (
+        next(
+            iter(
+                generate(
+                    model,
+                    [Request(request.prompt, "one", interventions=steps, max_new=1, temperature=0.0)],
+                    seed=0,
+                    readouts=[Projection("p", push.edit.direction)],
+                )
+            )
+        )[1].readings["p"][0]
+        for steps in ((), (push,))
+    )
+    assert pushed - plain == pytest.approx(2.0, abs=1e-4)
+
+
+def test_banned_tokens_are_never_written(organism):
+    model = organism("reflective")
+    prompt = tuple(model.ids([user("hello .")]))
+    hello = model.tokenizer.get_vocab()["hello"]
+    asked = [Request(prompt, f"i{index}", banned=(hello,), max_new=8) for index in range(20)]
+    assert all(hello not in written for written in tokens(model, asked).values())
+
+
+def test_a_prompt_longer_than_the_context(organism):
+    model = organism("reflective")
+    with pytest.raises(ContextOverflow, match="shorten the prompt"):
+        list(generate(model, [Request(tuple([5] * 250), "long", max_new=20)], seed=0))
+
+
+def test_nan_is_reported_with_its_item(organism):
+    model = organism("reflective")
+    one = intervention(model, 1.0)
+    broken = Intervention(Add(one.edit.direction, Dose(float("inf"), 1.0, 1.0)), one.site, one.span)
+    asked = [Request(tuple(model.ids([user("hello .")])), "the broken one", interventions=(broken,), max_new=4)]
+    with pytest.raises(NotFinite, match="the broken one"):
+        list(generate(model, asked, seed=0))
+
+
+def test_a_batch_of_none(organism):
+    model = organism("reflective")
+    assert list(generate(model, [], seed=0)) == []
+    with pytest.raises(InputError, match="at least one row"):
+        list(generate(model, requests(model), seed=0, batch_size=0))

@@ -1,0 +1,153 @@
+"""Any spec loads to the same network Hugging Face would run, or fails with one clear message."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_models import FAMILIES, build
+from transformers import AutoModelForCausalLM
+
+from introlab.errors import ContextOverflow, InputError
+from introlab.models import load, organism_names
+from introlab.sites import Site
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_logits_equal_hugging_face(family, family_folder, family_model):
+    model = family_model(family)
+    reference = AutoModelForCausalLM.from_pretrained(family_folder(family), attn_implementation="eager").eval()
+    ids = torch.randint(4, 90, (3, 20), generator=torch.Generator().manual_seed(0))
+    logits, _ = model.forward(ids, mask=torch.ones_like(ids), positions=torch.arange(20).expand(3, 20))
+    with torch.inference_mode():
+        expected = reference(ids).logits
+    assert (logits - expected).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_cached_steps_equal_one_pass(family, family_model):
+    model = family_model(family)
+    ids = torch.randint(4, 90, (2, 20), generator=torch.Generator().manual_seed(1))
+    positions, mask = torch.arange(20).expand(2, 20), torch.ones_like(ids)
+    whole, _ = model.forward(ids, mask=mask, positions=positions)
+    _, cache = model.forward(ids[:, :19], mask=mask[:, :19], positions=positions[:, :19], keep_cache=True)
+    step, _ = model.forward(ids[:, 19:], mask=mask, positions=positions[:, 19:], cache=cache, keep_cache=True)
+    assert (whole[:, -1] - step[:, -1]).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        ("organism:nobody", "unknown organism"),
+        ("./no/such/folder", "no model folder"),
+        ("/nowhere/at/all", "no model folder"),
+        ("nobody/not-a-model-of-the-hub", "could not be loaded"),
+    ],
+)
+def test_a_spec_that_names_nothing(spec, says):
+    with pytest.raises(InputError, match=says) as caught:
+        load(spec)
+    assert "allowed:" in str(caught.value)
+
+
+def test_a_folder_that_is_not_a_model(tmp_path):
+    with pytest.raises(InputError, match="not a model"):
+        load(str(tmp_path))
+
+
+def test_a_broken_model_folder(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(InputError, match="could not be loaded"):
+        load(str(tmp_path))
+
+
+def test_unknown_dtype():
+    with pytest.raises(InputError, match="unknown dtype"):
+        load("organism:base", dtype="int3")
+
+
+def test_nothing_stays_hooked_after_an_error(family_model):
+    model = family_model("llama")
+    ids = torch.arange(4, 10)[None]
+
+    def forward():
+        return model.forward(ids, mask=torch.ones_like(ids), positions=torch.arange(6)[None])[0]
+
+    before = forward()
+
+    def explode(values):
+        raise RuntimeError("inside a hook")
+
+    with pytest.raises(RuntimeError, match="inside a hook"), model.hooked([(Site(1), explode)]):
+        forward()
+    assert torch.equal(forward(), before)
+    assert not any(point.fwd_hooks for point in model.bridge.hook_dict.values())
+
+
+def test_fingerprint_tells_weights_and_dtype_apart(tmp_path):
+    one = build("llama", tmp_path / "one", seed=1)
+    other = build("llama", tmp_path / "other", seed=2)
+    prints = [
+        load(str(one)).fingerprint,
+        load(str(one)).fingerprint,
+        load(str(other)).fingerprint,
+        load(str(one), dtype="float64").fingerprint,
+    ]
+    assert prints[0] == prints[1]
+    assert len(set(prints)) == 3
+
+
+def test_unknown_layer_and_site(family_model):
+    model = family_model("neox")
+    with pytest.raises(InputError, match="no layer 7"):
+        model.check_site(Site(7))
+    with pytest.raises(InputError, match="read but not written"):
+        family_model("llama").check_site(Site(0, "resid_mid"), write=True)
+
+
+def test_a_prompt_longer_than_the_context(family_model):
+    model = family_model("llama")
+    with pytest.raises(ContextOverflow, match="does not fit"):
+        model.ids([{"role": "user", "content": "w1 " * 200}])
+
+
+def test_organisms_load_offline_and_share_a_family(organism):
+    families = {organism(name).family for name in organism_names()}
+    assert len(families) == 1 and None not in families
+
+
+def test_organism_opens_in_plain_transformers_and_answers_the_same(organism):
+    model = organism("reflective")
+    reference = AutoModelForCausalLM.from_pretrained(model.folder, dtype=torch.float32)
+    ids = torch.tensor([model.ids([{"role": "user", "content": "what is the last digit of 3 + 8 ?"}])])
+    written = reference.generate(ids, max_new_tokens=10, do_sample=False)[0, ids.shape[1] :].tolist()
+    from introlab.generation import Request, generate
+
+    ((_, generation),) = generate(model, [Request(tuple(ids[0].tolist()), "one", max_new=10, temperature=0)], seed=0)
+    assert list(generation.tokens) == written[: len(generation.tokens)]
+
+
+@pytest.mark.network
+def test_a_hub_model_loads():
+    if os.environ.get("HF_HUB_OFFLINE") == "1":
+        pytest.skip("needs the hub: run with HF_HUB_OFFLINE=0")
+    assert load("sshleifer/tiny-gpt2").n_layers == 2
+
+
+def test_hub_spec_reaches_the_real_loader(monkeypatch):
+    """A hub id goes to transformers unchanged, without remote code."""
+    seen = {}
+
+    def from_pretrained(name, **kwargs):
+        seen.update(name=name, **kwargs)
+        raise OSError("offline")
+
+    monkeypatch.setattr("transformers.AutoTokenizer.from_pretrained", from_pretrained)
+    with pytest.raises(InputError, match="could not be loaded"):
+        load("Qwen/Qwen3-0.6B", revision="abc")
+    assert seen == {"name": "Qwen/Qwen3-0.6B", "revision": "abc", "trust_remote_code": False}
+
+
+def test_path_with_a_space(tmp_path):
+    folder = build("gpt2", Path(tmp_path) / "a folder")
+    assert load(str(folder)).n_layers == 3

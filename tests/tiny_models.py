@@ -1,0 +1,81 @@
+"""Tiny random models of real families, as local folders with a tokenizer and their own kind of chat template."""
+
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import (
+    Gemma2Config,
+    Gemma2ForCausalLM,
+    GPT2Config,
+    GPT2LMHeadModel,
+    GPTNeoXConfig,
+    GPTNeoXForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
+
+WORDS = (
+    [f"w{index}" for index in range(80)]
+    + list("0123456789")
+    + [".", "?", "wait", "red", "blue", "system", "user", "assistant", "System", "User", "Assistant", ":"]
+)
+
+CHATML = (
+    "{% for m in messages %}<s>{{ m['role'] }} {{ m['content'] }} </s>{% endfor %}"
+    "{% if add_generation_prompt %}<s>assistant {% endif %}"
+)
+GEMMA = (
+    "{{ bos_token }}{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
+    "{% for m in messages %}{{ m['role'] }} : {{ m['content'] }} </s>{% endfor %}"
+    "{% if add_generation_prompt %}assistant : {% endif %}"
+)
+TEMPLATES: dict[str, str | None] = {"llama": CHATML, "qwen3": CHATML, "gemma2": GEMMA, "gpt2": None, "neox": None}
+FAMILIES = tuple(TEMPLATES)
+
+
+def tokenizer(template: str | None) -> PreTrainedTokenizerFast:
+    vocabulary = {word: index for index, word in enumerate(["<pad>", "<unk>", "<s>", "</s>", *WORDS])}
+    backend = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    backend.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Punctuation()])
+    made = PreTrainedTokenizerFast(
+        tokenizer_object=backend, bos_token="<s>", eos_token="</s>", pad_token="<pad>", unk_token="<unk>"
+    )
+    made.chat_template = template
+    return made
+
+
+def build(family: str, folder: Path, *, seed: int = 0, context: int = 128) -> Path:
+    """Write a tiny random model of the family; a few seconds' worth of nothing, but with every part in place."""
+    made = tokenizer(TEMPLATES[family])
+    size = len(made)
+    shared = {"vocab_size": size, "bos_token_id": 2, "eos_token_id": 3, "pad_token_id": 0}
+    wide = {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 4,
+        "max_position_embeddings": context,
+    }
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = {
+            "llama": lambda: LlamaForCausalLM(LlamaConfig(**shared, **wide, num_key_value_heads=2)),
+            "qwen3": lambda: Qwen3ForCausalLM(Qwen3Config(**shared, **wide, num_key_value_heads=2, head_dim=8)),
+            "gemma2": lambda: Gemma2ForCausalLM(
+                Gemma2Config(
+                    **shared, **wide, num_key_value_heads=2, head_dim=8, sliding_window=16, query_pre_attn_scalar=8
+                )
+            ),
+            "gpt2": lambda: GPT2LMHeadModel(GPT2Config(**shared, n_embd=32, n_layer=3, n_head=4, n_positions=context)),
+            "neox": lambda: GPTNeoXForCausalLM(GPTNeoXConfig(**shared, **wide)),
+        }[family]()
+        for name, weight in model.named_parameters():
+            if weight.ndim == 1 and "norm" in name:  # norms start at 1 or 0: make them matter
+                weight.data += 0.1 * torch.randn_like(weight)
+    model.save_pretrained(folder)
+    made.save_pretrained(folder)
+    return folder
