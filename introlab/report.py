@@ -4,6 +4,7 @@ Nothing in it asks the network for anything; all text a model wrote is escaped.
 """
 
 import random
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -174,8 +175,9 @@ def _example(trial: Trial) -> Iterator[str]:
 def _repeat(manifest: Mapping[str, Any]) -> str:
     changed = {name: manifest["parameters"][name] for name in manifest["passed"]}
     flags = "".join(f" --{name.replace('_', '-')} {_flag(value)}" for name, value in changed.items())
-    models = "".join(f" --model {spec}" for spec in manifest["specs"])
-    command = f"introlab run {manifest['experiment'].replace('_', '-')}{models}{flags}"
+    command = (
+        f"introlab run {manifest['experiment'].replace('_', '-')} --model {shlex.join(manifest['specs'])}{flags}"
+    )
     facts = {
         "parameters": manifest["parameters"],
         "models": manifest["models"],
@@ -191,4 +193,4 @@ def _repeat(manifest: Mapping[str, Any]) -> str:
 
 
 def _flag(value: object) -> str:
-    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return shlex.join(map(str, value)) if isinstance(value, list | tuple) else shlex.quote(str(value))

@@ -1,0 +1,51 @@
+"""The pages say what is so: commands exist, links lead somewhere, the tree is the tree, the ten lines run."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from experiments import discover
+from experiments._cli.commands import COMMANDS
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+
+
+def test_the_readme_names_every_command_and_no_other():
+    named = set(re.findall(r"`introlab (\w+)", README))
+    assert named == set(COMMANDS)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\((?!https?://)([^)#]+)\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
+
+
+def test_the_tree_is_the_tree():
+    tree = README.split("## The tree")[1].split("```")[1]
+    folders = set(re.findall(r"^(\w+)/", tree, re.MULTILINE))
+    there = {path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith((".", "_"))}
+    assert folders == there - {"runs", "build", "dist"}
+
+
+def test_the_ten_lines_run(capsys):
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    lines = [line for line in code.splitlines() if line.strip() and not line.startswith("from ")]
+    assert len(lines) == 10
+    exec(compile(code, "README.md", "exec"), {})
+    shown = capsys.readouterr().out
+    assert "Receipt(" in shown and "applied" in shown
+
+
+def test_the_demo_was_written_into_the_readme():
+    shown = README.split("<!-- demo: written by make tables -->")[1].split("<!-- end of demo -->")[0]
+    for kind in discover().values():
+        assert kind.question() in shown, "make tables"
+    assert "Wall time" in shown and "peak memory" in shown
+
+
+def test_contributing_is_short():
+    assert len((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").splitlines()) < 50
