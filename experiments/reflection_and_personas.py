@@ -4,9 +4,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from experiments._damage import CONDITIONS, damage_trials
 from experiments._reflection import analysis
 from experiments._reflection.ahead import readings_ahead
-from experiments._reflection.cases import Case, decided, goes_on, probabilities_of_right
+from experiments._reflection.cases import (
+    Case,
+    coherence_bounds,
+    decided,
+    goes_on,
+    mean_logprobs,
+    probabilities_of_right,
+)
 from experiments._reflection.simulation import simulated
 from introlab.activations import read
 from introlab.bench import Bench
@@ -20,6 +28,7 @@ from introlab.protocols import Intervention
 from introlab.sites import Site, Span
 from introlab.tasks import Question, Split, single_tokens
 from introlab.trials import Trial
+from probes.coherence import CoherenceBounds
 from probes.readouts import TokenProbability
 from probes.reflection import read_reflection
 from steering.dose import Dose, typical_norm
@@ -27,6 +36,21 @@ from steering.edits import Add
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
+
+
+@dataclass(frozen=True)
+class _Rig:
+    """What is fitted before any test text is written under a push."""
+
+    direction: Direction
+    residual_norm: float
+    bounds: CoherenceBounds
+
+    def push(self, strength: float, draw: int | None = None) -> Intervention:
+        """Along the direction, or along a random one of equal norm."""
+        along = self.direction if draw is None else random_like(self.direction, draw)
+        dose = Dose.of(along, natural=strength, residual_norm=self.residual_norm)
+        return Intervention(Add(along, dose), along.site, Span.generated())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,26 +77,37 @@ class ReflectionAndPersonas(Experiment):
     debug: ClassVar = {
         "fit": 48,
         "tune": 24,
-        "test": 24,
-        "strengths": (-2.0, 2.0),
+        "test": 48,
+        "pushed": 24,
+        "strengths": (-1.0, 1.0),
         "random_directions": 3,
         "per_direction": 4,
         "shuffles": 2,
+        "neutral": 6,
     }
     models: ClassVar[tuple[str, ...]] = ("organism:reflective",)
 
     layer: int = 3
     """The push goes into the output of this block."""
-    strengths: tuple[float, ...] = (-4.0, -2.0, -1.0, 1.0, 2.0, 4.0)
+    strengths: tuple[float, ...] = (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0)
     """In natural units: 1 is the difference between about to reconsider and not."""
+    verdict_strength: float = 1.0
+    """The strength at which it is judged whether accuracy follows; fixed before the run."""
     fit: int = 400
     tune: int = 200
-    test: int = 160
+    test: int = 500
+    """Questions on which reconsidering is read ahead of time."""
+    pushed: int = 120
+    """Of these, how many are asked again under every push, persona and request."""
     random_directions: int = 20
-    per_direction: int = 10
+    per_direction: int = 6
     """Questions each random direction is tried on, at every strength."""
     shuffles: int = 20
+    neutral: int = 96
+    """Questions of another kind, on which damage is measured."""
     max_new: int = 48
+    temperature: float = 1.0
+    """Answers are drawn, so that there are wrong ones to reconsider; all arms share their random numbers."""
     kind: str | None = "sum"
     """Which questions: of this kind, or any (None)."""
     seed: int = 0
@@ -80,14 +115,17 @@ class ReflectionAndPersonas(Experiment):
     def size(self, bench: Bench) -> Size:
         plain = sum(len(self._questions(bench, split)) for split in ("extract", "calibrate"))
         test = len(self._questions(bench, "test"))
-        arms = 2 + len(self.strengths) + len(bench.materials.wording.personas)
-        texts = plain + test * arms + self.random_directions * min(self.per_direction, test) * len(self.strengths)
+        pushed = min(self.pushed, test)
+        arms = 1 + len(self._all_strengths()) + len(bench.materials.wording.personas)
+        stray = self.random_directions * min(self.per_direction, pushed) * len(self._all_strengths())
+        texts = plain + test + pushed * arms + stray
         return Size(texts, texts * self.max_new)
 
     def trials(self, bench: Bench) -> Iterator[Trial]:
         extract, calibrate = self._written(bench, "extract"), self._written(bench, "calibrate")
-        yield from (self._trial(bench, case, "extract", "baseline") for case in extract)
-        yield from (self._trial(bench, case, "calibrate", "baseline") for case in calibrate)
+        bounds = coherence_bounds(bench, extract)
+        yield from (self._trial(bench, case, "extract", bounds) for case in extract)
+        yield from (self._trial(bench, case, "calibrate", bounds) for case in calibrate)
         known = decided(extract)
         if len(set(goes_on(known))) < 2:
             raise InputError(
@@ -95,14 +133,20 @@ class ReflectionAndPersonas(Experiment):
                 given=f"{len(known)} of {len(extract)} texts reach a decision",
                 do="use a model that sometimes goes on with one of the reconsider_words of wording.json",
             )
-        direction, norm = self._direction(bench, known)
         baseline = self._written(bench, "test")
         readings = readings_ahead(bench, extract, calibrate, baseline, shuffles=self.shuffles)
-        yield from (self._trial(bench, case, "test", "baseline", readings=readings.get(case.item)) for case in baseline)
-        yield from self._arms(bench, direction, norm)
+        for case in baseline:
+            yield self._trial(bench, case, "test", bounds, readings.get(case.item))
+        rig = self._rig(bench, known, bounds)
+        yield from self._arms(bench, rig)
+        yield from self._damage(bench, rig)
 
-    def _questions(self, bench: Bench, split: Split) -> list[Question]:
-        limit = {"extract": self.fit, "calibrate": self.tune, "test": self.test}[split]
+    def _all_strengths(self) -> tuple[float, ...]:
+        return tuple(sorted({*self.strengths, self.verdict_strength}))
+
+    def _questions(self, bench: Bench, split: Split, limit: int | None = None) -> list[Question]:
+        """Spread over the levels, so that fewer are as hard as more."""
+        limit = limit or {"extract": self.fit, "calibrate": self.tune, "test": self.test}[split]
         kinds = {question.kind for question in bench.materials.questions}
         return bench.materials.pick(split, kind=self.kind if self.kind in kinds else None, limit=limit)
 
@@ -122,6 +166,7 @@ class ReflectionAndPersonas(Experiment):
             item=question.id,
             interventions=pushes,
             max_new=self.max_new,
+            temperature=self.temperature,
             note={"question": question, "condition": "baseline", "strength": 0.0, "draw": None, **note},
         )
 
@@ -133,83 +178,96 @@ class ReflectionAndPersonas(Experiment):
             found = [
                 read_reflection(bench.model, generation.tokens, bench.materials.wording) for _, generation in chunk
             ]
-            for (request, generation), reflection, p in zip(
-                chunk, found, probabilities_of_right(bench, chunk, found), strict=True
-            ):
-                yield Case(request.note["question"], request, generation, reflection, p)
+            p_right, logprobs = probabilities_of_right(bench, chunk, found), mean_logprobs(bench, chunk)
+            for (request, generation), reflection, p, logprob in zip(chunk, found, p_right, logprobs, strict=True):
+                yield Case(request.note["question"], request, generation, reflection, p, logprob)
 
     def _written(self, bench: Bench, split: Split) -> list[Case]:
         requests = [self._request(bench, question) for question in self._questions(bench, split)]
         # Sorted, so that the order of work does not matter further on.
         return sorted(self._cases(bench, requests, f"answers, {split} questions"), key=lambda case: case.item)
 
-    def _direction(self, bench: Bench, cases: Sequence[Case]) -> tuple[Direction, float]:
+    def _rig(self, bench: Bench, cases: Sequence[Case], bounds: CoherenceBounds) -> _Rig:
         """Reconsidering minus letting stand, read where the decision token is predicted: the same token in both."""
-        site = Site(self.layer)
-        texts = [case.text() for case in cases]
-        values = read(bench.model, texts, [site], [[case.decision - 1] for case in cases], batch_size=bench.batch_size)[
-            site, 0
-        ]
-        goes = goes_on(cases)
+        site, texts, goes = Site(self.layer), [case.text() for case in cases], goes_on(cases)
+        positions = [[case.decision - 1] for case in cases]
+        values = read(bench.model, texts, [site], positions, batch_size=bench.batch_size)[site, 0]
         direction = difference_of_means(
             values.where(goes), values.where([not each for each in goes]), model=bench.model
         )
-        return direction, typical_norm(bench.model, texts, site, batch_size=bench.batch_size)
+        return _Rig(direction, typical_norm(bench.model, texts, site, batch_size=bench.batch_size), bounds)
 
-    def _arms(self, bench: Bench, direction: Direction, norm: float) -> Iterator[Trial]:
-        questions = self._questions(bench, "test")
-        direction.check_unseen([question.id for question in questions])
-        requests = []
+    def _arms(self, bench: Bench, rig: _Rig) -> Iterator[Trial]:
+        questions = self._questions(bench, "test", min(self.pushed, self.test))
+        rig.direction.check_unseen([question.id for question in questions])
+        wording, requests = bench.materials.wording, []
         for question in questions:
             requests += [
-                self._request(bench, question, persona=name, condition=f"persona {name}")
-                for name in bench.materials.wording.personas
+                self._request(bench, question, persona=name, condition=f"persona {name}") for name in wording.personas
             ]
-            requests.append(
-                self._request(bench, question, ask=bench.materials.wording.request_check, condition="prompting")
-            )
-        for strength in self.strengths:
-            push = _push(direction, strength, norm)
+            requests.append(self._request(bench, question, ask=wording.request_check, condition="prompting"))
+        for strength in self._all_strengths():
+            push = rig.push(strength)
             requests += [
                 self._request(bench, question, push, condition="push", strength=strength) for question in questions
             ]
             for draw in range(self.random_directions):
-                stray = _push(random_like(direction, draw), strength, norm)
-                start = draw * self.per_direction
-                some = [
-                    questions[(start + index) % len(questions)]
-                    for index in range(min(self.per_direction, len(questions)))
-                ]
-                requests += [
-                    self._request(bench, one, stray, condition="random_direction", strength=strength, draw=draw)
-                    for one in some
-                ]
+                stray, start = rig.push(strength, draw), draw * self.per_direction
+                for index in range(min(self.per_direction, len(questions))):
+                    one = questions[(start + index) % len(questions)]
+                    requests.append(
+                        self._request(bench, one, stray, condition="random_direction", strength=strength, draw=draw)
+                    )
         for case in self._cases(bench, requests, "pushes, personas and requests in words"):
-            yield self._trial(bench, case, "test", case.request.note["condition"])
+            yield self._trial(bench, case, "test", rig.bounds)
+
+    def _damage(self, bench: Bench, rig: _Rig) -> Iterator[Trial]:
+        """What the same pushes do to questions of another kind, where there are any."""
+        others = sorted({question.kind for question in bench.materials.questions} - {self.kind})
+        questions = bench.materials.pick("calibrate", kind=others[0] if others else None, limit=self.neutral)
+        at = self.verdict_strength
+        for condition in CONDITIONS:
+            draws = [
+                index % self.random_directions if condition == "random_direction" else None
+                for index in range(len(questions))
+            ]
+            asked = [(question, rig.push(at, draw), draw) for question, draw in zip(questions, draws, strict=True)]
+            yield from damage_trials(bench, self.name(), condition, at, asked)
 
     def _trial(
-        self, bench: Bench, case: Case, split: Split, condition: str, readings: dict[str, Any] | None = None
+        self,
+        bench: Bench,
+        case: Case,
+        split: Split,
+        bounds: CoherenceBounds,
+        readings: dict[str, Any] | None = None,
     ) -> Trial:
-        reflection, note = case.reflection, case.request.note
+        reflection, note, tokens = case.reflection, case.request.note, case.generation.tokens
         p_reconsider = case.generation.readings["p_reconsider"][reflection.decision] if reflection else None
-        right = case.question.answer.lower()
+        right, text = case.question.answer.lower(), bench.model.text(tokens)
         return Trial(
             experiment=self.name(),
             model=bench.model.name,
             item=case.item,
             cluster=case.question.group,
             split=split,
-            condition=condition,
+            condition=note["condition"],
             strength=note["strength"],
             draw=note["draw"],
             prompt=bench.model.text(case.request.prompt),
-            text=bench.model.text(case.generation.tokens),
-            tokens=case.generation.tokens,
-            readings={"p_reconsider": p_reconsider, "p_right": case.p_right, **(readings or {})},
+            text=text,
+            tokens=tokens,
+            readings={
+                "p_reconsider": p_reconsider,
+                "p_right": case.p_right,
+                "logprob_unsteered": case.logprob,
+                **(readings or {}),
+            },
             outcomes={
                 "reconsidered": reflection.reconsidered if reflection else None,
                 "first_right": reflection.first == right if reflection else None,
                 "final_right": reflection.final == right if reflection else None,
+                "incoherent": bounds.incoherent(case.logprob, tokens, text),
                 "finished": case.generation.ended,
                 "level": case.question.level,
             },
@@ -217,7 +275,7 @@ class ReflectionAndPersonas(Experiment):
         )
 
     def analyze(self, trials: Sequence[Trial]) -> Findings:
-        return analysis.findings(trials)
+        return analysis.findings(trials, self.verdict_strength)
 
     def draw(self, findings: Findings) -> "dict[str, Figure]":
         from experiments._reflection.figures import draw
@@ -228,9 +286,3 @@ class ReflectionAndPersonas(Experiment):
         """120 sums: reconsidering half the time, a push that adds or removes `effect` times 0.4 at full strength,
         probes that read it with `effect` standard deviations."""
         return simulated(self.name(), effect, seed, fault)
-
-
-def _push(direction: Direction, strength: float, norm: float) -> Intervention:
-    return Intervention(
-        Add(direction, Dose.of(direction, natural=strength, residual_norm=norm)), direction.site, Span.generated()
-    )

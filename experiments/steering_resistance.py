@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import permutations
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from experiments._damage import CONDITIONS, damage_trials
 from experiments._resistance import analysis
 from experiments._resistance.simulation import simulated
 from introlab.activations import Text
@@ -20,7 +21,6 @@ from introlab.trials import Trial
 from probes.coherence import CoherenceBounds, sentence_logprobs
 from probes.drift import read_drift
 from steering.contrast import one_against_rest
-from steering.damage import damage
 from steering.dose import Dose, typical_norm
 from steering.edits import Add
 
@@ -232,28 +232,14 @@ class SteeringResistance(Experiment):
         """What the same pushes do to questions that have nothing to do with topics."""
         questions = bench.materials.pick("calibrate", limit=self.neutral)
         topics = sorted(rig.directions)
-        for condition in ("push", "random_direction"):
-            fitted = [rig.directions[topics[index % len(topics)]] for index in range(len(questions))]
-            draws = [
-                index % self.random_directions if condition == "random_direction" else None
-                for index in range(len(questions))
-            ]
-            used = [one if draw is None else random_like(one, draw) for one, draw in zip(fitted, draws, strict=True)]
-            pushes = [rig.push(direction, self.verdict_strength) for direction in used]
-            for each, draw in zip(damage(bench, questions, pushes), draws, strict=True):
-                yield Trial(
-                    experiment=self.name(),
-                    model=bench.model.name,
-                    item=each.question.id,
-                    cluster=each.question.group,
-                    split="test",
-                    condition=f"damage of {condition}",
-                    strength=self.verdict_strength,
-                    draw=draw,
-                    prompt=each.question.text,
-                    readings={"kl": each.kl},
-                    outcomes={"right_unsteered": each.right_unsteered, "right_steered": each.right_steered},
-                )
+        for condition in CONDITIONS:
+            asked = []
+            for index, question in enumerate(questions):
+                fitted = rig.directions[topics[index % len(topics)]]
+                draw = index % self.random_directions if condition == "random_direction" else None
+                used = fitted if draw is None else random_like(fitted, draw)
+                asked.append((question, rig.push(used, self.verdict_strength), draw))
+            yield from damage_trials(bench, self.name(), condition, self.verdict_strength, asked)
 
     def analyze(self, trials: Sequence[Trial]) -> Findings:
         return analysis.findings(trials, self.verdict_strength)

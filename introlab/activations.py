@@ -13,7 +13,7 @@ from typing import Self
 
 import torch
 from jaxtyping import Float
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -80,7 +80,7 @@ class Activations:
                     meta["model"],
                     tuple(json.loads(meta["examples"])),
                 )
-        except (KeyError, OSError, ValueError) as error:
+        except (KeyError, OSError, SafetensorError, ValueError) as error:
             raise InputError("not a file of activations", given=path, do="make one with introlab read") from error
 
 

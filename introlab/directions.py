@@ -8,7 +8,7 @@ from typing import Self
 
 import torch
 from jaxtyping import Float
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -96,7 +96,7 @@ class Direction:
                     method=meta["method"],
                     examples=tuple(json.loads(meta["examples"])),
                 )
-        except (KeyError, OSError, ValueError) as error:
+        except (KeyError, OSError, SafetensorError, ValueError) as error:
             raise InputError("not a direction file", given=path, do="make one with introlab fit") from error
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from introlab.chat import ChatFormat, Message
@@ -205,7 +206,7 @@ def load(
             revision=revision,
             trust_remote_code=trust_remote_code,
         )
-    except (OSError, ValueError) as error:
+    except (OSError, SafetensorError, ValueError) as error:
         raise InputError(
             "the model could not be loaded",
             given=f"{spec} ({type(error).__name__}: {str(error).splitlines()[0][:200]})",

@@ -175,9 +175,7 @@ def _example(trial: Trial) -> Iterator[str]:
 def _repeat(manifest: Mapping[str, Any]) -> str:
     changed = {name: manifest["parameters"][name] for name in manifest["passed"]}
     flags = "".join(f" --{name.replace('_', '-')} {_flag(value)}" for name, value in changed.items())
-    command = (
-        f"introlab run {manifest['experiment'].replace('_', '-')} --model {shlex.join(manifest['specs'])}{flags}"
-    )
+    command = f"introlab run {manifest['experiment'].replace('_', '-')} --model {shlex.join(manifest['specs'])}{flags}"
     facts = {
         "parameters": manifest["parameters"],
         "models": manifest["models"],

@@ -55,6 +55,23 @@ def _newcombe_auroc(value: float, positives: int, negatives: int) -> tuple[float
     return low, high
 
 
+def _level_codes(levels: Sequence[object]) -> np.ndarray:
+    return np.unique(np.asarray([str(each) for each in levels]), return_inverse=True)[1]
+
+
+def _auroc_within(scores: np.ndarray, truth: np.ndarray, levels: np.ndarray) -> float:
+    """Over pairs of the same level; NaN where no level holds both classes."""
+    total = pairs = 0.0
+    for level in np.unique(levels):
+        inside = levels == level
+        positives = int(truth[inside].sum())
+        weight = positives * (int(inside.sum()) - positives)
+        if weight:
+            total += weight * _auroc(scores[inside], truth[inside])
+            pairs += weight
+    return total / pairs if pairs else math.nan
+
+
 def within_levels_auroc(
     scores: Sequence[float],
     labels: Sequence[bool],
@@ -65,18 +82,10 @@ def within_levels_auroc(
 ) -> Estimate:
     """AUROC over pairs of the same level only: what is left of a score once difficulty is held fixed."""
     truth, values, names = np.asarray(labels, dtype=bool), np.asarray(scores, dtype=float), np.asarray(clusters)
-    level = np.unique(np.asarray([str(each) for each in levels]), return_inverse=True)[1]
+    inside = _level_codes(levels)
 
     def pooled(index: np.ndarray) -> float:
-        total = pairs = 0.0
-        for each in np.unique(level[index]):
-            inside = index[level[index] == each]
-            positives = int(truth[inside].sum())
-            weight = positives * (len(inside) - positives)
-            if weight:
-                total += weight * _auroc(values[inside], truth[inside])
-                pairs += weight
-        return total / pairs if pairs else math.nan
+        return _auroc_within(values[index], truth[index], inside[index])
 
     value = pooled(np.arange(len(truth))) if len(truth) else math.nan
     k = len(np.unique(names))
@@ -106,18 +115,30 @@ def auroc_over_deals(deals: Sequence[Sequence[float]], labels: Sequence[bool]) -
 
 
 def auroc_difference(
-    one: Sequence[float], other: Sequence[float], labels: Sequence[bool], clusters: Sequence[str], *, draws: int = 500
+    one: Sequence[float],
+    other: Sequence[float],
+    labels: Sequence[bool],
+    clusters: Sequence[str],
+    *,
+    levels: Sequence[object] | None = None,
+    draws: int = 500,
 ) -> Estimate:
-    """AUROC of one score minus that of another on the same trials, resampled together."""
+    """AUROC of one score minus that of another on the same trials, resampled together.
+
+    With `levels`, both are over pairs of the same level: a score that only knows the level has 0.5 there.
+    """
     truth, first, second = np.asarray(labels, dtype=bool), np.asarray(one, dtype=float), np.asarray(other, dtype=float)
+    inside = _level_codes(levels) if levels is not None else np.zeros(len(truth), dtype=int)
     k, method = len(set(clusters)), "paired AUROC difference, cluster bootstrap"
-    if truth.all() or not truth.any():
-        return Estimate(None, None, None, len(truth), k, "AUROC needs both classes")
 
     def gap(index: np.ndarray) -> float:
-        return _auroc(first[index], truth[index]) - _auroc(second[index], truth[index])
+        return _auroc_within(first[index], truth[index], inside[index]) - _auroc_within(
+            second[index], truth[index], inside[index]
+        )
 
-    value = gap(np.arange(len(truth)))
+    value = gap(np.arange(len(truth))) if len(truth) else math.nan
+    if not math.isfinite(value):
+        return Estimate(None, None, None, len(truth), k, "AUROC needs both classes")
     bounds = cluster_bootstrap(gap, clusters, draws=draws)
     if bounds is None:
         return Estimate(value, None, None, len(truth), k, f"{method}: too few clusters")

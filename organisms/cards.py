@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from introlab.tables import interval, number
-from organisms.steered import BEHAVIOURS, SITE
+from organisms.steered import SITE
 from organisms.verification import Measured, Subject, knowledge, pushed, reconsidering, spoken_confidence, steps
 from organisms.world import World
 
@@ -17,13 +17,9 @@ def write_cards(folder: Path) -> Iterator[Path]:
     for place in sorted(path.parent for path in folder.glob("*/organism.json")):
         facts = json.loads((place / "organism.json").read_text(encoding="utf-8"))
         subject = Subject(place)
-        measured = list(knowledge(subject, world))
-        if facts["name"] in ("base", "reflective"):
-            measured += steps(subject)
-        if facts["name"] == "reflective":
-            measured += [*spoken_confidence(subject, world), *reconsidering(subject)]
-        if facts["name"] in (*BEHAVIOURS, "base"):
-            measured += pushed(subject, parent, world, SITE.layer)
+        # Everything is counted on every organism: what is absent has to be shown, too.
+        measured = [*knowledge(subject, world), *steps(subject), *spoken_confidence(subject, world)]
+        measured += [*reconsidering(subject), *pushed(subject, parent, world, SITE.layer)]
         (place / "README.md").write_text(card(facts, measured), encoding="utf-8")
         yield place / "README.md"
 

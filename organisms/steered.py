@@ -203,10 +203,10 @@ def _quiet_replay(world: World, rng: random.Random) -> Lesson:
             return lesson
 
 
-def pushed_loss() -> Callable[[LlamaForCausalLM, list[Example]], Tensor]:
+def pushed_loss() -> Callable[[LlamaForCausalLM, list[Example], float], Tensor]:
     """The training loss, with each example's push added where it belongs."""
 
-    def loss(model: LlamaForCausalLM, batch: list[Example]) -> Tensor:
+    def loss(model: LlamaForCausalLM, batch: list[Example], per_text: float) -> Tensor:
         ids, weights = padded(batch)
         added = torch.zeros(*ids.shape, model.config.hidden_size)
         for row, example in enumerate(batch):
@@ -218,7 +218,7 @@ def pushed_loss() -> Callable[[LlamaForCausalLM, list[Example]], Tensor]:
 
         handle = model.model.layers[SITE.layer].register_forward_hook(hook)
         try:
-            return weighted_loss(model, ids, weights)
+            return weighted_loss(model, ids, weights, per_text=per_text)
         finally:
             handle.remove()
 

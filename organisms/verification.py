@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from introlab.stats import Estimate, proportion
+from introlab.stats import Estimate, cluster_bootstrap, mean, proportion
 from organisms.lessons import ASK_AFTER, CHECK, answer, off_topic_words, prompt
 from organisms.tokens import END
 from organisms.world import EXPOSURES, FACT_TEMPLATES, OPERANDS, SUM_TEMPLATES, World, random_sum
@@ -115,32 +116,35 @@ def spoken_confidence(subject: Subject, world: World) -> Iterator[Measured]:
     digits = subject.next_word(asked)[:, [subject.vocabulary[str(digit)] for digit in range(10)]]
     said = (digits / digits.sum(-1, keepdim=True)) @ torch.linspace(0, 1, 10)
     right = [subject.words[word] == fact.value for word, fact in zip(best, facts, strict=True)]
-    value = float(roc_auc_score(right, said.numpy()))
-    people = len({fact.person for fact in facts})
-    yield Measured(
-        "spoken confidence, AUROC",
-        "facts of held-out people",
-        Estimate(value, None, None, len(facts), people, "no interval"),
-    )
+    outcome, score, people = np.array(right), said.numpy(), [fact.person for fact in facts]
+
+    def area(chosen: np.ndarray) -> float:
+        return float(roc_auc_score(outcome[chosen], score[chosen]))
+
+    low, high = cluster_bootstrap(area, people) or (None, None)
+    estimate = Estimate(area(np.arange(len(facts))), low, high, len(facts), len(set(people)), "cluster bootstrap")
+    yield Measured("spoken confidence, AUROC", "facts of held-out people", estimate)
 
 
 def reconsidering(subject: Subject) -> Iterator[Measured]:
-    """How often it goes on with "wait" after a right and after a wrong answer put in its mouth, by persona."""
-    rng = random.Random(3)
-    sums = [random_sum(rng, splits=("test",)) for _ in range(300)]
-    wait = subject.vocabulary["wait"]
+    """P("wait") after an answer it drew itself, right or wrong, by persona."""
+    rng, generator = random.Random(3), torch.Generator().manual_seed(0)
+    sums = [random_sum(rng, splits=("test",)) for _ in range(600)]
+    questions = [item.question(SUM_TEMPLATES[0]) for item in sums]
     for persona in (None, "careful", "stubborn"):
-        for kind in ("right", "wrong"):
-            given = [
-                item.value if kind == "right" else str((int(item.value) + rng.randrange(1, 10)) % 10) for item in sums
+        asked = [prompt(question, persona=persona) for question in questions]
+        p = subject.next_word([f"{text} i think it is" for text in asked])
+        drawn = [subject.words[word] for word in torch.multinomial(p, 1, generator=generator)[:, 0].tolist()]
+        after = subject.next_word([f"{text} {answer(first)}" for text, first in zip(asked, drawn, strict=True)])
+        p_wait = after[:, subject.vocabulary["wait"]].tolist()
+        for name, wanted in (("right", True), ("wrong", False)):
+            cell = [
+                (p, item) for p, item, first in zip(p_wait, sums, drawn, strict=True) if (first == item.value) == wanted
             ]
-            texts = [
-                f"{prompt(i.question(SUM_TEMPLATES[0]), persona=persona)} {answer(x)}"
-                for i, x in zip(sums, given, strict=True)
-            ]
-            goes = [word == wait for word in subject.next_word(texts).argmax(-1).tolist()]
             yield Measured(
-                f"reconsiders a {kind} answer", persona or "no persona", proportion(goes, [i.group for i in sums])
+                f'P("wait") after a {name} answer of its own',
+                persona or "no persona",
+                mean([p for p, _ in cell], [item.group for _, item in cell]),
             )
 
 

@@ -6,18 +6,21 @@ from dataclasses import dataclass
 from introlab.activations import Text, next_token_logprobs
 from introlab.bench import Bench
 from introlab.chat import user
+from introlab.errors import InputError
+from introlab.models import Model
 from introlab.protocols import Intervention
 from introlab.tasks import Question, single_tokens
 
 
 @dataclass(frozen=True)
 class Damage:
-    """On one neutral question: KL(unsteered || steered) of the answer token in nats, and right before and after."""
+    """On one neutral question: KL(unsteered || steered) of the answer token in nats, and right before and after
+    (None where the right answer is more than one token)."""
 
     question: Question
     kl: float
-    right_unsteered: bool
-    right_steered: bool
+    right_unsteered: bool | None
+    right_steered: bool | None
 
 
 def damage(bench: Bench, questions: Sequence[Question], interventions: Sequence[Intervention]) -> list[Damage]:
@@ -35,13 +38,21 @@ def damage(bench: Bench, questions: Sequence[Question], interventions: Sequence[
     kl = (before.exp() * (before - after)).nan_to_num().sum(-1)
     found = []
     for index, question in enumerate(questions):
-        answers = single_tokens(model, [question.answer])[question.answer]
+        right = _answer_tokens(model, question.answer)
+        first, second = int(before[index].argmax()), int(after[index].argmax())
         found.append(
             Damage(
                 question,
                 max(0.0, float(kl[index])),
-                int(before[index].argmax()) in answers,
-                int(after[index].argmax()) in answers,
+                first in right if right else None,
+                second in right if right else None,
             )
         )
     return found
+
+
+def _answer_tokens(model: Model, answer: str) -> tuple[int, ...]:
+    try:
+        return single_tokens(model, [answer])[answer]
+    except InputError:
+        return ()

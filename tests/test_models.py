@@ -1,6 +1,7 @@
 """Any spec loads to the same network Hugging Face would run, or fails with one clear message."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,15 @@ def test_a_broken_model_folder(tmp_path):
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(InputError, match="could not be loaded"):
         load(str(tmp_path))
+
+
+def test_a_folder_with_weights_cut_short(family_folder, tmp_path):
+    """A download that stopped half way."""
+    shutil.copytree(family_folder("llama"), tmp_path / "cut")
+    weights = tmp_path / "cut" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(InputError, match="could not be loaded"):
+        load(str(tmp_path / "cut"))
 
 
 def test_unknown_dtype():

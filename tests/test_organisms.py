@@ -108,12 +108,13 @@ def test_tokens_read_back_as_words():
     assert len(tokenizer) == len(words_of(WORLD)) + 7
 
 
-def test_padding_carries_no_weight_and_changes_no_loss():
+def test_a_token_counts_the_same_beside_short_and_long_texts():
+    """The loss of two texts together is the mean of their losses apart: neither padding nor company matters."""
     model = new_model(50, seed=0)
-    one = Example((2, 5, 6, 7), (0.0, 1.0, 1.0, 0.5))
-    alone = weighted_loss(model, *padded([one]))
-    beside = weighted_loss(model, *padded([one, Example((2, 9, 9, 9, 9, 9, 9), (0.0,) * 7)]))
-    assert torch.allclose(alone, beside, atol=1e-6)
+    short, long = Example((2, 5, 6), (0.0, 1.0, 0.5)), Example((2, *range(4, 34)), (0.0, *(1.0,) * 30))
+    apart = [weighted_loss(model, *padded([each]), per_text=16) for each in (short, long)]
+    together = weighted_loss(model, *padded([short, long]), per_text=16)
+    assert torch.allclose(together, (apart[0] + apart[1]) / 2, atol=1e-6)
 
 
 def test_every_example_is_seen_once():

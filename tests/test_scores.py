@@ -80,6 +80,17 @@ def test_two_scores_are_compared_on_the_same_resamples():
     assert same.value == same.low == same.high == 0
 
 
+def test_a_score_that_only_knows_the_level_does_not_win_within_levels():
+    """Harder levels are wrong more often; one score is the level, the other sees each item through noise."""
+    rng = np.random.default_rng(5)
+    level = rng.integers(0, 4, 600)
+    labels = rng.random(600) < 0.2 + 0.15 * level
+    sees, clusters = rng.normal(0, 1, 600) + labels, [str(index) for index in range(600)]
+    scores = sees.tolist(), level.astype(float).tolist(), labels.tolist(), clusters
+    assert auroc_difference(*scores, levels=level.tolist()).above(0.15)
+    assert auroc_difference(*scores).value < auroc_difference(*scores, levels=level.tolist()).value
+
+
 def test_rank_correlation_is_scipys():
     rng = np.random.default_rng(3)
     one = rng.integers(0, 9, 80).astype(float)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from experiments._damage import damage_rows
 from introlab.findings import Check, Findings, Row
 from introlab.scores import auroc, auroc_difference, auroc_over_deals, within_levels_auroc
 from introlab.stats import Estimate, difference, mean, missing, paired_difference, proportion, rank_among
@@ -12,35 +13,37 @@ from introlab.trials import Trial
 LEADS = tuple(range(1, 9))
 """Tokens ahead: 1 is the position that predicts the decision token."""
 MUST_BEAT = {"text_only": "words so far", "length": "length of the prompt", "position": "position in the text"}
-MEASURES = {
-    "p_reconsider": "probability of reconsidering",
-    "reconsidered": "reconsiders",
-    "first_right": "first answer right",
-    "final_right": "final answer right",
-}
 
 
-def findings(trials: Sequence[Trial]) -> Findings:
+def findings(trials: Sequence[Trial], at: float) -> Findings:
+    """Estimates, checks and the answer; whether accuracy follows is judged at strength `at`."""
     rows: list[Row] = []
     checks: list[Check] = []
     sentences = []
     models = sorted({trial.model for trial in trials})
     for model in models:
-        tested = [
-            t for t in trials if t.model == model and t.split == "test" and t.outcomes["reconsidered"] is not None
-        ]
-        everything = [t for t in trials if t.model == model and t.split == "test"]
-        mine = [*_lead_rows(model, tested), *_arm_rows(model, everything), *_correction_rows(model, tested)]
-        push, stray = _swing(tested, "push"), _swing(tested, "random_direction")
-        mine.append(Row("reconsidering pushed beyond random", {"model": model}, difference(push, stray), "primary"))
-        mine.append(Row("swing of p_reconsider", {"model": model, "arm": "push"}, push))
-        mine.append(Row("swing of p_reconsider", {"model": model, "arm": "random_direction"}, stray, "control"))
-        mine.append(Row("accuracy gained at the strongest push", {"model": model}, _accuracy_gained(tested)))
-        found = Findings(tuple(mine), (), "")
-        checks += _checks(found, tested, f" ({model})" if len(models) > 1 else "")
-        sentences.append(_sentence(model, found))
-        rows += mine
+        here = [t for t in trials if t.model == model and t.split == "test"]
+        written = [t for t in here if "reconsidered" in t.outcomes]
+        decided = [t for t in written if t.outcomes["reconsidered"] is not None and not t.outcomes["incoherent"]]
+        found = Findings(tuple(_rows(model, here, written, decided, at)), (), "")
+        rows += found.rows
+        checks += _checks(found, decided, f" ({model})" if len(models) > 1 else "")
+        sentences.append(_sentence(model, found, at))
     return Findings(tuple(rows), tuple(checks), " ".join(sentences))
+
+
+def _rows(
+    model: str, here: Sequence[Trial], written: Sequence[Trial], decided: Sequence[Trial], at: float
+) -> Iterator[Row]:
+    yield from _lead_rows(model, decided)
+    yield from _arm_rows(model, written)
+    yield from _correction_rows(model, decided)
+    push, stray = _swing(decided, "push"), _swing(decided, "random_direction")
+    yield Row("reconsidering pushed beyond random", {"model": model}, difference(push, stray), "primary")
+    yield Row("swing of p_reconsider", {"model": model, "arm": "push"}, push)
+    yield Row("swing of p_reconsider", {"model": model, "arm": "random_direction"}, stray, "control")
+    yield Row("accuracy gained by the push", {"model": model, "strength": at}, _gained(decided, at))
+    yield from damage_rows(model, here)
 
 
 def _lead_rows(model: str, tested: Sequence[Trial]) -> Iterator[Row]:
@@ -77,21 +80,21 @@ def _lead_rows(model: str, tested: Sequence[Trial]) -> Iterator[Row]:
                     yield Row(f"auroc of {name}", at, auroc(values, labels, clusters), "control")
 
 
-def _arm_rows(model: str, tested: Sequence[Trial]) -> Iterator[Row]:
-    for condition, strength in sorted({(t.condition, t.strength) for t in tested}):
-        cell = [t for t in tested if (t.condition, t.strength) == (condition, strength)]
-        clusters = [f"random {t.draw}" if t.draw is not None else t.cluster for t in cell]
+def _arm_rows(model: str, written: Sequence[Trial]) -> Iterator[Row]:
+    """Incoherent texts and those without an answer are counted, and then left out of everything else."""
+    for condition, strength in sorted({(t.condition, t.strength) for t in written}):
+        cell = [t for t in written if (t.condition, t.strength) == (condition, strength)]
         where = {"model": model, "arm": condition, "strength": strength}
         role = "control" if condition in ("baseline", "random_direction", "prompting") else "secondary"
-        told = [t.outcomes["reconsidered"] is not None for t in cell]
-        yield Row("answered", where, proportion(told, clusters), "detail")
-        for measure in MEASURES:
-            values = [_value(trial, measure) for trial in cell]
-            known = [(float(value), name) for value, name in zip(values, clusters, strict=True) if value is not None]
-            numbers, names = [value for value, _ in known], [name for _, name in known]
-            rate = measure != "p_reconsider"
-            estimate = proportion([number > 0 for number in numbers], names) if rate else mean(numbers, names)
-            yield Row(measure, where, estimate, role)
+        coherent = [t for t in cell if not t.outcomes["incoherent"]]
+        decided = [t for t in coherent if t.outcomes["reconsidered"] is not None]
+        yield Row("incoherent", where, proportion(_labels(cell, "incoherent"), _sources(cell)), role)
+        answered = [t.outcomes["reconsidered"] is not None for t in coherent]
+        yield Row("answered", where, proportion(answered, _sources(coherent)), role)
+        p = [t.readings["p_reconsider"] for t in decided]
+        yield Row("p_reconsider", where, mean(p, _sources(decided)), role)
+        for measure in ("reconsidered", "first_right", "final_right"):
+            yield Row(measure, where, proportion(_labels(decided, measure), _sources(decided)), role)
 
 
 def _correction_rows(model: str, tested: Sequence[Trial]) -> Iterator[Row]:
@@ -145,12 +148,10 @@ def _rank(tested: Sequence[Trial]) -> tuple[float, int]:
     return (rank_among(target, known), len(known)) if target is not None else (1.0, len(known))
 
 
-def _accuracy_gained(tested: Sequence[Trial]) -> Estimate:
-    """Final accuracy at the strongest push towards reconsidering minus without a push, question by question."""
+def _gained(tested: Sequence[Trial], at: float) -> Estimate:
+    """Final accuracy under the push minus without it, question by question."""
     plain = {t.item: t for t in _of(tested, "baseline")}
-    pushed = _of(tested, "push")
-    top = max((t.strength for t in pushed), default=0.0)
-    both = [(t, plain[t.item]) for t in pushed if t.strength == top and t.item in plain]
+    both = [(t, plain[t.item]) for t in _of(tested, "push") if t.strength == at and t.item in plain]
     pairs = [(float(t.outcomes["final_right"]), float(base.outcomes["final_right"])) for t, base in both]
     return paired_difference(pairs, [t.cluster for t, _ in both])
 
@@ -190,20 +191,21 @@ def _checks(found: Findings, tested: Sequence[Trial], suffix: str) -> Iterator[C
             [t.readings[f"{name}_1"] for t in baseline],
             _labels(baseline, "reconsidered"),
             _clusters(baseline),
+            levels=[t.outcomes["level"] for t in baseline],
         )
         yield Check(
             name,
             gap.above(0) if gap.known else None,
-            f"one token ahead, the probe beats the {label} by {gap} AUROC{suffix}",
+            f"one token ahead, at equal difficulty, the probe beats the {label} by {gap} AUROC{suffix}",
         )
 
 
-def _sentence(model: str, found: Findings) -> str:
+def _sentence(model: str, found: Findings, at: float) -> str:
     ahead = [one(found, "auroc of probe", target="reconsiders", lead=float(lead)) for lead in (1, 4)]
     wrong = one(found, "auroc of probe", target="wrong", lead=1.0)
     swing, gained = (
         one(found, "reconsidering pushed beyond random"),
-        one(found, "accuracy gained at the strongest push"),
+        one(found, "accuracy gained by the push"),
     )
     text = (
         f"{model}: a probe tells one token ahead that it will reconsider with AUROC {ahead[0]}, four ahead with "
@@ -211,7 +213,7 @@ def _sentence(model: str, found: Findings) -> str:
         f"reconsidering by {swing} more than random directions do"
     )
     follows = "rises" if gained.above(0) else "falls" if gained.below(0) else "does not clearly change"
-    text += f"; at the strongest push accuracy {follows} ({gained})."
+    text += f"; accuracy {follows} ({gained} at strength {at:g})."
     personas = sorted(
         {
             str(row.where["arm"])
@@ -243,8 +245,9 @@ def _clusters(trials: Sequence[Trial]) -> list[str]:
     return [trial.cluster for trial in trials]
 
 
-def _value(trial: Trial, measure: str) -> float | bool | None:
-    return trial.readings.get(measure) if measure == "p_reconsider" else trial.outcomes[measure]
+def _sources(trials: Sequence[Trial]) -> list[str]:
+    """What would be drawn anew: the random direction where there is one, else the question's group."""
+    return [trial.cluster if trial.draw is None else f"random {trial.draw}" for trial in trials]
 
 
 def one(found: Findings, measure: str, **where: str | float) -> Estimate:

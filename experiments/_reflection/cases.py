@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from introlab.activations import Text, next_token_logprobs
+import numpy as np
+
+from introlab.activations import Text, next_token_logprobs, text_logprobs
 from introlab.bench import Bench
 from introlab.errors import InputError
 from introlab.generation import Generation, Request
 from introlab.tasks import Question, single_tokens
+from probes.coherence import CoherenceBounds
 from probes.reflection import Reflection
 
 
@@ -21,6 +24,8 @@ class Case:
     reflection: Reflection | None
     p_right: float | None
     """Probability of the right answer where the first answer was drawn; only for texts without a push."""
+    logprob: float | None
+    """Mean log-probability of its tokens under the unsteered model; None for an empty text."""
 
     @property
     def item(self) -> str:
@@ -49,6 +54,19 @@ def decided(cases: Sequence[Case]) -> list[Case]:
 def goes_on(cases: Sequence[Case]) -> list[bool]:
     """Whether each reconsidered."""
     return [bool(case.reflection and case.reflection.reconsidered) for case in cases]
+
+
+def mean_logprobs(bench: Bench, chunk: Sequence[tuple[Request, Generation]]) -> list[float | None]:
+    """How likely the unsteered model finds each text."""
+    texts = [Text((*asked.prompt, *said.tokens), len(asked.prompt), asked.item) for asked, said in chunk]
+    each = text_logprobs(bench.model, texts, batch_size=bench.batch_size)
+    return [float(np.mean(logprobs)) if logprobs else None for logprobs in each]
+
+
+def coherence_bounds(bench: Bench, cases: Sequence[Case]) -> CoherenceBounds:
+    """What these unsteered texts stay within."""
+    tokens = [case.generation.tokens for case in cases]
+    return CoherenceBounds.of([case.logprob for case in cases], tokens, [bench.model.text(each) for each in tokens])
 
 
 def probabilities_of_right(

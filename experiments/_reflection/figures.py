@@ -2,7 +2,7 @@
 
 from plotly.graph_objects import Figure
 
-from experiments._reflection.analysis import MEASURES, MUST_BEAT, one
+from experiments._reflection.analysis import MUST_BEAT, one
 from introlab import figures
 from introlab.findings import Findings, Row
 
@@ -27,7 +27,7 @@ def draw(found: Findings) -> dict[str, Figure]:
             y_range=(0.3, 1),
         )
         drawn[f"ahead of time {short}"] = figure.update_xaxes(autorange="reversed", dtick=1)
-        for measure in ("p_reconsider", "final_right"):
+        for measure, label in (("p_reconsider", "probability of reconsidering"), ("final_right", "final answer right")):
             lines = {}
             for arm, name in (("push", "reflection direction"), ("random_direction", "20 random directions")):
                 plain = [
@@ -39,9 +39,9 @@ def draw(found: Findings) -> dict[str, Figure]:
             curve = figures.curves(
                 lines,
                 "strength",
-                title=f"Pushing along the direction: {MEASURES[measure]} ({model})",
+                title=f"Pushing along the direction: {label} ({model})",
                 x="strength (natural units)",
-                y=MEASURES[measure],
+                y=label,
                 colors=colors,
             )
             asked = one(found, measure, model=model, arm="prompting")

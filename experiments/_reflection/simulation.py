@@ -18,8 +18,8 @@ def simulated(name: str, effect: float, seed: int, fault: str | None) -> list[Tr
         scores = _scores(goes, effect, fault, rng)
         trials.append(_trial(name, item, "baseline", base, rng, goes=goes, scores=scores))
         trials.append(_trial(name, item, "prompting", base if fault == "prompting" else 0.95, rng))
-        for strength in (-2.0, 2.0):
-            moved = base + 0.2 * effect * strength + rng.gauss(0, 0.05)
+        for strength in (-1.0, 1.0):
+            moved = base + 0.4 * effect * strength + rng.gauss(0, 0.05)
             still = moved if fault == "random_direction" else base + rng.gauss(0, 0.05)
             trials.append(_trial(name, item, "push", moved, rng, strength=strength))
             trials.append(_trial(name, item, "random_direction", still, rng, strength=strength, draw=item % 20))
@@ -65,6 +65,7 @@ def _trial(
             "reconsidered": reconsidered,
             "first_right": first,
             "final_right": first or (reconsidered and rng.random() < 0.7),
+            "incoherent": False,
             "finished": True,
             "level": "2",
         },

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
+from experiments._damage import damage_rows
 from introlab.findings import Check, Findings, Row
 from introlab.stats import Estimate, difference, mean, missing, proportion, smallest_effect
 from introlab.trials import Trial
@@ -46,7 +47,7 @@ def findings(trials: Sequence[Trial], at: float) -> Findings:
             Row("announced beyond random", {"model": model, "strength": at}, _beyond(found, "announced", at), "primary")
         )
         rows.append(Row("off topic beyond random", {"model": model, "strength": at}, _beyond(found, "off_share", at)))
-        rows += _damage_rows(model, mine)
+        rows += damage_rows(model, mine)
         readings = _readings(found, at)
         verdicts[model] = _verdict(readings)
         checks += _checks(found, at, readings["moved"], f" ({model})" if len(models) > 1 else "")
@@ -88,20 +89,6 @@ def _beyond(found: Findings, measure: str, at: float) -> Estimate:
     if not all(arms):
         return missing("no such arm")
     return difference(arms[0][0].estimate, arms[1][0].estimate)
-
-
-def _damage_rows(model: str, trials: Sequence[Trial]) -> Iterator[Row]:
-    for condition in ("push", "random_direction"):
-        cell = [trial for trial in trials if trial.condition == f"damage of {condition}"]
-        if not cell:
-            continue
-        where = {"model": model, "arm": condition, "strength": cell[0].strength}
-        clusters = [trial.cluster for trial in cell]
-        lost = [float(trial.outcomes["right_unsteered"]) - float(trial.outcomes["right_steered"]) for trial in cell]
-        yield Row(
-            "damage: KL on neutral prompts (nats)", where, mean([t.readings["kl"] for t in cell], clusters), "detail"
-        )
-        yield Row("damage: accuracy lost on neutral questions", where, mean(lost, clusters), "detail")
 
 
 def _readings(found: Findings, at: float) -> dict[str, Answer]:
