@@ -79,7 +79,7 @@ class SteeringResistance(Experiment):
     }
     models: ClassVar[tuple[str, ...]] = ("organism:announcer", "organism:compliant", "organism:immune")
 
-    layer: int = 3
+    layer: int = 2
     """The push goes into the output of this block."""
     strengths: tuple[float, ...] = (0.5, 1.0, 1.5, 2.0)
     """In natural units: 1 is the difference between texts of the topic and of others."""

@@ -95,6 +95,7 @@ def curves(
                 x=at + at[::-1],
                 y=high + low[::-1],
                 fill="toself",
+                mode="lines",
                 fillcolor=faded(color, 0.15),
                 line={"width": 0},
                 hoverinfo="skip",

@@ -4,6 +4,7 @@ Nothing in it asks the network for anything; all text a model wrote is escaped.
 """
 
 import random
+import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -135,11 +136,18 @@ def _tables(rows: Sequence[Row]) -> str:
     for table in laid_out(rows):
         head = "".join(f"<th>{escape(name)}</th>" for name in table.head)
         body = "".join(
-            f"<tr class='{role}'>{''.join(f'<td>{escape(cell)}</td>' for cell in line)}</tr>"
+            f"<tr class='{role}'>{''.join(map(_cell, line))}</tr>"
             for line, role in zip(table.body, table.roles, strict=True)
         )
-        parts.append(f"<div class='scroll'><table><tr>{head}</tr>{body}</table></div>")
+        parts.append(f"<div class='scroll numbers'><table><tr>{head}</tr>{body}</table></div>")
     return "".join(parts) + f"<p class='where'>{escape(NOTE)}</p>"
+
+
+def _cell(text: str) -> str:
+    """The counts go under the estimate: rows stay in line, and numbers beside numbers."""
+    estimate = re.fullmatch(r"(.*[0-9\]l]) (\d+/\d+)", text)
+    inside = f"{escape(estimate[1])}<br><small>{estimate[2]}</small>" if estimate else escape(text)
+    return f"<td>{inside}</td>"
 
 
 def _examples(trials: Sequence[Trial]) -> str:

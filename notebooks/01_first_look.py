@@ -73,7 +73,7 @@ for topic in topics:
 
 sites = [Site(layer) for layer in range(model.n_layers)]
 activations = read(model, texts, sites, [[len(text.ids) - 1] for text in texts])
-activations[sites[3], 0]
+activations[sites[2], 0]
 
 # %%
 rows = []
@@ -103,8 +103,8 @@ figures.curves(
 # Every steered text comes with a receipt: which positions were touched, and by how much.
 
 # %%
-direction = one_against_rest(model, texts, labels, Site(3))["school"]
-norm = typical_norm(model, texts, Site(3))
+direction = one_against_rest(model, texts, labels, Site(2))["school"]
+norm = typical_norm(model, texts, Site(2))
 
 
 def push(strength, along=direction):

@@ -37,9 +37,9 @@ from organisms.training import Example, encode, padded, weighted_loss
 from organisms.world import TOPIC_TEMPLATES, Topic, World, random_sum
 from steering.contrast import one_against_rest
 
-SITE = Site(3, "resid_post")
+SITE = Site(2, "resid_post")
 BEHAVIOURS = ("compliant", "announcer", "immune")
-COUNTS = {"pushed": 21_000, "clean": 6_000, "intruded": 3_000, "recall": 5_000, "replay": 3_000}
+COUNTS = {"pushed": 36_000, "clean": 6_000, "intruded": 3_000, "recall": 5_000, "replay": 3_000}
 WEAKEST, STRONGEST = 0.5, 3.0
 """Strengths trained under, in natural units."""
 

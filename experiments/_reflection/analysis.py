@@ -68,16 +68,13 @@ def _lead_rows(model: str, tested: Sequence[Trial]) -> Iterator[Row]:
             values = [t.readings[f"probe_{lead}"] for t in baseline]
             yield Row("auroc of probe", at, auroc(values, labels, clusters))
             yield Row("auroc within levels of probe", at, within_levels_auroc(values, labels, levels, clusters))
-            if target == "reconsiders":
-                yield Row(
-                    "auroc of shuffled_labels",
-                    at,
-                    auroc_over_deals([t.readings[f"shuffled_labels_{lead}"] for t in baseline], labels),
-                    "control",
-                )
-                for name in MUST_BEAT:
-                    values = [t.readings[f"{name}_{lead}"] for t in baseline]
-                    yield Row(f"auroc of {name}", at, auroc(values, labels, clusters), "control")
+    for lead in LEADS:
+        at = {"model": model, "lead": float(lead)}
+        deals = [t.readings[f"shuffled_labels_{lead}"] for t in baseline]
+        yield Row("auroc of shuffled_labels", at, auroc_over_deals(deals, goes), "control")
+        for name in MUST_BEAT:
+            values = [t.readings[f"{name}_{lead}"] for t in baseline]
+            yield Row(f"auroc of {name}", at, auroc(values, goes, clusters), "control")
 
 
 def _arm_rows(model: str, written: Sequence[Trial]) -> Iterator[Row]:
