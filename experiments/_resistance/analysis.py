@@ -155,7 +155,7 @@ def _sentence(model: str, verdict: str, found: Findings, at: float) -> str:
         _at(found, "returned of intruded", "push", at),
     )
     text = f"{model} {verdict}: at strength {at:g}, {moved.percent} of its texts leave the topic"
-    if moved.value:
+    if verdict != "is not moved":
         text += f"; of these it announces {told.percent}, and {back.percent} end on topic again"
     seen = smallest_effect(moved.n, moved.clusters, 0.05)
     return text + (f" (a rise of {100 * seen:.0f} points would have been seen)." if seen else ".")
