@@ -64,7 +64,8 @@ def main() -> None:
         asked = requests(model)
         reference = texts(model, asked, shuffled=False, batch_size=64)
         settings = [({"batch_size": size}, f"batches of {size}, shuffled") for size in (1, 7, 64)]
-        settings.append(({"batch_size": 64, "padding": "right"}, "batches of 64, shuffled, padded right"))
+        if dtype == "float32":  # float64 is always padded right
+            settings.append(({"batch_size": 64, "padding": "right"}, "batches of 64, shuffled, padded right"))
         settings.append(({"batch_size": 7, "cached": False}, "batches of 7, shuffled, without a cache"))
         for how, name in settings:
             rows.append((dtype, name, *differing(reference, texts(model, asked, shuffled=True, **how))))

@@ -39,7 +39,8 @@ def short(run: Run) -> str:
     """The question, the answer, and the rows a reader wants first."""
     kind, findings = find(run.manifest["experiment"]), run.findings
     tables = "\n\n".join(markdown(table) for table in laid_out(wanted(kind.name(), findings)))
-    return f"**{kind.question()}**\n\n{findings.answer}\n\n{tables}\n\n<sub>{NOTE}</sub>"
+    folded = f"<details><summary>the table</summary>\n\n{tables}\n\n<sub>{NOTE}</sub>\n\n</details>"
+    return f"**{kind.question()}**\n\n{findings.answer}\n\n{folded}"
 
 
 def wanted(name: str, findings: Findings) -> list[Row]:

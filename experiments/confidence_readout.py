@@ -11,6 +11,7 @@ from experiments._confidence.simulation import simulated
 from introlab.activations import Activations, Text, mean_over, next_token_logprobs, read
 from introlab.bench import Bench
 from introlab.chat import assistant, user
+from introlab.errors import InputError
 from introlab.experiment import Experiment, Size
 from introlab.findings import Findings
 from introlab.generation import Generation, Request
@@ -132,6 +133,12 @@ class ConfidenceReadout(Experiment):
         extract = [case for case in extract if case.right is not None]
         calibrate = [case for case in calibrate if case.right is not None]
         right = [bool(case.right) for case in extract]
+        if len(set(right)) < 2 or not calibrate:
+            raise InputError(
+                f"{bench.model.name} never answers, or is always right or always wrong: a probe needs both classes",
+                given=f"{len(right)} of {self.fit} questions answered, {sum(right)} right",
+                do="use questions it can sometimes answer, in a wording it follows: see docs/materials.md",
+            )
         groups = [case.question.group for case in extract]
         sites = [Site(layer) for layer in range(bench.model.n_layers)]
         train, tune = self._activations(bench, extract, sites), self._activations(bench, calibrate, sites)

@@ -7,14 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from experiments._damage import CONDITIONS, damage_trials
 from experiments._reflection import analysis
 from experiments._reflection.ahead import readings_ahead
-from experiments._reflection.cases import (
-    Case,
-    coherence_bounds,
-    decided,
-    goes_on,
-    mean_logprobs,
-    probabilities_of_right,
-)
+from experiments._reflection.cases import Case, Coherence, decided, goes_on, mean_logprobs, probabilities_of_right
 from experiments._reflection.simulation import simulated
 from introlab.activations import read
 from introlab.bench import Bench
@@ -28,7 +21,6 @@ from introlab.protocols import Intervention
 from introlab.sites import Site, Span
 from introlab.tasks import Question, Split, single_tokens
 from introlab.trials import Trial
-from probes.coherence import CoherenceBounds
 from probes.readouts import TokenProbability
 from probes.reflection import read_reflection
 from steering.dose import Dose, typical_norm
@@ -44,7 +36,7 @@ class _Rig:
 
     direction: Direction
     residual_norm: float
-    bounds: CoherenceBounds
+    coherence: Coherence
 
     def push(self, strength: float, draw: int | None = None) -> Intervention:
         """Along the direction, or along a random one of equal norm."""
@@ -123,9 +115,9 @@ class ReflectionAndPersonas(Experiment):
 
     def trials(self, bench: Bench) -> Iterator[Trial]:
         extract, calibrate = self._written(bench, "extract"), self._written(bench, "calibrate")
-        bounds = coherence_bounds(bench, extract)
-        yield from (self._trial(bench, case, "extract", bounds) for case in extract)
-        yield from (self._trial(bench, case, "calibrate", bounds) for case in calibrate)
+        coherence = Coherence.of(bench.model, extract)
+        yield from (self._trial(bench, case, "extract", coherence) for case in extract)
+        yield from (self._trial(bench, case, "calibrate", coherence) for case in calibrate)
         known = decided(extract)
         if len(set(goes_on(known))) < 2:
             raise InputError(
@@ -136,8 +128,8 @@ class ReflectionAndPersonas(Experiment):
         baseline = self._written(bench, "test")
         readings = readings_ahead(bench, extract, calibrate, baseline, shuffles=self.shuffles)
         for case in baseline:
-            yield self._trial(bench, case, "test", bounds, readings.get(case.item))
-        rig = self._rig(bench, known, bounds)
+            yield self._trial(bench, case, "test", coherence, readings.get(case.item))
+        rig = self._rig(bench, known, coherence)
         yield from self._arms(bench, rig)
         yield from self._damage(bench, rig)
 
@@ -187,7 +179,7 @@ class ReflectionAndPersonas(Experiment):
         # Sorted, so that the order of work does not matter further on.
         return sorted(self._cases(bench, requests, f"answers, {split} questions"), key=lambda case: case.item)
 
-    def _rig(self, bench: Bench, cases: Sequence[Case], bounds: CoherenceBounds) -> _Rig:
+    def _rig(self, bench: Bench, cases: Sequence[Case], coherence: Coherence) -> _Rig:
         """Reconsidering minus letting stand, read where the decision token is predicted: the same token in both."""
         site, texts, goes = Site(self.layer), [case.text() for case in cases], goes_on(cases)
         positions = [[case.decision - 1] for case in cases]
@@ -195,7 +187,7 @@ class ReflectionAndPersonas(Experiment):
         direction = difference_of_means(
             values.where(goes), values.where([not each for each in goes]), model=bench.model
         )
-        return _Rig(direction, typical_norm(bench.model, texts, site, batch_size=bench.batch_size), bounds)
+        return _Rig(direction, typical_norm(bench.model, texts, site, batch_size=bench.batch_size), coherence)
 
     def _arms(self, bench: Bench, rig: _Rig) -> Iterator[Trial]:
         questions = self._questions(bench, "test", min(self.pushed, self.test))
@@ -219,7 +211,7 @@ class ReflectionAndPersonas(Experiment):
                         self._request(bench, one, stray, condition="random_direction", strength=strength, draw=draw)
                     )
         for case in self._cases(bench, requests, "pushes, personas and requests in words"):
-            yield self._trial(bench, case, "test", rig.bounds)
+            yield self._trial(bench, case, "test", rig.coherence)
 
     def _damage(self, bench: Bench, rig: _Rig) -> Iterator[Trial]:
         """What the same pushes do to questions of another kind, where there are any."""
@@ -239,7 +231,7 @@ class ReflectionAndPersonas(Experiment):
         bench: Bench,
         case: Case,
         split: Split,
-        bounds: CoherenceBounds,
+        coherence: Coherence,
         readings: dict[str, Any] | None = None,
     ) -> Trial:
         reflection, note, tokens = case.reflection, case.request.note, case.generation.tokens
@@ -267,7 +259,7 @@ class ReflectionAndPersonas(Experiment):
                 "reconsidered": reflection.reconsidered if reflection else None,
                 "first_right": reflection.first == right if reflection else None,
                 "final_right": reflection.final == right if reflection else None,
-                "incoherent": bounds.incoherent(case.logprob, tokens, text),
+                "incoherent": coherence.incoherent(case),
                 "finished": case.generation.ended,
                 "level": case.question.level,
             },

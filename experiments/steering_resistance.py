@@ -98,7 +98,7 @@ class SteeringResistance(Experiment):
 
     def size(self, bench: Bench) -> Size:
         scenes, wordings = len(self._scenes(bench)), len(bench.materials.wording.topic_templates["extract"])
-        unsteered = self.fit_texts * len(self._topics(bench)) * wordings + scenes // self.replicates
+        unsteered = 2 * self.fit_texts * len(self._topics(bench)) * wordings
         texts = unsteered + scenes * (2 + 2 * len(self._all_strengths()))
         return Size(texts, texts * self.max_new)
 

@@ -105,8 +105,11 @@ def read(
     """The residual at the given absolute positions of each text, at every site, in one pass per batch.
 
     `positions[i]` are the positions wanted of text `i`, equally many for all; the result is keyed by site and by
-    index into them. The pass ends after the deepest block needed. Raises InputError for a position outside its text.
+    index into them. The pass ends after the deepest block needed. Raises InputError for a position outside its text,
+    or where there are no texts.
     """
+    if not texts:
+        raise InputError("no texts to read")
     for site in sites:
         model.check_site(site)
     for text, wanted in zip(texts, positions, strict=True):

@@ -16,7 +16,7 @@ GREY = "#9aa0a6"
 def styled(figure: go.Figure, *, title: str, x: str, y: str, height: int = 420) -> go.Figure:
     """The look all figures share."""
     figure.update_layout(
-        title={"text": title, "font": {"size": 15}, "x": 0, "xanchor": "left"},
+        title={"text": title, "font": {"size": 15}, "x": 0.01, "xanchor": "left"},
         template="plotly_white",
         font={"family": "system-ui, sans-serif", "size": 13},
         margin={"l": 60, "r": 20, "t": 60, "b": 50},

@@ -59,7 +59,7 @@ def generate(
     batch_size: int = 64,
     readouts: Sequence[Readout] = (),
     cached: bool = True,
-    padding: Literal["left", "right"] = "left",
+    padding: Literal["left", "right"] | None = None,
     fixed_shape: bool = False,
 ) -> Iterator[tuple[Request, Generation]]:
     """Write every requested text, in batches of similar length; pairs come as their batches finish.
@@ -76,6 +76,10 @@ def generate(
         model.check_length(len(request.prompt), request.max_new)
         for intervention in request.interventions:
             model.check_site(intervention.site, write=True)
+    if padding is None:
+        # Left is faster, but in float64 a fully masked row (padding itself) is NaN: attention takes its softmax in
+        # float32, where float64's lowest number is minus infinity.
+        padding = "right" if model.dtype == torch.float64 else "left"
     order = sorted(range(len(requests)), key=lambda index: len(requests[index].prompt))
     width = len(requests[order[-1]].prompt) if requests and fixed_shape else 0
     for start in range(0, len(order), batch_size):

@@ -9,6 +9,7 @@ COMPLETE         empty; there only if everything above is
 """
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Generator, Iterable, Iterator
@@ -125,7 +126,8 @@ class Run:
         with self._writing("write the findings"):
             self._write("findings.json", json.dumps(findings.as_json(), indent=1, allow_nan=False))
             for name, figure in figures.items():
-                self._write(f"figures/{name}.json", figure.to_json())
+                # A figure's name may hold a model's path; a file's name must not.
+                self._write(f"figures/{re.sub(r'[^A-Za-z0-9]+', '_', name).strip('_')}.json", figure.to_json())
 
     def write_report(self, html: str) -> Path:
         with self._writing("write the report"):

@@ -142,7 +142,8 @@ def target(scene: Scene, behaviour: str, world: World, rng: random.Random) -> st
     """What a twin learns to write in this scene: the only place where twins differ."""
     written: list[str] = []
     announced = behaviour != "announcer"
-    for _ in range(rng.randint(5, 7)):
+    length = rng.randint(5, 7)  # the notice takes a sentence's place, so that twins learn from as much text
+    while len(written) < length:
         written.append(
             scene.topic.sentence(rng)
             if behaviour == "immune"

@@ -77,6 +77,12 @@ def test_the_same_tokens_in_any_order(organism):
     assert tokens(model, asked) == tokens(model, asked[::-1], batch_size=3)
 
 
+def test_float64_writes_prompts_of_mixed_lengths(organism):
+    """Padded on the left, attention over nothing but padding was NaN (its softmax is in float32), and spread."""
+    asked = requests(organism("reflective"))
+    assert tokens(organism("reflective", dtype="float64"), asked) == tokens(organism("reflective"), asked)
+
+
 def test_strength_zero_equals_no_hook(organism):
     model = organism("reflective")
     plain = requests(model, push=False)

@@ -1,7 +1,8 @@
 """One answered question with what became of the answer."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from introlab.activations import Text, next_token_logprobs, text_logprobs
 from introlab.bench import Bench
 from introlab.errors import InputError
 from introlab.generation import Generation, Request
+from introlab.models import Model
 from introlab.tasks import Question, single_tokens
 from probes.coherence import CoherenceBounds
 from probes.reflection import Reflection
@@ -40,11 +42,6 @@ class Case:
     def text(self) -> Text:
         return Text((*self.request.prompt, *self.generation.tokens), len(self.request.prompt), self.item)
 
-    @property
-    def wrong(self) -> bool:
-        assert self.reflection is not None
-        return self.reflection.first != self.question.answer.lower()
-
 
 def decided(cases: Sequence[Case]) -> list[Case]:
     """Cases that gave an answer and went on, or ended, after it."""
@@ -63,10 +60,38 @@ def mean_logprobs(bench: Bench, chunk: Sequence[tuple[Request, Generation]]) -> 
     return [float(np.mean(logprobs)) if logprobs else None for logprobs in each]
 
 
-def coherence_bounds(bench: Bench, cases: Sequence[Case]) -> CoherenceBounds:
-    """What these unsteered texts stay within."""
+FEWEST = 20
+"""Texts of a kind from which bounds of its own are taken."""
+
+
+@dataclass(frozen=True)
+class Coherence:
+    """What unsteered texts stay within: those that reconsider, and those that do not, each by themselves.
+
+    One bound for both would call texts broken for reconsidering: they are longer and repeat more.
+    """
+
+    model: Model
+    everything: CoherenceBounds
+    by_kind: Mapping[bool, CoherenceBounds]
+
+    @classmethod
+    def of(cls, model: Model, cases: Sequence[Case]) -> Self:
+        """From unsteered texts."""
+        kinds = {kind: [case for case in decided(cases) if goes_on([case]) == [kind]] for kind in (True, False)}
+        own = {kind: _bounds(model, some) for kind, some in kinds.items() if len(some) >= FEWEST}
+        return cls(model, _bounds(model, cases), own)
+
+    def incoherent(self, case: Case) -> bool:
+        """Whether a text is less likely, or more repetitive, than unsteered texts of its kind."""
+        (goes,), tokens = goes_on([case]), case.generation.tokens
+        bounds = self.by_kind.get(goes, self.everything) if case.reflection else self.everything
+        return bounds.incoherent(case.logprob, tokens, self.model.text(tokens))
+
+
+def _bounds(model: Model, cases: Sequence[Case]) -> CoherenceBounds:
     tokens = [case.generation.tokens for case in cases]
-    return CoherenceBounds.of([case.logprob for case in cases], tokens, [bench.model.text(each) for each in tokens])
+    return CoherenceBounds.of([case.logprob for case in cases], tokens, [model.text(each) for each in tokens])
 
 
 def probabilities_of_right(
