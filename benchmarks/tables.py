@@ -4,11 +4,10 @@ import json
 import os
 import re
 import resource
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
+from datetime import datetime
 from pathlib import Path
 
 from experiments import find
@@ -22,7 +21,7 @@ EXPERIMENTS = ("confidence_readout", "steering_resistance", "reflection_and_pers
 
 
 def main() -> None:
-    folder = Path(tempfile.mkdtemp()) / "demo"
+    folder = ROOT / "runs" / datetime.now().strftime("tables-%Y%m%d-%H%M%S")
     started = time.perf_counter()
     subprocess.run([sys.executable, "-m", "experiments", "demo", "--out", str(folder)], cwd=ROOT, check=True)
     seconds = time.perf_counter() - started
@@ -32,7 +31,6 @@ def main() -> None:
     replace(README, "demo", f"{cost}\n\n" + "\n\n".join(short(run) for run in runs.values()))
     RESULTS.write_text(whole(runs, cost), encoding="utf-8")
     picture(runs["steering_resistance"])
-    shutil.rmtree(folder.parent)
 
 
 def short(run: Run) -> str:
