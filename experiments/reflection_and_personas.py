@@ -84,7 +84,7 @@ class ReflectionAndPersonas(Experiment):
     strengths: tuple[float, ...] = (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0)
     """In natural units: 1 is the difference between about to reconsider and not."""
     verdict_strength: float = 1.0
-    """The strength at which it is judged whether accuracy follows; fixed before the run."""
+    """The push is judged at this strength, towards reconsidering and away from it; fixed before the run."""
     fit: int = 400
     tune: int = 200
     test: int = 500
@@ -134,7 +134,7 @@ class ReflectionAndPersonas(Experiment):
         yield from self._damage(bench, rig)
 
     def _all_strengths(self) -> tuple[float, ...]:
-        return tuple(sorted({*self.strengths, self.verdict_strength}))
+        return tuple(sorted({*self.strengths, self.verdict_strength, -self.verdict_strength}))
 
     def _questions(self, bench: Bench, split: Split, limit: int | None = None) -> list[Question]:
         """Spread over the levels, so that fewer are as hard as more."""

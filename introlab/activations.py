@@ -108,17 +108,7 @@ def read(
     index into them. The pass ends after the deepest block needed. Raises InputError for a position outside its text,
     or where there are no texts.
     """
-    if not texts:
-        raise InputError("no texts to read")
-    for site in sites:
-        model.check_site(site)
-    for text, wanted in zip(texts, positions, strict=True):
-        if any(not 0 <= position < len(text.ids) for position in wanted) or len(wanted) != len(positions[0]):
-            raise InputError(
-                "positions that cannot be read",
-                given=f"{list(wanted)} of {text.example}",
-                allowed=f"{len(positions[0])} positions from 0 to {len(text.ids) - 1}",
-            )
+    _check_places(model, texts, sites, positions)
     columns_of = {id(text): list(wanted) for text, wanted in zip(texts, positions, strict=True)}
     found: dict[Site, dict[int, Tensor]] = {site: {} for site in sites}
 
@@ -190,6 +180,22 @@ def text_logprobs(model: Model, texts: Sequence[Text], *, batch_size: int = 64) 
             steps = log_p[row, text.prompt_len - 1 : len(text.ids) - 1]
             rows[id(text)] = tuple(steps.gather(1, targets[:, None])[:, 0].tolist())
     return [rows[id(text)] for text in texts]
+
+
+def _check_places(
+    model: Model, texts: Sequence[Text], sites: Sequence[Site], positions: Sequence[Sequence[int]]
+) -> None:
+    if not texts:
+        raise InputError("no texts to read")
+    for site in sites:
+        model.check_site(site)
+    for text, wanted in zip(texts, positions, strict=True):
+        if any(not 0 <= position < len(text.ids) for position in wanted) or len(wanted) != len(positions[0]):
+            raise InputError(
+                "positions that cannot be read",
+                given=f"{list(wanted)} of {text.example}",
+                allowed=f"{len(positions[0])} positions from 0 to {len(text.ids) - 1}",
+            )
 
 
 def _passes(

@@ -155,10 +155,16 @@ def test_ctrl_c_keeps_what_is_done(tmp_path):
         str(tmp_path / "r"),
     ]
     process = subprocess.Popen(
-        arguments, cwd=ROOT, stderr=subprocess.PIPE, text=True, env={**os.environ, "TQDM_DISABLE": "1"}
+        arguments,
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TQDM_DISABLE": "1"},
+        # Where the tests run in the background, SIGINT is ignored, and a child would inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     trials = tmp_path / "r" / "trials.jsonl"
-    for _ in range(600):
+    for _ in range(1200):
         if trials.exists() and trials.stat().st_size > 0:
             break
         time.sleep(0.1)

@@ -16,7 +16,7 @@ MUST_BEAT = {"text_only": "words so far", "length": "length of the prompt", "pos
 
 
 def findings(trials: Sequence[Trial], at: float) -> Findings:
-    """Estimates, checks and the answer; whether accuracy follows is judged at strength `at`."""
+    """Estimates, checks and the answer; the push is judged at strengths `at` and minus `at`."""
     rows: list[Row] = []
     checks: list[Check] = []
     sentences = []
@@ -27,7 +27,7 @@ def findings(trials: Sequence[Trial], at: float) -> Findings:
         decided = [t for t in written if t.outcomes["reconsidered"] is not None and not t.outcomes["incoherent"]]
         found = Findings(tuple(_rows(model, here, written, decided, at)), (), "")
         rows += found.rows
-        checks += _checks(found, decided, f" ({model})" if len(models) > 1 else "")
+        checks += _checks(found, decided, at, f" ({model})" if len(models) > 1 else "")
         sentences.append(_sentence(model, found, at))
     return Findings(tuple(rows), tuple(checks), " ".join(sentences))
 
@@ -38,11 +38,12 @@ def _rows(
     yield from _lead_rows(model, decided)
     yield from _arm_rows(model, written)
     yield from _correction_rows(model, decided)
-    push, stray = _swing(decided, "push"), _swing(decided, "random_direction")
-    yield Row("reconsidering pushed beyond random", {"model": model}, difference(push, stray), "primary")
-    yield Row("swing of p_reconsider", {"model": model, "arm": "push"}, push)
-    yield Row("swing of p_reconsider", {"model": model, "arm": "random_direction"}, stray, "control")
-    yield Row("accuracy gained by the push", {"model": model, "strength": at}, _gained(decided, at))
+    push, stray = _swing(decided, "push", at), _swing(decided, "random_direction", at)
+    where = {"model": model, "strength": at}
+    yield Row("reconsidering pushed beyond random", where, difference(push, stray), "primary")
+    yield Row("swing of p_reconsider by the direction", where, push)
+    yield Row("swing of p_reconsider by random directions", where, stray, "control")
+    yield Row("accuracy gained by the push", where, _gained(decided, at))
     yield from damage_rows(model, here)
 
 
@@ -123,25 +124,22 @@ def _correction_rows(model: str, tested: Sequence[Trial]) -> Iterator[Row]:
             )
 
 
-def _swing(tested: Sequence[Trial], condition: str) -> Estimate:
-    """P(reconsider) at the strongest push towards it minus at the strongest away, question by question."""
+def _swing(tested: Sequence[Trial], condition: str, at: float) -> Estimate:
+    """P(reconsider) under a push of `at` towards it minus under one of `at` away from it, question by question."""
     cell = [t for t in _of(tested, condition) if t.readings["p_reconsider"] is not None]
-    strengths = sorted({t.strength for t in cell})
-    if len(strengths) < 2:
-        return missing("two strengths are needed")
-    low, high = ({(t.item, t.draw): t for t in cell if t.strength == at} for at in (strengths[0], strengths[-1]))
+    low, high = ({(t.item, t.draw): t for t in cell if t.strength == side} for side in (-at, at))
     keys = sorted(set(low) & set(high), key=str)
     pairs = [(high[key].readings["p_reconsider"], low[key].readings["p_reconsider"]) for key in keys]
     return paired_difference(pairs, [f"random {draw}" if draw is not None else item for item, draw in keys])
 
 
-def _rank(tested: Sequence[Trial]) -> tuple[float, int]:
+def _rank(tested: Sequence[Trial], at: float) -> tuple[float, int]:
     """One-sided rank of the direction's swing among the random directions', and how many there are."""
     stray = _of(tested, "random_direction")
     draws = sorted({t.draw for t in stray if t.draw is not None})
-    swings = [_swing([t for t in stray if t.draw == draw], "random_direction").value for draw in draws]
+    swings = [_swing([t for t in stray if t.draw == draw], "random_direction", at).value for draw in draws]
     known = [value for value in swings if value is not None]
-    target = _swing(tested, "push").value
+    target = _swing(tested, "push", at).value
     return (rank_among(target, known), len(known)) if target is not None else (1.0, len(known))
 
 
@@ -153,14 +151,14 @@ def _gained(tested: Sequence[Trial], at: float) -> Estimate:
     return paired_difference(pairs, [t.cluster for t, _ in both])
 
 
-def _checks(found: Findings, tested: Sequence[Trial], suffix: str) -> Iterator[Check]:
+def _checks(found: Findings, tested: Sequence[Trial], at: float, suffix: str) -> Iterator[Check]:
     plain = one(found, "reconsidered", arm="baseline")
     yield Check(
         "baseline",
         None if plain.value is None else 0.02 < plain.value < 0.98,
         f"without a push it reconsiders {plain.percent} of the time: there is room both ways{suffix}",
     )
-    rank, draws = _rank(tested)
+    rank, draws = _rank(tested, at)
     beats = rank <= 1 / (draws + 1) + 1e-9
     yield Check(
         "random_direction",
