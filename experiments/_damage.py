@@ -1,6 +1,6 @@
 """What a push costs elsewhere: trials on neutral questions, and their rows. Every steered experiment reports it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from introlab.bench import Bench
 from introlab.findings import Row
@@ -16,26 +16,33 @@ CONDITIONS = ("push", "random_direction")
 def damage_trials(
     bench: Bench,
     experiment: str,
-    condition: str,
     strength: float,
-    asked: Sequence[tuple[Question, Intervention, int | None]],
+    questions: Sequence[Question],
+    push: Callable[[int, int | None], Intervention],
+    *,
+    draws: int,
 ) -> Iterator[Trial]:
-    """One trial per neutral question, its intervention and, for a random direction, its draw."""
-    found = damage(bench, [question for question, _, _ in asked], [push for _, push, _ in asked])
-    for each, (_, _, draw) in zip(found, asked, strict=True):
-        yield Trial(
-            experiment=experiment,
-            model=bench.model.name,
-            item=each.question.id,
-            cluster=each.question.group,
-            split="test",
-            condition=f"damage of {condition}",
-            strength=strength,
-            draw=draw,
-            prompt=each.question.text,
-            readings={"kl": each.kl},
-            outcomes={"right_unsteered": each.right_unsteered, "right_steered": each.right_steered},
-        )
+    """Every neutral question under the direction and under one of `draws` random ones, which take turns.
+
+    `push(index, draw)` is what the question of that index is read under; draw None is the fitted direction.
+    """
+    for condition in CONDITIONS:
+        drawn = [index % draws if condition == "random_direction" else None for index in range(len(questions))]
+        found = damage(bench, questions, [push(index, draw) for index, draw in enumerate(drawn)])
+        for each, draw in zip(found, drawn, strict=True):
+            yield Trial(
+                experiment=experiment,
+                model=bench.model.name,
+                item=each.question.id,
+                cluster=each.question.group,
+                split="test",
+                condition=f"damage of {condition}",
+                strength=strength,
+                draw=draw,
+                prompt=each.question.text,
+                readings={"kl": each.kl},
+                outcomes={"right_unsteered": each.right_unsteered, "right_steered": each.right_steered},
+            )
 
 
 def damage_rows(model: str, trials: Sequence[Trial]) -> Iterator[Row]:

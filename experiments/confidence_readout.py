@@ -47,7 +47,7 @@ class _Case:
         return len(self.prompt) - 1 + (self.at or 0)
 
     def text(self) -> Text:
-        return Text((*self.prompt, *self.generation.tokens), len(self.prompt), self.question.id)
+        return Text.written(self.prompt, self.generation.tokens, self.question.id)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from experiments._damage import CONDITIONS, damage_trials
+from experiments._damage import damage_trials
 from experiments._reflection import analysis
 from experiments._reflection.ahead import readings_ahead
 from experiments._reflection.cases import Case, Coherence, decided, goes_on, mean_logprobs, probabilities_of_right
@@ -18,13 +18,13 @@ from introlab.experiment import Experiment, Size
 from introlab.findings import Findings
 from introlab.generation import Request
 from introlab.protocols import Intervention
-from introlab.sites import Site, Span
+from introlab.sites import Site
 from introlab.tasks import Question, Split, single_tokens
 from introlab.trials import Trial
 from probes.readouts import TokenProbability
 from probes.reflection import read_reflection
-from steering.dose import Dose, typical_norm
-from steering.edits import Add
+from steering.dose import typical_norm
+from steering.edits import push_along
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -41,8 +41,7 @@ class _Rig:
     def push(self, strength: float, draw: int | None = None) -> Intervention:
         """Along the direction, or along a random one of equal norm."""
         along = self.direction if draw is None else random_like(self.direction, draw)
-        dose = Dose.of(along, natural=strength, residual_norm=self.residual_norm)
-        return Intervention(Add(along, dose), along.site, Span.generated())
+        return push_along(along, natural=strength, residual_norm=self.residual_norm)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,13 +217,11 @@ class ReflectionAndPersonas(Experiment):
         others = sorted({question.kind for question in bench.materials.questions} - {self.kind})
         questions = bench.materials.pick("calibrate", kind=others[0] if others else None, limit=self.neutral)
         at = self.verdict_strength
-        for condition in CONDITIONS:
-            draws = [
-                index % self.random_directions if condition == "random_direction" else None
-                for index in range(len(questions))
-            ]
-            asked = [(question, rig.push(at, draw), draw) for question, draw in zip(questions, draws, strict=True)]
-            yield from damage_trials(bench, self.name(), condition, at, asked)
+
+        def pushed(_: int, draw: int | None) -> Intervention:
+            return rig.push(at, draw)
+
+        yield from damage_trials(bench, self.name(), at, questions, pushed, draws=self.random_directions)
 
     def _trial(
         self,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import permutations
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from experiments._damage import CONDITIONS, damage_trials
+from experiments._damage import damage_trials
 from experiments._resistance import analysis
 from experiments._resistance.simulation import simulated
 from introlab.activations import Text
@@ -16,13 +16,13 @@ from introlab.experiment import Experiment, Size
 from introlab.findings import Findings
 from introlab.generation import Generation, Request
 from introlab.protocols import Intervention
-from introlab.sites import Site, Span
+from introlab.sites import Site
 from introlab.trials import Trial
 from probes.coherence import CoherenceBounds, sentence_logprobs
 from probes.drift import read_drift
 from steering.contrast import one_against_rest
-from steering.dose import Dose, typical_norm
-from steering.edits import Add
+from steering.dose import typical_norm
+from steering.edits import push_along
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -52,8 +52,7 @@ class _Rig:
     bounds: CoherenceBounds
 
     def push(self, direction: Direction, strength: float) -> Intervention:
-        edit = Add(direction, Dose.of(direction, natural=strength, residual_norm=self.residual_norm))
-        return Intervention(edit, direction.site, Span.generated())
+        return push_along(direction, natural=strength, residual_norm=self.residual_norm)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,15 +230,13 @@ class SteeringResistance(Experiment):
     def _damage(self, bench: Bench, rig: _Rig) -> Iterator[Trial]:
         """What the same pushes do to questions that have nothing to do with topics."""
         questions = bench.materials.pick("calibrate", limit=self.neutral)
-        topics = sorted(rig.directions)
-        for condition in CONDITIONS:
-            asked = []
-            for index, question in enumerate(questions):
-                fitted = rig.directions[topics[index % len(topics)]]
-                draw = index % self.random_directions if condition == "random_direction" else None
-                used = fitted if draw is None else random_like(fitted, draw)
-                asked.append((question, rig.push(used, self.verdict_strength), draw))
-            yield from damage_trials(bench, self.name(), condition, self.verdict_strength, asked)
+        topics, at = sorted(rig.directions), self.verdict_strength
+
+        def pushed(index: int, draw: int | None) -> Intervention:
+            fitted = rig.directions[topics[index % len(topics)]]
+            return rig.push(fitted if draw is None else random_like(fitted, draw), at)
+
+        yield from damage_trials(bench, self.name(), at, questions, pushed, draws=self.random_directions)
 
     def analyze(self, trials: Sequence[Trial]) -> Findings:
         return analysis.findings(trials, self.verdict_strength)
@@ -257,7 +254,7 @@ class SteeringResistance(Experiment):
 
 def _finished(pair: tuple[Request, Generation]) -> Text:
     request, generation = pair
-    return Text((*request.prompt, *generation.tokens), len(request.prompt), f"{request.item} #{request.replicate}")
+    return Text.written(request.prompt, generation.tokens, f"{request.item} #{request.replicate}")
 
 
 def _logprobs(bench: Bench, written: Sequence[tuple[Request, Generation]]) -> list[float | None]:

@@ -4,16 +4,14 @@
 text. All three run under interventions if asked to, with the same receipts as generation.
 """
 
-import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -22,6 +20,7 @@ from introlab.errors import InputError, ModelMismatch, NotFinite
 from introlab.models import Model
 from introlab.protocols import Intervention
 from introlab.sites import Site
+from introlab.tensor_files import reading
 
 
 @dataclass(frozen=True)
@@ -71,17 +70,13 @@ class Activations:
     @classmethod
     def load(cls, path: Path) -> Self:
         """Read back what `save` wrote. Raises InputError for any other file."""
-        try:
-            with safe_open(path, framework="pt") as file:
-                meta = file.metadata() or {}
-                return cls(
-                    file.get_tensor("values"),
-                    Site.parse(meta["site"]),
-                    meta["model"],
-                    tuple(json.loads(meta["examples"])),
-                )
-        except (KeyError, OSError, SafetensorError, ValueError) as error:
-            raise InputError("not a file of activations", given=path, do="make one with introlab read") from error
+        with reading(path, "a file of activations", made_by="introlab read") as (file, meta):
+            return cls(
+                file.get_tensor("values"),
+                Site.parse(meta["site"]),
+                meta["model"],
+                tuple(json.loads(meta["examples"])),
+            )
 
 
 @dataclass(frozen=True)
@@ -92,6 +87,11 @@ class Text:
     prompt_len: int
     example: str
     interventions: tuple[Intervention, ...] = ()
+
+    @classmethod
+    def written(cls, prompt: Sequence[int], tokens: Sequence[int], example: str) -> Self:
+        """A prompt and what was written after it."""
+        return cls((*prompt, *tokens), len(prompt), example)
 
 
 def read(
@@ -224,8 +224,3 @@ def _passes(
         for row, text in enumerate(batch):
             editor.receipts(row, text.ids, text.example)
         yield batch, logits
-
-
-def ids_digest(examples: Sequence[str] | Mapping[str, object]) -> str:
-    """A short digest of a set of example ids, independent of their order."""
-    return hashlib.sha256("\x1f".join(sorted(examples)).encode()).hexdigest()[:16]

@@ -8,7 +8,6 @@ from typing import Self
 
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -16,6 +15,7 @@ from introlab.activations import Activations
 from introlab.errors import InputError, ModelMismatch, NotFinite, SplitOverlap
 from introlab.models import Model
 from introlab.sites import Site
+from introlab.tensor_files import reading
 
 
 @dataclass(frozen=True)
@@ -84,20 +84,16 @@ class Direction:
     @classmethod
     def load(cls, path: Path) -> Self:
         """Read back what `save` wrote. Raises InputError for any other file."""
-        try:
-            with safe_open(path, framework="pt") as file:
-                meta = file.metadata() or {}
-                return cls(
-                    vector=file.get_tensor("vector"),
-                    scale=float(meta["scale"]),
-                    site=Site.parse(meta["site"]),
-                    model=meta["model"],
-                    family=meta["family"] or None,
-                    method=meta["method"],
-                    examples=tuple(json.loads(meta["examples"])),
-                )
-        except (KeyError, OSError, SafetensorError, ValueError) as error:
-            raise InputError("not a direction file", given=path, do="make one with introlab fit") from error
+        with reading(path, "a direction file", made_by="introlab fit") as (file, meta):
+            return cls(
+                vector=file.get_tensor("vector"),
+                scale=float(meta["scale"]),
+                site=Site.parse(meta["site"]),
+                model=meta["model"],
+                family=meta["family"] or None,
+                method=meta["method"],
+                examples=tuple(json.loads(meta["examples"])),
+            )
 
 
 def difference_of_means(positive: Activations, negative: Activations, *, model: Model) -> Direction:

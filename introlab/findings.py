@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
-from introlab.stats import Estimate
+from introlab.stats import Estimate, missing
 
 Role = Literal["primary", "secondary", "control", "detail"]
 Coordinate = str | float | None
@@ -52,6 +52,10 @@ class Findings:
         if len(found) != 1:
             raise LookupError(f"{len(found)} estimates of {measure} at {where}")
         return found[0].estimate
+
+    def estimate(self, measure: str, **where: Coordinate) -> Estimate:
+        """The first estimate there; one without a value where there is none."""
+        return next((row.estimate for row in self.select(measure, **where)), missing("not measured"))
 
     @property
     def primary(self) -> tuple[Row, ...]:

@@ -1,7 +1,7 @@
 """How well a score separates right from wrong, and how well it is calibrated; intervals by resampling clusters."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy import stats
@@ -81,22 +81,12 @@ def within_levels_auroc(
     draws: int = 500,
 ) -> Estimate:
     """AUROC over pairs of the same level only: what is left of a score once difficulty is held fixed."""
-    truth, values, names = np.asarray(labels, dtype=bool), np.asarray(scores, dtype=float), np.asarray(clusters)
-    inside = _level_codes(levels)
+    truth, values, inside = np.asarray(labels, dtype=bool), np.asarray(scores, dtype=float), _level_codes(levels)
 
     def pooled(index: np.ndarray) -> float:
         return _auroc_within(values[index], truth[index], inside[index])
 
-    value = pooled(np.arange(len(truth))) if len(truth) else math.nan
-    k = len(np.unique(names))
-    if not math.isfinite(value):
-        return Estimate(None, None, None, len(truth), k, "AUROC within levels needs both classes in a level")
-    bounds = cluster_bootstrap(pooled, clusters, draws=draws)
-    if bounds is None:
-        return Estimate(value, None, None, len(truth), k, "AUROC within levels: too few clusters")
-    return Estimate(
-        value, min(bounds[0], value), max(bounds[1], value), len(truth), k, "AUROC within levels, cluster bootstrap"
-    )
+    return _resampled(pooled, clusters, "AUROC within levels", needs="both classes in a level", draws=draws)
 
 
 def auroc_over_deals(deals: Sequence[Sequence[float]], labels: Sequence[bool]) -> Estimate:
@@ -129,20 +119,13 @@ def auroc_difference(
     """
     truth, first, second = np.asarray(labels, dtype=bool), np.asarray(one, dtype=float), np.asarray(other, dtype=float)
     inside = _level_codes(levels) if levels is not None else np.zeros(len(truth), dtype=int)
-    k, method = len(set(clusters)), "paired AUROC difference, cluster bootstrap"
 
     def gap(index: np.ndarray) -> float:
         return _auroc_within(first[index], truth[index], inside[index]) - _auroc_within(
             second[index], truth[index], inside[index]
         )
 
-    value = gap(np.arange(len(truth))) if len(truth) else math.nan
-    if not math.isfinite(value):
-        return Estimate(None, None, None, len(truth), k, "AUROC needs both classes")
-    bounds = cluster_bootstrap(gap, clusters, draws=draws)
-    if bounds is None:
-        return Estimate(value, None, None, len(truth), k, f"{method}: too few clusters")
-    return Estimate(value, min(bounds[0], value), max(bounds[1], value), len(truth), k, method)
+    return _resampled(gap, clusters, "paired AUROC difference", needs="both classes", draws=draws)
 
 
 def rank_correlation(
@@ -150,17 +133,26 @@ def rank_correlation(
 ) -> Estimate:
     """Spearman's correlation with a cluster-bootstrap interval; None where either score does not vary."""
     first, second = np.asarray(one, dtype=float), np.asarray(other, dtype=float)
-    k = len(set(clusters))
 
     def correlation(index: np.ndarray) -> float:
         a, b = stats.rankdata(first[index]), stats.rankdata(second[index])
-        return float(np.corrcoef(a, b)[0, 1]) if a.std() > 0 and b.std() > 0 else math.nan
+        return float(np.corrcoef(a, b)[0, 1]) if len(index) > 2 and a.std() > 0 and b.std() > 0 else math.nan
 
-    value = correlation(np.arange(len(first))) if len(first) > 2 else math.nan
-    bounds = cluster_bootstrap(correlation, clusters, draws=draws) if math.isfinite(value) else None
-    if not math.isfinite(value) or bounds is None:
-        return Estimate(value if math.isfinite(value) else None, None, None, len(first), k, "Spearman: no interval")
-    return Estimate(value, min(bounds[0], value), max(bounds[1], value), len(first), k, "Spearman, cluster bootstrap")
+    return _resampled(correlation, clusters, "Spearman", needs="scores that vary", draws=draws)
+
+
+def _resampled(
+    statistic: Callable[[np.ndarray], float], clusters: Sequence[str], name: str, *, needs: str, draws: int
+) -> Estimate:
+    """A statistic of trials, given by their indices, with its cluster-bootstrap interval; no value where it is NaN."""
+    n, k = len(clusters), len(set(clusters))
+    value = statistic(np.arange(n)) if n else math.nan
+    if not math.isfinite(value):
+        return Estimate(None, None, None, n, k, f"{name} needs {needs}")
+    bounds = cluster_bootstrap(statistic, clusters, draws=draws)
+    if bounds is None:
+        return Estimate(value, None, None, n, k, f"{name}: too few clusters")
+    return Estimate(value, min(bounds[0], value), max(bounds[1], value), n, k, f"{name}, cluster bootstrap")
 
 
 def expected_calibration_error(confidence: Sequence[float], correct: Sequence[bool], *, bins: int = 10) -> float:

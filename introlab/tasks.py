@@ -161,6 +161,14 @@ def single_tokens(model: Model, words: Sequence[str]) -> dict[str, tuple[int, ..
     return forms
 
 
+def answer_tokens(model: Model, answer: str) -> tuple[int, ...]:
+    """The single-token forms of an answer; none where it takes more than one token."""
+    try:
+        return single_tokens(model, [answer])[answer]
+    except InputError:
+        return ()
+
+
 def _json(path: Path) -> dict[str, Any]:
     try:
         return json.loads(path.read_text(encoding="utf-8"))

@@ -68,7 +68,7 @@ for topic in topics:
         prompt = tuple(model.ids([user(f"tell me about the {topic} .")]))
         request = Request(prompt, f"{topic} {turn}", max_new=40, temperature=0.7)
         ((_, written),) = generate(model, [request], seed=0)
-        texts.append(Text((*prompt, *written.tokens), len(prompt), f"{topic} {turn}"))
+        texts.append(Text.written(prompt, written.tokens, f"{topic} {turn}"))
         labels.append(topic)
 
 sites = [Site(layer) for layer in range(model.n_layers)]

@@ -1,19 +1,17 @@
 """Held-out evaluation that cannot leak: whole groups are held out, and the text alone is scored the same way."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
 from introlab.activations import Activations
-from introlab.directions import difference_of_means
 from introlab.errors import InputError
 from introlab.models import Model
 from introlab.scores import auroc
 from introlab.stats import Estimate
 from probes.baselines import text_only
-from probes.linear import fit_logistic
+from probes.linear import Method, fit_direction
 
 FOLDS = 5
 
@@ -24,7 +22,7 @@ def cross_validated(
     groups: Sequence[str],
     *,
     model: Model,
-    method: Literal["difference_of_means", "logistic"],
+    method: Method,
     texts: Sequence[str],
 ) -> tuple[Estimate, Estimate]:
     """AUROC of a direction and of a bag of words, both on groups neither was fitted on.
@@ -45,10 +43,7 @@ def cross_validated(
     for train, test in StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0).split(truth, truth, groups):
         fitted = activations.where([index in set(train.tolist()) for index in range(len(truth))])
         y = truth[sorted(train)]
-        if method == "logistic":
-            direction = fit_logistic(fitted, y.tolist(), model=model).direction
-        else:
-            direction = difference_of_means(fitted.where(y.tolist()), fitted.where((~y).tolist()), model=model)
+        direction = fit_direction(fitted, y.tolist(), model=model, method=method)
         inside[test] = _ranks(direction.projection(activations.values[test]).numpy())
         words[test] = _ranks(
             np.asarray(text_only([written[i] for i in sorted(train)], y.tolist(), [written[i] for i in test]))

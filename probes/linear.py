@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -11,10 +12,11 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from introlab.activations import Activations
-from introlab.directions import Direction
+from introlab.directions import Direction, difference_of_means
 from introlab.errors import InputError, ModelMismatch
 from introlab.models import Model
 
+Method = Literal["difference_of_means", "logistic"]
 PENALTIES = (100.0, 10.0, 1.0)
 
 
@@ -66,6 +68,14 @@ def fit_logistic(activations: Activations, labels: Sequence[bool], *, model: Mod
         examples=activations.examples,
     )
     return Probe(direction, gain, float(fitted.intercept_[0]) - float(weight @ centre))
+
+
+def fit_direction(activations: Activations, labels: Sequence[bool], *, model: Model, method: Method) -> Direction:
+    """The direction from the negative to the positive examples, by either method. Raises InputError for one class."""
+    if method == "logistic":
+        return fit_logistic(activations, labels, model=model).direction
+    positive = activations.where(labels)
+    return difference_of_means(positive, activations.where([not label for label in labels]), model=model)
 
 
 def fit_best(

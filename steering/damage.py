@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from introlab.activations import Text, next_token_logprobs
 from introlab.bench import Bench
 from introlab.chat import user
-from introlab.errors import InputError
-from introlab.models import Model
 from introlab.protocols import Intervention
-from introlab.tasks import Question, single_tokens
+from introlab.tasks import Question, answer_tokens
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ def damage(bench: Bench, questions: Sequence[Question], interventions: Sequence[
     kl = (before.exp() * (before - after)).nan_to_num().sum(-1)
     found = []
     for index, question in enumerate(questions):
-        right = _answer_tokens(model, question.answer)
+        right = answer_tokens(model, question.answer)
         first, second = int(before[index].argmax()), int(after[index].argmax())
         found.append(
             Damage(
@@ -49,10 +47,3 @@ def damage(bench: Bench, questions: Sequence[Question], interventions: Sequence[
             )
         )
     return found
-
-
-def _answer_tokens(model: Model, answer: str) -> tuple[int, ...]:
-    try:
-        return single_tokens(model, [answer])[answer]
-    except InputError:
-        return ()

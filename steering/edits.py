@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from introlab.directions import Direction
+from introlab.protocols import Intervention
+from introlab.sites import Span
 from steering.dose import Dose
 
 
@@ -29,6 +31,12 @@ class Add:
 
     def record(self) -> dict[str, Any]:
         return {"edit": "add", "direction": self.direction.method, **self.dose.record()}
+
+
+def push_along(direction: Direction, *, natural: float, residual_norm: float, span: Span | None = None) -> Intervention:
+    """Adds `natural` natural units of a direction at its own site, by default wherever new text is predicted."""
+    dose = Dose.of(direction, natural=natural, residual_norm=residual_norm)
+    return Intervention(Add(direction, dose), direction.site, span or Span.generated())
 
 
 @dataclass(frozen=True)

@@ -19,22 +19,11 @@ from introlab.runs import Run
 ROOT = Path(__file__).parent.parent
 
 
+SMALL = ["run", "confidence-readout", "--small", "--fit", "40", "--tune", "24", "--test", "40", "--shuffles", "2"]
+
+
 def small_run(command, *more):
-    return command(
-        "run",
-        "confidence-readout",
-        "--small",
-        "--quiet",
-        "--fit",
-        "40",
-        "--tune",
-        "24",
-        "--test",
-        "40",
-        "--shuffles",
-        "2",
-        *more,
-    )
+    return command(*SMALL, "--quiet", *more)
 
 
 def test_a_run_writes_a_whole_folder_and_a_report_can_be_made_anew(command, tmp_path):
@@ -196,20 +185,6 @@ def test_doctor_says_how_to_mend(command, monkeypatch):
     assert code == WRONG_INPUT and 'pip install "transformer-lens<4"' in out
 
 
-def test_the_preflight_says_how_much(command, capsys):
-    code, _, err = command(
-        "run",
-        "confidence-readout",
-        "--small",
-        "--fit",
-        "40",
-        "--tune",
-        "24",
-        "--test",
-        "40",
-        "--shuffles",
-        "2",
-        "--out",
-        "r",
-    )
+def test_the_preflight_says_how_much(command):
+    code, _, err = command(*SMALL, "--out", "r")
     assert code == 0 and "texts on 1 model" in err and "MB" in err

@@ -8,19 +8,19 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from introlab.activations import Text, read
+from introlab.activations import Activations, Text, read
 from introlab.chat import user
-from introlab.directions import Direction, difference_of_means, random_like
+from introlab.directions import Direction, random_like
 from introlab.errors import InputError, RunFolderError
 from introlab.generation import Request, generate
 from introlab.models import Model, load
-from introlab.protocols import Intervention
 from introlab.sites import Site, Span
 from probes.evaluation import cross_validated
-from steering.dose import Dose, typical_norm
-from steering.edits import Add
+from probes.linear import Method, fit_direction
+from steering.dose import typical_norm
+from steering.edits import push_along
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,12 @@ def _line(model: Model, path: Path, number: int, text: str, room: int) -> Line:
     return Line(example, Text(tuple(ids), len(prompt), example), label, str(raw.get("group", example)), written)
 
 
+def _at_the_end(model: Model, lines: list[Line], site: Site, batch_size: int) -> Activations:
+    """The residual at the last token of every text."""
+    texts = [line.text for line in lines]
+    return read(model, texts, [site], [[len(text.ids) - 1] for text in texts], batch_size=batch_size)[site, 0]
+
+
 def _new(path: Path) -> Path:
     if path.exists():
         raise InputError("there is a file here already", given=path, do="choose another --out")
@@ -104,10 +110,7 @@ class Read:
         site, path, model = Site.parse(self.site), _new(self.out), load(self.model)
         model.check_site(site)
         lines = read_lines(model, self.texts)
-        texts = [line.text for line in lines]
-        activations = read(model, texts, [site], [[len(text.ids) - 1] for text in texts], batch_size=self.batch_size)[
-            site, 0
-        ]
+        activations = _at_the_end(model, lines, site, self.batch_size)
         activations.save(path)
         _tell(
             self.json,
@@ -129,7 +132,7 @@ class Fit:
     out: Path
     model: str = "organism:reflective"
     site: str = "resid_post[3]"
-    method: Literal["difference_of_means", "logistic"] = "difference_of_means"
+    method: Method = "difference_of_means"
     batch_size: int = 64
     json: bool = False
 
@@ -138,22 +141,12 @@ class Fit:
         model.check_site(site)
         lines = read_lines(model, self.texts)
         labels = [_labelled(line) for line in lines]
-        texts = [line.text for line in lines]
-        activations = read(model, texts, [site], [[len(text.ids) - 1] for text in texts], batch_size=self.batch_size)[
-            site, 0
-        ]
+        activations = _at_the_end(model, lines, site, self.batch_size)
         groups = [line.group for line in lines]
         probe, words = cross_validated(
             activations, labels, groups, model=model, method=self.method, texts=[line.written for line in lines]
         )
-        if self.method == "logistic":
-            from probes.linear import fit_logistic
-
-            direction = fit_logistic(activations, labels, model=model).direction
-        else:
-            direction = difference_of_means(
-                activations.where(labels), activations.where([not label for label in labels]), model=model
-            )
+        direction = fit_direction(activations, labels, model=model, method=self.method)
         direction.save(path)
         _tell(
             self.json,
@@ -231,11 +224,10 @@ class Steer:
     def _request(
         self, line: Line, condition: str, strength: float, direction: Direction, span: Span, norm: float
     ) -> Request:
-        edit = Add(direction, Dose.of(direction, natural=strength, residual_norm=norm))
         return Request(
             line.text.ids,
             line.id,
-            interventions=(Intervention(edit, direction.site, span),) if strength else (),
+            interventions=(push_along(direction, natural=strength, residual_norm=norm, span=span),) if strength else (),
             max_new=self.max_new,
             temperature=self.temperature,
             note={"id": line.id, "condition": condition if strength else "baseline", "strength": strength},

@@ -7,7 +7,7 @@ import numpy as np
 from experiments._damage import damage_rows
 from introlab.findings import Check, Findings, Row
 from introlab.scores import auroc, auroc_difference, auroc_over_deals, within_levels_auroc
-from introlab.stats import Estimate, difference, mean, missing, paired_difference, proportion, rank_among
+from introlab.stats import Estimate, difference, mean, paired_difference, proportion, rank_among
 from introlab.trials import Trial
 
 LEADS = tuple(range(1, 9))
@@ -152,7 +152,7 @@ def _gained(tested: Sequence[Trial], at: float) -> Estimate:
 
 
 def _checks(found: Findings, tested: Sequence[Trial], at: float, suffix: str) -> Iterator[Check]:
-    plain = one(found, "reconsidered", arm="baseline")
+    plain = found.estimate("reconsidered", arm="baseline")
     yield Check(
         "baseline",
         None if plain.value is None else 0.02 < plain.value < 0.98,
@@ -166,7 +166,7 @@ def _checks(found: Findings, tested: Sequence[Trial], at: float, suffix: str) ->
         f"its direction swings reconsidering {'more than' if beats else 'no more than'} each of {draws} random ones "
         f"(p {rank:.3f}){suffix}",
     )
-    asked = difference(one(found, "reconsidered", arm="prompting"), plain)
+    asked = difference(found.estimate("reconsidered", arm="prompting"), plain)
     yield Check(
         "prompting",
         asked.above(0) if asked.known else None,
@@ -196,11 +196,11 @@ def _checks(found: Findings, tested: Sequence[Trial], at: float, suffix: str) ->
 
 
 def _sentence(model: str, found: Findings, at: float) -> str:
-    ahead = [one(found, "auroc of probe", target="reconsiders", lead=float(lead)) for lead in (1, 4)]
-    wrong = one(found, "auroc of probe", target="wrong", lead=1.0)
+    ahead = [found.estimate("auroc of probe", target="reconsiders", lead=float(lead)) for lead in (1, 4)]
+    wrong = found.estimate("auroc of probe", target="wrong", lead=1.0)
     swing, gained = (
-        one(found, "reconsidering pushed beyond random"),
-        one(found, "accuracy gained by the push"),
+        found.estimate("reconsidering pushed beyond random"),
+        found.estimate("accuracy gained by the push"),
     )
     text = (
         f"{model}: a probe tells one token ahead that it will reconsider with AUROC {ahead[0]}, four ahead with "
@@ -216,11 +216,11 @@ def _sentence(model: str, found: Findings, at: float) -> str:
             if str(row.where["arm"]).startswith("persona")
         }
     )
-    parts = [
-        f"{arm.removeprefix('persona ')}: keeps {one(found, 'keeps right answers', arm=arm).percent} of right answers, "
-        f"repairs {one(found, 'repairs wrong answers', arm=arm).percent} of wrong ones"
-        for arm in ("baseline", *personas)
-    ]
+    parts: list[str] = []
+    for arm in ("baseline", *personas):
+        kept, repaired = (found.estimate(f"{each} answers", arm=arm) for each in ("keeps right", "repairs wrong"))
+        name = arm.removeprefix("persona ")
+        parts.append(f"{name}: keeps {kept.percent} of right answers, repairs {repaired.percent} of wrong ones")
     return f"{text} {'; '.join(parts)}."
 
 
@@ -243,8 +243,3 @@ def _clusters(trials: Sequence[Trial]) -> list[str]:
 def _sources(trials: Sequence[Trial]) -> list[str]:
     """What would be drawn anew: the random direction where there is one, else the question's group."""
     return [trial.cluster if trial.draw is None else f"random {trial.draw}" for trial in trials]
-
-
-def one(found: Findings, measure: str, **where: str | float) -> Estimate:
-    rows = list(found.select(measure, **where))
-    return rows[0].estimate if rows else missing("not measured")

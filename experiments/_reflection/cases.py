@@ -8,10 +8,9 @@ import numpy as np
 
 from introlab.activations import Text, next_token_logprobs, text_logprobs
 from introlab.bench import Bench
-from introlab.errors import InputError
 from introlab.generation import Generation, Request
 from introlab.models import Model
-from introlab.tasks import Question, single_tokens
+from introlab.tasks import Question, answer_tokens
 from probes.coherence import CoherenceBounds
 from probes.reflection import Reflection
 
@@ -39,8 +38,12 @@ class Case:
         assert self.reflection is not None
         return len(self.request.prompt) + self.reflection.decision
 
+    @property
+    def reconsidered(self) -> bool:
+        return self.reflection is not None and self.reflection.reconsidered
+
     def text(self) -> Text:
-        return Text((*self.request.prompt, *self.generation.tokens), len(self.request.prompt), self.item)
+        return Text.written(self.request.prompt, self.generation.tokens, self.item)
 
 
 def decided(cases: Sequence[Case]) -> list[Case]:
@@ -50,12 +53,12 @@ def decided(cases: Sequence[Case]) -> list[Case]:
 
 def goes_on(cases: Sequence[Case]) -> list[bool]:
     """Whether each reconsidered."""
-    return [bool(case.reflection and case.reflection.reconsidered) for case in cases]
+    return [case.reconsidered for case in cases]
 
 
 def mean_logprobs(bench: Bench, chunk: Sequence[tuple[Request, Generation]]) -> list[float | None]:
     """How likely the unsteered model finds each text."""
-    texts = [Text((*asked.prompt, *said.tokens), len(asked.prompt), asked.item) for asked, said in chunk]
+    texts = [Text.written(asked.prompt, said.tokens, asked.item) for asked, said in chunk]
     each = text_logprobs(bench.model, texts, batch_size=bench.batch_size)
     return [float(np.mean(logprobs)) if logprobs else None for logprobs in each]
 
@@ -78,14 +81,14 @@ class Coherence:
     @classmethod
     def of(cls, model: Model, cases: Sequence[Case]) -> Self:
         """From unsteered texts."""
-        kinds = {kind: [case for case in decided(cases) if goes_on([case]) == [kind]] for kind in (True, False)}
+        kinds = {kind: [case for case in decided(cases) if case.reconsidered is kind] for kind in (True, False)}
         own = {kind: _bounds(model, some) for kind, some in kinds.items() if len(some) >= FEWEST}
         return cls(model, _bounds(model, cases), own)
 
     def incoherent(self, case: Case) -> bool:
         """Whether a text is less likely, or more repetitive, than unsteered texts of its kind."""
-        (goes,), tokens = goes_on([case]), case.generation.tokens
-        bounds = self.by_kind.get(goes, self.everything) if case.reflection else self.everything
+        own = self.by_kind.get(case.reconsidered) if case.reflection else None
+        bounds, tokens = own or self.everything, case.generation.tokens
         return bounds.incoherent(case.logprob, tokens, self.model.text(tokens))
 
 
@@ -103,12 +106,9 @@ def probabilities_of_right(
     for index, ((request, generation), reflection) in enumerate(zip(chunk, found, strict=True)):
         if reflection is None or request.interventions:
             continue
-        try:
-            answers = single_tokens(bench.model, [request.note["question"].answer])
-        except InputError:
-            continue
-        ids = (*request.prompt, *generation.tokens[: reflection.first_token])
-        wanted[index] = Text(ids, len(request.prompt), request.item), answers[request.note["question"].answer]
+        if answers := answer_tokens(bench.model, request.note["question"].answer):
+            before = generation.tokens[: reflection.first_token]
+            wanted[index] = Text.written(request.prompt, before, request.item), answers
     if not wanted:
         return [None] * len(chunk)
     log_p = next_token_logprobs(bench.model, [text for text, _ in wanted.values()], batch_size=bench.batch_size)

@@ -2,7 +2,7 @@
 
 from plotly.graph_objects import Figure
 
-from experiments._reflection.analysis import MUST_BEAT, one
+from experiments._reflection.analysis import MUST_BEAT
 from introlab import figures
 from introlab.findings import Findings, Row
 
@@ -60,7 +60,7 @@ def _dose(found: Findings, model: str, measure: str, label: str) -> Figure:
         y=label,
         colors={ARMS["push"]: figures.PALETTE[0], ARMS["random_direction"]: figures.GREY},
     )
-    asked = one(found, measure, model=model, arm="prompting")
+    asked = found.estimate(measure, model=model, arm="prompting")
     if asked.value is not None:
         line = {"dash": "dot", "color": figures.PALETTE[1]}
         figure.add_hline(y=asked.value, line=line, annotation_text="asked in words")

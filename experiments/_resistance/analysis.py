@@ -5,7 +5,7 @@ from typing import Literal
 
 from experiments._damage import damage_rows
 from introlab.findings import Check, Findings, Row
-from introlab.stats import Estimate, difference, mean, missing, proportion, smallest_effect
+from introlab.stats import Estimate, difference, mean, proportion, smallest_effect
 from introlab.trials import Trial
 
 Answer = Literal["yes", "no", "cannot tell"]
@@ -85,10 +85,7 @@ def _rate(trials: Sequence[Trial], outcome: str) -> Estimate:
 
 def _beyond(found: Findings, measure: str, at: float) -> Estimate:
     """The push's rate minus that of random directions of equal norm."""
-    arms = [list(found.select(measure, arm=arm, strength=at)) for arm in ("push", "random_direction")]
-    if not all(arms):
-        return missing("no such arm")
-    return difference(arms[0][0].estimate, arms[1][0].estimate)
+    return difference(_at(found, measure, "push", at), _at(found, measure, "random_direction", at))
 
 
 def _readings(found: Findings, at: float) -> dict[str, Answer]:
@@ -104,8 +101,7 @@ def _readings(found: Findings, at: float) -> dict[str, Answer]:
 
 
 def _at(found: Findings, measure: str, arm: str, strength: float) -> Estimate:
-    rows = list(found.select(measure, arm=arm, strength=strength))
-    return rows[0].estimate if rows else missing("no such arm")
+    return found.estimate(measure, arm=arm, strength=strength)
 
 
 def _answer(estimate: Estimate, bound: float) -> Answer:
