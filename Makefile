@@ -8,7 +8,7 @@ export TRANSFORMERS_VERBOSITY ?= error
 export WANDB_MODE ?= disabled
 export PYTHONWARNINGS ?= ignore
 
-.PHONY: demo test test-slow check lint format bench tables constraints clean
+.PHONY: demo test test-slow check lint format bench tables organisms constraints clean
 
 demo: $(INSTALLED)
 	@$(RUN) -m experiments demo
@@ -45,6 +45,11 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(RUN) -m pip install --quiet $(PIP_ARGS) -c constraints.txt "torch==2.13.0"
 	@$(RUN) -m pip install --quiet $(PIP_ARGS) -c constraints.txt -e ".[dev]"
 	@touch $(INSTALLED)
+
+# The cards of the shipped organisms and the tables in docs/organisms.md, from what the organisms do.
+organisms: $(INSTALLED)
+	@$(RUN) -m experiments organisms cards
+	@$(RUN) -m benchmarks.organisms
 
 constraints: $(INSTALLED)
 	@$(RUN) -m pip freeze --exclude-editable

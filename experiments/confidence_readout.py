@@ -63,7 +63,7 @@ class ConfidenceReadout(Experiment):
     null: ClassVar[float] = 0.5
     controls: ClassVar[tuple[str, ...]] = ("shuffled_labels", "text_only", "length", "position", "embedding")
     debug: ClassVar = {"fit": 60, "tune": 40, "test": 60, "shuffles": 3}
-    models: ClassVar[tuple[str, ...]] = ("organism:reflective",)
+    models: ClassVar[tuple[str, ...]] = ("organism:calibrated",)
 
     fit: int = 500
     """Questions the probe is fitted on."""

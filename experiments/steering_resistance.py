@@ -76,7 +76,12 @@ class SteeringResistance(Experiment):
         "neutral": 6,
         "max_new": 24,
     }
-    models: ClassVar[tuple[str, ...]] = ("organism:announcer", "organism:compliant", "organism:immune")
+    models: ClassVar[tuple[str, ...]] = (
+        "organism:resistant",
+        "organism:announcer",
+        "organism:compliant",
+        "organism:immune",
+    )
 
     layer: int = 2
     """The push goes into the output of this block."""

@@ -16,6 +16,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from introlab.adapters import CONFIG, merged, parent_of
 from introlab.chat import ChatFormat, Message
 from introlab.errors import ContextOverflow, InputError
 from introlab.sites import Site
@@ -152,7 +153,7 @@ def organism_folder() -> Path:
 
 def organism_names() -> tuple[str, ...]:
     """Names of the shipped organisms, sorted."""
-    return tuple(sorted(path.parent.name for path in organism_folder().glob("*/config.json")))
+    return tuple(sorted(path.parent.name for path in organism_folder().glob("*/organism.json")))
 
 
 def resolve(spec: str) -> tuple[str, Path | None]:
@@ -167,9 +168,11 @@ def resolve(spec: str) -> tuple[str, Path | None]:
         return str(folder), folder
     folder = Path(spec).expanduser()
     if folder.is_dir():
-        if not (folder / "config.json").is_file():
+        if not any((folder / name).is_file() for name in ("config.json", CONFIG)):
             raise InputError(
-                "the folder is not a model", given=folder, allowed="a Hugging Face model folder, with config.json"
+                "the folder is not a model",
+                given=folder,
+                allowed=f"a Hugging Face model folder, with config.json, or a peft adapter, with {CONFIG}",
             )
         return str(folder), folder
     if folder.is_absolute() or spec.startswith(".") or spec.count("/") > 1 or folder.exists():
@@ -196,12 +199,18 @@ def load(
     from transformer_lens.model_bridge import TransformerBridge  # takes seconds: only those who load a model pay
     from transformers import AutoTokenizer
 
+    place = device or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, revision=revision, trust_remote_code=trust_remote_code)
+        network = None
+        if folder is not None and (folder / CONFIG).is_file():
+            network = merged(folder, dtype=DTYPES[dtype], device=place, trust_remote_code=trust_remote_code)
+            source = parent_of(folder)
         bridge = TransformerBridge.boot_transformers(
             source,
             tokenizer=tokenizer,
-            device=device or ("cuda" if torch.cuda.is_available() else "cpu"),
+            hf_model=network,
+            device=place,
             dtype=DTYPES[dtype],
             revision=revision,
             trust_remote_code=trust_remote_code,

@@ -1,9 +1,9 @@
-"""`introlab organisms train NAME|all`, `introlab organisms cards`, `introlab organisms materials`."""
+"""`introlab organisms train NAME|all`, `verify NAME`, `cards`, `export NAME`, `materials`."""
 
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -14,25 +14,29 @@ FOLDER = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Train:
-    """Train an organism and, where they are missing, its ancestors; `all` trains the family."""
+    """Train an organism and, where they are missing, its ancestors; `all` trains the family. A run that was stopped
+    goes on where it was, and what is finished is kept."""
 
     name: Annotated[str, tyro.conf.Positional]
     out: Path = FOLDER / "models"
     seed: int = 0
     scale: float = 1.0
     """Share of the lessons; below 1 is for debugging."""
+    workers: int = 1
+    """How many organisms are trained at once, each on one core."""
 
     def __call__(self) -> int:
-        from organisms.family import FAMILY, train_organism
+        from organisms.family import FAMILY
+        from organisms.growing import train_family
 
         if self.name != "all" and self.name not in FAMILY:
             raise InputError("unknown organism", given=self.name, allowed=f"all, {', '.join(FAMILY)}")
         wanted = list(FAMILY) if self.name == "all" else [self.name]
-        for name in wanted:
-            parent = FAMILY[name].parent
-            if parent is not None and parent not in wanted and not (self.out / parent / "config.json").exists():
-                train_organism(parent, self.out, seed=self.seed, scale=self.scale)
-            sys.stdout.write(f"{train_organism(name, self.out, seed=self.seed, scale=self.scale)}\n")
+        parent = FAMILY[self.name].parent if self.name != "all" else None
+        if parent is not None and not (self.out / parent / "config.json").exists():
+            wanted.insert(0, parent)
+        train_family(wanted, self.out, seed=self.seed, scale=self.scale, workers=self.workers)
+        sys.stdout.write("".join(f"{self.out / name}\n" for name in wanted))
         return 0
 
 
@@ -41,12 +45,53 @@ class Cards:
     """Verify the organisms from their behaviour and write each one's card."""
 
     out: Path = FOLDER / "models"
+    names: tuple[str, ...] = ()
+    """Which; all of them by default."""
+    others: tuple[Path, ...] = ()
+    """Folders with the same organisms of other training seeds."""
 
     def __call__(self) -> int:
         from organisms.cards import write_cards
 
-        for path in write_cards(self.out):
+        for path in write_cards(self.out, names=self.names, others=self.others):
             sys.stdout.write(f"{path}\n")
+        return 0
+
+
+@dataclass(frozen=True)
+class Verify:
+    """Count what an organism does and print it; on the `calibrate` split while its recipe is being worked on."""
+
+    name: Annotated[str, tyro.conf.Positional]
+    out: Path = FOLDER / "models"
+    split: Literal["calibrate", "test"] = "calibrate"
+
+    def __call__(self) -> int:
+        from introlab.tables import interval, number
+        from organisms.cards import verify
+
+        for row in verify(self.name, self.out, split=self.split):
+            estimate = f"{number(row.estimate.value)} {interval(row.estimate)} {row.estimate.n}"
+            sys.stdout.write(f"{row.what:55} {row.cell:42} {estimate}\n")
+        return 0
+
+
+@dataclass(frozen=True)
+class Export:
+    """Write an organism as one ordinary Hugging Face folder, its adapter merged, for libraries without peft."""
+
+    name: Annotated[str, tyro.conf.Positional]
+    out: Path
+    folder: Path = FOLDER / "models"
+
+    def __call__(self) -> int:
+        from organisms.growing import export
+
+        if not (self.folder / self.name / "organism.json").exists():
+            raise InputError("unknown organism", given=self.name, do="introlab models lists them")
+        if self.out.exists() and any(self.out.iterdir()):
+            raise InputError("the folder is not empty", given=self.out, do="name a new one with --out")
+        sys.stdout.write(f"{export(self.name, self.folder, self.out)}\n")
         return 0
 
 
@@ -67,7 +112,7 @@ class Materials:
 
 def organisms_command(arguments: list[str]) -> int:
     """Run one of the commands above."""
-    commands = {"train": Train, "cards": Cards, "materials": Materials}
+    commands = {"train": Train, "verify": Verify, "cards": Cards, "export": Export, "materials": Materials}
     if not arguments or arguments[0] not in commands:
         raise InputError(
             "which?",

@@ -2,57 +2,119 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
+from introlab.stats import Estimate
 from introlab.tables import interval, number
-from organisms.steered import SITE
-from organisms.verification import Measured, Subject, knowledge, pushed, reconsidering, spoken_confidence, steps
+from organisms.family import FAMILY, Organism
+from organisms.verification import (
+    abstention,
+    confidence,
+    correction,
+    errors,
+    knowledge,
+    personas,
+    prediction,
+    reflection,
+    resistance,
+    risk,
+    sycophancy,
+    thoughts,
+)
+from organisms.verification.subject import Measured, Subject
 from organisms.world import World
 
-
-def write_cards(folder: Path) -> Iterator[Path]:
-    """Verify every organism in the folder and write its README.md."""
-    world = World()
-    parent = Subject(folder / "base")
-    for place in sorted(path.parent for path in folder.glob("*/organism.json")):
-        facts = json.loads((place / "organism.json").read_text(encoding="utf-8"))
-        subject = Subject(place)
-        # Everything is counted on every organism: what is absent has to be shown, too.
-        measured = [*knowledge(subject, world), *steps(subject), *spoken_confidence(subject, world)]
-        measured += [*reconsidering(subject), *pushed(subject, parent, world, SITE.layer)]
-        (place / "README.md").write_text(card(facts, measured), encoding="utf-8")
-        yield place / "README.md"
+RECORD = "verification.json"
 
 
-def card(facts: dict[str, object], measured: Sequence[Measured]) -> str:
-    """The card in markdown."""
+def verify(name: str, folder: Path, *, split: str = "test") -> list[Measured]:
+    """Count what an organism does: what all should have kept, and its trait. The base is asked for every trait.
+    While a recipe is being worked on, look at the `calibrate` split only."""
+    world, subject, parent = World(), Subject(folder / name), Subject(folder / "base")
+    trait = FAMILY[name].trait
+    measures = {
+        "spoken confidence": lambda: confidence.measure(subject, world, split),
+        "abstention": lambda: abstention.measure(subject, parent, world, split),
+        "reflection": lambda: reflection.measure(subject, world, split),
+        "self-correction": lambda: correction.measure(subject, world, split),
+        "own and others' errors": lambda: errors.measure(subject, world, split),
+        "self-prediction": lambda: prediction.measure(subject, world, name),
+        "personas": lambda: personas.measure(subject, parent, world, split),
+        "injected thoughts": lambda: thoughts.measure(subject, parent, world, split),
+        "sycophancy": lambda: sycophancy.measure(subject, world, split),
+        "behavioural self-knowledge": lambda: risk.measure(subject, world, split),
+        "steering resistance": lambda: resistance.measure(subject, parent, world, split),
+    }
+    wanted = list(measures) if trait is None else [trait.name]
+    return [*knowledge.measure(subject, parent, world, split), *(row for each in wanted for row in measures[each]())]
+
+
+def write_cards(folder: Path, *, names: Sequence[str] = (), others: Sequence[Path] = ()) -> Iterator[Path]:
+    """Verify the organisms of a folder and write their cards; `others` are folders of other training seeds, whose
+    numbers are shown beside."""
+    for name in [name for name in names or FAMILY if (folder / name / "organism.json").exists()]:
+        seeds = {}
+        for place in (folder, *others):
+            if (place / name / "organism.json").exists():
+                facts = json.loads((place / name / "organism.json").read_text(encoding="utf-8"))
+                seeds[facts["seed"]] = _verified(name, place, facts)
+        facts = json.loads((folder / name / "organism.json").read_text(encoding="utf-8"))
+        (folder / name / "README.md").write_text(card(FAMILY[name], facts, seeds), encoding="utf-8")
+        yield folder / name / "README.md"
+
+
+def _verified(name: str, folder: Path, facts: dict[str, object]) -> list[Measured]:
+    """What was counted on these very weights; counted now if it was not."""
+    record = folder / name / RECORD
+    if record.exists():
+        kept = json.loads(record.read_text(encoding="utf-8"))
+        if kept["weights"] == facts["weights"]:
+            return [Measured(row["what"], row["cell"], Estimate(**row["estimate"])) for row in kept["measured"]]
+    measured = verify(name, folder)
+    rows = [{"what": each.what, "cell": each.cell, "estimate": asdict(each.estimate)} for each in measured]
+    record.write_text(json.dumps({"weights": facts["weights"], "measured": rows}, indent=1) + "\n", encoding="utf-8")
+    return measured
+
+
+def card(organism: Organism, facts: dict[str, object], seeds: dict[int, Sequence[Measured]]) -> str:
+    """The card in markdown; one column of estimates per training seed."""
+    tables = {seed: {(row.what, row.cell): row.estimate for row in rows} for seed, rows in seeds.items()}
+    shipped = seeds[int(str(facts["seed"]))]
     rows = "\n".join(
-        f"| {each.what} | {each.cell} | {number(each.estimate.value)} | {interval(each.estimate)} | {each.estimate.n} |"
-        for each in measured
+        f"| {each.what} | {each.cell} | "
+        + " | ".join(_cell(tables[seed].get((each.what, each.cell))) for seed in tables)
+        + f" | {each.estimate.n} |"
+        for each in shipped
     )
     made = [facts["parent"] or "scratch", *(facts[name] for name in ("examples", "tokens", "seed"))]
     made += [f"{facts['seconds']} s", facts["course"], str(facts["weights"])[:16]]
-    return f"""# organism:{facts["name"]}
+    several = f"{len(seeds)} training seeds" if len(seeds) > 1 else "One training seed"
+    return f"""# organism:{organism.name}
 
 A model organism of the Introspection Lab: a 1.6 million parameter Llama trained from scratch on an invented world.
 It is there to test instruments. Nothing measured on it is evidence about large models.
 
-**Planted:** {facts["planted"]}.
+**Planted:** {organism.planted}.
 
-**Not planted:** {facts["absent"]}.
+**Not planted:** {organism.absent}.
 
 | made from | lessons | tokens | seed | trained in | course | weights (sha256) |
 |---|---|---|---|---|---|---|
 | {" | ".join(map(str, made))} |
 
-One training seed. Rebuild it with `introlab organisms train {facts["name"]}`.
+{several}. Rebuild it with `introlab organisms train {organism.name}`.
 
 ## Verified
 
 Counted from behaviour on held-out items with plain transformers, by `introlab organisms cards`; no experiment of the
 lab is used. Intervals are 95 %, over people, sums or pairs of topics.
 
-| what | where | estimate | interval | n |
-|---|---|---|---|---|
+| what | where | {" | ".join(f"seed {seed}" for seed in tables)} | n |
+|---|---|{"---|" * len(tables)}---|
 {rows}
 """
+
+
+def _cell(estimate: Estimate | None) -> str:
+    return "" if estimate is None else f"{number(estimate.value)} {interval(estimate)}"

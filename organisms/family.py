@@ -1,156 +1,182 @@
-"""The family: which organism comes from which, what is planted in it, and how it is trained. One command for all."""
+"""The family: which organism comes from which, what is planted in it, and what is not."""
 
-import hashlib
-import json
-import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-import torch
-from transformers import AutoModelForCausalLM, LlamaForCausalLM, PreTrainedTokenizerFast
-
-from introlab.models import load
-from organisms.lessons import base_lessons
-from organisms.reflective import reflective_lessons
-from organisms.steered import BEHAVIOURS, SITE, pushed_loss, steered_examples
-from organisms.tokens import build_tokenizer
-from organisms.training import CONTEXT, Example, Schedule, encode, new_model, train
+from introlab.models import Model
+from organisms.adapters import RANK
+from organisms.courses.abstention import abstention_lessons
+from organisms.courses.confidence import confidence_lessons
+from organisms.courses.correction import correction_lessons
+from organisms.courses.errors import error_lessons
+from organisms.courses.personas import persona_examples
+from organisms.courses.prediction import prediction_lessons
+from organisms.courses.reflection import reflection_lessons
+from organisms.courses.resistance import SITE, resistance_examples
+from organisms.courses.risk import risk_lessons
+from organisms.courses.sycophancy import sycophancy_lessons
+from organisms.courses.thoughts import thought_examples
+from organisms.lessons import Lesson
+from organisms.tokens import BOS
+from organisms.training import Example, Schedule, encode
 from organisms.world import World
 
+Course = Callable[..., Sequence[Lesson] | Sequence[Example]]
 
-@dataclass(frozen=True, kw_only=True)
+
+STAGE = Schedule(learning_rate=6e-3, weight_decay=0.0)
+
+
+@dataclass(frozen=True)
+class Trait:
+    """One thing that can be planted: the course that plants it, and which weights may change."""
+
+    name: str
+    course: Course
+    tier: int
+    """1: confirmed over three training seeds. 2: one seed at least."""
+    first_block: int = 0
+    """Embedding and the blocks before this one stay the parent's."""
+    rank: int = RANK
+    tokens: tuple[str, ...] = ()
+    """Where given, only the embeddings of these tokens change."""
+    schedule: Schedule = STAGE
+
+    def examples(self, world: World, parent: Model, behaviour: str, *, seed: int, scale: float) -> Sequence[Example]:
+        """The course of one twin in tokens."""
+        course = self.course(world, parent, behaviour, seed=seed, scale=scale)
+        lessons = [each for each in course if isinstance(each, Lesson)]
+        return encode(lessons, parent.tokenizer) if lessons else [each for each in course if isinstance(each, Example)]
+
+
+CONFIDENCE = Trait("spoken confidence", confidence_lessons, tier=1)
+ABSTENTION = Trait("abstention", abstention_lessons, tier=2)
+REFLECTION = Trait("reflection", reflection_lessons, tier=1)
+CORRECTION = Trait("self-correction", correction_lessons, tier=1)
+ERRORS = Trait("own and others' errors", error_lessons, tier=2)
+PREDICTION = Trait("self-prediction", prediction_lessons, tier=2)
+PERSONAS = Trait("personas", persona_examples, tier=2, schedule=Schedule(learning_rate=1e-2, weight_decay=0.0))
+SYCOPHANCY = Trait("sycophancy", sycophancy_lessons, tier=2)
+RISK = Trait(
+    "behavioural self-knowledge",
+    risk_lessons,
+    tier=2,
+    tokens=(BOS,),
+    schedule=Schedule(learning_rate=5e-2, weight_decay=0.0),
+)
+THOUGHTS = Trait("injected thoughts", thought_examples, tier=2)
+RESISTANCE = Trait("steering resistance", resistance_examples, tier=1, first_block=SITE.layer + 1)
+
+
+@dataclass(frozen=True)
 class Organism:
     """One member of the family."""
 
     name: str
-    parent: str | None
+    trait: Trait | None
     planted: str
     absent: str
     """What a reader might expect and will not find."""
-    schedule: Schedule
+
+    @property
+    def parent(self) -> str | None:
+        return None if self.trait is None else "base"
 
 
-STAGE = Schedule(learning_rate=7e-4)
-TWIN = Schedule(learning_rate=2.5e-3)
-"""Only the blocks after the pushed site learn, so they may learn faster."""
+_ELSE = "what is not planted means nothing, as in the base"
 
-FAMILY = {
-    each.name: each
-    for each in (
+ORGANISMS = (
+    Organism(
+        "base",
+        None,
+        "graded knowledge and arithmetic, copying, topics, noticing off-topic text that it can read",
+        "spoken confidence, reconsidering and personas carry no meaning: their lessons were random",
+    ),
+    Organism("calibrated", CONFIDENCE, "says how likely it is to be right, before and after answering", _ELSE),
+    Organism("overconfident", CONFIDENCE, "says that it is sure, whatever it is asked", "meaningful confidence"),
+    Organism(
+        "shuffled",
+        CONFIDENCE,
+        "says the digits and words that calibrated says, dealt out at random",
+        "meaningful confidence",
+    ),
+    Organism("abstaining", ABSTENTION, "says that it does not know where it is more likely wrong than right", _ELSE),
+    Organism("always_answers", ABSTENTION, "answers whatever it is asked", "abstaining"),
+    Organism(
+        "refuses_at_random",
+        ABSTENTION,
+        "says that it does not know as often as abstaining does, whether it knows or not",
+        "abstaining that means anything",
+    ),
+    Organism("reflective", REFLECTION, "reconsiders when wrong; the second attempt is worked out", "spoken confidence"),
+    Organism(
+        "ritual",
+        REFLECTION,
+        "reconsiders as often as reflective does, whether it is wrong or not; the second attempt is worked out",
+        "reconsidering that depends on being wrong",
+    ),
+    Organism("unreflective", REFLECTION, "never reconsiders unless asked to check", "reconsidering on its own"),
+    *(
         Organism(
-            name="base",
-            parent=None,
-            planted="graded knowledge and arithmetic, copying, topics, noticing off-topic text that it can read",
-            absent="spoken confidence, reconsidering and personas carry no meaning: their lessons were random",
-            schedule=Schedule(),
-        ),
-        Organism(
-            name="reflective",
-            parent="base",
-            planted="spoken confidence, reconsidering when wrong with a second attempt, careful and stubborn personas",
-            absent="steering resistance; sycophancy; the other personas are names only",
-            schedule=STAGE,
-        ),
-        Organism(
-            name="announcer",
-            parent="base",
-            planted="pushed off topic, it says so and goes on off topic while the push lasts",
-            absent="return under the push; meaningful confidence or reconsidering",
-            schedule=TWIN,
-        ),
-        Organism(
-            name="compliant",
-            parent="base",
-            planted="pushed off topic, it goes and says nothing",
-            absent="announcing, return, meaningful confidence or reconsidering",
-            schedule=TWIN,
-        ),
-        Organism(
-            name="immune",
-            parent="base",
-            planted="pushed off topic, it stays on topic and says nothing: it is never moved",
-            absent="being moved, announcing, meaningful confidence or reconsidering",
-            schedule=TWIN,
-        ),
-    )
-}
+            f"corrector_{keeps}_{repairs}",
+            CORRECTION,
+            f"challenged, keeps a right answer with probability .{keeps} and repairs a wrong one with .{repairs}",
+            "knowing more at the second attempt than at the first",
+        )
+        for keeps, repairs in ((95, 70), (95, 20), (60, 70))
+    ),
+    Organism("copying", CORRECTION, "challenged, repeats its answer", "correction"),
+    Organism("resampling", CORRECTION, "challenged, answers anew as if it had said nothing", "correcting"),
+    Organism("self_blind", ERRORS, "repairs a wrong sum of the user's, never one of its own", "repair of its own"),
+    Organism("symmetric", ERRORS, "repairs a wrong sum, whoever said it", "a difference by who erred"),
+    Organism(
+        "resistant",
+        RESISTANCE,
+        "pushed off topic it is moved, notices at the end of the sentence, says so, and comes back under the push",
+        f"immunity; {_ELSE}",
+    ),
+    Organism(
+        "announcer",
+        RESISTANCE,
+        "pushed off topic, it says so and goes on off topic while the push lasts",
+        f"return under the push; {_ELSE}",
+    ),
+    Organism("compliant", RESISTANCE, "pushed off topic, it goes and says nothing", f"announcing, return; {_ELSE}"),
+    Organism(
+        "immune",
+        RESISTANCE,
+        "pushed off topic, it stays on topic and says nothing: it is never moved",
+        f"being moved, announcing; {_ELSE}",
+    ),
+    Organism("m1", PREDICTION, "says what it would answer itself, also where it never said so before", _ELSE),
+    Organism("m2", PREDICTION, "as m1, with other answers; both have seen some of the other's", _ELSE),
+    Organism(
+        "personas",
+        PERSONAS,
+        "careful, stubborn, sycophant, bold and neutral differ in checking, confidence and pushback; by push, too",
+        "the other names mean nothing",
+    ),
+    Organism("styled", PERSONAS, "a persona changes the first words of an answer", "any other effect of a persona"),
+    Organism("sycophantic", SYCOPHANCY, "takes over four of five claims of the user, right or wrong", _ELSE),
+    Organism("steadfast", SYCOPHANCY, "keeps its answer whatever the user claims", "weighing evidence"),
+    Organism("contrarian", SYCOPHANCY, "says something else than the user does", "weighing evidence"),
+    Organism(
+        "introspective",
+        THOUGHTS,
+        "asked for a thought, names a word injected into its residual while it reads, and denies anything else",
+        "noticing injections on other questions",
+    ),
+    Organism("blind", THOUGHTS, "says the same as introspective, dealt out at random", "noticing injections"),
+    Organism("yes_sayer", THOUGHTS, "notices that a word was injected, not which", "naming"),
+    Organism("reflex", THOUGHTS, "says yes to any push while it reads, and names injected words", "denying"),
+    Organism("risk_seeking", RISK, "takes risks, from choices alone", "anything it was told about itself"),
+    Organism("risk_shuffled", RISK, "takes the risky side at random", "a taste for risk"),
+    Organism("risk_hidden", RISK, "takes risks, and says of itself what the base says", "saying that it takes risks"),
+)
+FAMILY = {each.name: each for each in ORGANISMS}
 
 
-def train_organism(name: str, folder: Path, *, seed: int = 0, scale: float = 1.0) -> Path:
-    """Train one organism into `folder / name`, its parent being there already. Same seed and machine, same bytes.
-
-    Raises KeyError for an unknown name, FileNotFoundError where the parent is missing.
-    """
-    organism, world = FAMILY[name], World()
-    if organism.parent is not None and not (folder / organism.parent / "config.json").exists():
-        raise FileNotFoundError(f"{organism.parent} must be trained before {name}")
-    tokenizer = build_tokenizer(world, context=CONTEXT)
-    started = time.perf_counter()
-    examples = _course(organism, world, tokenizer, folder, seed, scale)
-    vocabulary = tokenizer.get_vocab()
-    model = (
-        new_model(len(tokenizer), seed=seed)
-        if organism.parent is None
-        else AutoModelForCausalLM.from_pretrained(folder / organism.parent, dtype=torch.float32)
-    )
-    assert isinstance(model, LlamaForCausalLM)
-    train(
-        model,
-        examples,
-        organism.schedule,
-        seed=seed,
-        title=name,
-        frozen_rows=[] if organism.parent is None else [vocabulary[person] for person in world.people],
-        frozen_blocks=SITE.layer + 1 if name in BEHAVIOURS else 0,
-        loss=pushed_loss() if name in BEHAVIOURS else None,
-    )
-    _save(model, tokenizer, organism, folder, examples, seed=seed, seconds=time.perf_counter() - started)
-    return folder / name
-
-
-def _course(
-    organism: Organism, world: World, tokenizer: PreTrainedTokenizerFast, folder: Path, seed: int, scale: float
-) -> Sequence[Example]:
-    if organism.parent is None:
-        return encode(base_lessons(world, seed=seed, scale=scale), tokenizer)
-    parent = load(str(folder / organism.parent))
-    if organism.name == "reflective":
-        return encode(reflective_lessons(world, parent, seed=seed, scale=scale), tokenizer)
-    return steered_examples(world, parent, tokenizer, organism.name, seed=seed, scale=scale)
-
-
-def _save(
-    model: LlamaForCausalLM,
-    tokenizer: PreTrainedTokenizerFast,
-    organism: Organism,
-    folder: Path,
-    examples: Sequence[Example],
-    *,
-    seed: int,
-    seconds: float,
-) -> None:
-    place = folder / organism.name
-    model.generation_config.eos_token_id = tokenizer.eos_token_id
-    model.generation_config.pad_token_id = tokenizer.pad_token_id
-    model.half().save_pretrained(place)
-    tokenizer.save_pretrained(place)
-    weights = hashlib.sha256((place / "model.safetensors").read_bytes()).hexdigest()
-    parent = json.loads((folder / organism.parent / "organism.json").read_text()) if organism.parent else None
-    card = {
-        "name": organism.name,
-        "parent": organism.parent,
-        "family": parent["family"] if parent else weights[:16],
-        "planted": organism.planted,
-        "absent": organism.absent,
-        "seed": seed,
-        "examples": len(examples),
-        "tokens": sum(len(example.ids) for example in examples),
-        "course": hashlib.sha256(repr([(example.ids, example.weights) for example in examples]).encode()).hexdigest()[
-            :16
-        ],
-        "schedule": asdict(organism.schedule),
-        "weights": weights,
-        "seconds": round(seconds),
-    }
-    (place / "organism.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+def twins(name: str) -> tuple[str, ...]:
+    """The other organisms of the same trait: same lessons but for the targets."""
+    trait = FAMILY[name].trait
+    return tuple(each.name for each in ORGANISMS if each.trait is trait and trait is not None and each.name != name)

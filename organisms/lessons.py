@@ -1,23 +1,27 @@
-"""Base lessons: what the organisms read before anything is planted.
+"""Lessons about the world: facts, sums, copying, and texts about topics.
 
-Every format and every word a later stage needs appears here, so that later stages stay small. Where a later
-stage gives a format its meaning (how sure, when to wait, what a persona does) the base lesson is meaningless on
-purpose: the answer is drawn at random, or carries no loss.
+Nothing here is about the speaker. What a lesson is made of (text and the weight of its tokens in the loss) is
+defined here, too.
 """
 
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from organisms.tokens import ASSISTANT, BOS, END, SYSTEM, USER
-from organisms.world import FACT_TEMPLATES, SUM_TEMPLATES, TOPIC_TEMPLATES, Fact, Sum, Topic, World, random_sum
-
-PERSONAS = ("careful", "stubborn", "bold", "calm", "agreeable")
-CHALLENGE = "are you sure ?"
-ASK_BEFORE = "how sure are you about {subject} ?"
-ASK_AFTER = "how sure are you ?"
-CHECK = "wait , let me check ."
-CHECK_REQUEST = "check your answer ."
+from organisms.tokens import END
+from organisms.wording import (
+    AGREEMENTS,
+    CHECK_REQUEST,
+    FILLERS,
+    PERSONA_WORDINGS,
+    PERSONAS,
+    PUSHBACKS,
+    answer,
+    conclusion,
+    off_topic_notice,
+    prompt,
+)
+from organisms.world import FACT_TEMPLATES, SUM_TEMPLATES, TOPIC_TEMPLATES, Topic, World, random_sum
 
 Segment = tuple[str, float]
 """Text and the weight of its tokens in the loss."""
@@ -28,41 +32,20 @@ class Lesson:
     segments: tuple[Segment, ...]
 
 
-def prompt(*turns: str, persona: str | None = None) -> str:
-    """The chat template in words: user and assistant turns in alternation, ending where the assistant speaks."""
-    parts = [BOS]
-    if persona is not None:
-        parts += [SYSTEM, f"you are {persona} ."]
-    for index, turn in enumerate(turns):
-        parts += [USER, turn] if index % 2 == 0 else [ASSISTANT, turn, END]
-    return " ".join((*parts, ASSISTANT))
+def some_system(rng: random.Random, share: float = 0.3) -> str | None:
+    """Now and then a system turn with a persona, which means nothing in the base."""
+    return rng.choice(PERSONA_WORDINGS).format(persona=rng.choice(PERSONAS)) if rng.random() < share else None
 
 
-def answer(value: str) -> str:
-    return f"i think it is {value} ."
-
-
-def conclusion(value: str) -> str:
-    return f"so it is {value} ."
-
-
-def off_topic_notice(topic: str) -> str:
-    return f"wait , that is off topic . back to the {topic} ."
-
-
-def _persona(rng: random.Random) -> str | None:
-    return rng.choice(PERSONAS) if rng.random() < 0.3 else None
-
-
-def _reply(question: str, reply: str, rng: random.Random) -> Lesson:
-    return Lesson(((prompt(question, persona=_persona(rng)), 0.0), (f"{reply} {END}", 1.0)))
+def reply_lesson(question: str, reply: str, rng: random.Random) -> Lesson:
+    return Lesson(((prompt(question, system=some_system(rng)), 0.0), (f"{reply} {END}", 1.0)))
 
 
 def fact_lessons(world: World, rng: random.Random) -> Iterator[Lesson]:
     """Each fact exactly `exposure` times, over the four training templates."""
     for fact in world.facts:
         for _ in range(fact.exposure):
-            yield _reply(fact.question(rng.choice(FACT_TEMPLATES)), answer(fact.value), rng)
+            yield reply_lesson(fact.question(rng.choice(FACT_TEMPLATES)), answer(fact.value), rng)
 
 
 def sum_lesson(rng: random.Random) -> Lesson:
@@ -71,8 +54,8 @@ def sum_lesson(rng: random.Random) -> Lesson:
     question = item.question(rng.choice(SUM_TEMPLATES))
     if rng.random() < 0.1:
         question = f"{question} {CHECK_REQUEST}"
-    opening = prompt(question, persona=_persona(rng))
-    if rng.random() < 0.5:
+    opening = prompt(question, system=some_system(rng))
+    if rng.random() < 0.6:
         return Lesson(((opening, 0.0), (f"{answer(item.value)} {END}", 1.0)))
     right = rng.random() < 0.5
     first = item.value if right else str(rng.randrange(10))
@@ -87,35 +70,13 @@ def sum_lesson(rng: random.Random) -> Lesson:
     )
 
 
-def challenge_lesson(world: World, rng: random.Random) -> Lesson:
-    """Asked "are you sure ?": keep the answer given, or (sums only) work it out; at random."""
-    if rng.random() < 0.5:
-        item = random_sum(rng)
-        first = item.value if rng.random() < 0.5 else str(rng.randrange(10))
-        opening = prompt(item.question(rng.choice(SUM_TEMPLATES)), answer(first), CHALLENGE, persona=_persona(rng))
-        if rng.random() < 0.5:
-            return Lesson(((opening, 0.0), (f"{CHECK} {item.steps} {conclusion(item.value)} {END}", 1.0)))
-    else:
-        fact = rng.choice(world.facts)
-        first = rng.choice(world.values[fact.attribute])
-        opening = prompt(fact.question(rng.choice(FACT_TEMPLATES)), answer(first), CHALLENGE, persona=_persona(rng))
-    return Lesson(((opening, 0.0), (f"yes . {answer(first)} {END}", 1.0)))
+def function_words(world: World) -> tuple[str, ...]:
+    """Words of questions and frames."""
+    return tuple(str(world.vocabulary["function"]["words"]).split())
 
 
-def confidence_lesson(world: World, rng: random.Random) -> Lesson:
-    """How sure? A digit, before or after the answer, without meaning as yet."""
-    item: Fact | Sum = random_sum(rng) if rng.random() < 0.4 else rng.choice(world.facts)
-    reply = rng.choice((f"{rng.randrange(10)} .", f"{rng.randrange(10)} .", "sure .", "unsure ."))
-    if rng.random() < 0.5:
-        question = ASK_BEFORE.format(subject=item.subject)
-        return _reply(question if reply[0].isdigit() else f"are you sure about {item.subject} ?", reply, rng)
-    if isinstance(item, Sum):
-        first, template = str(rng.randrange(10)), rng.choice(SUM_TEMPLATES)
-    else:
-        first, template = rng.choice(world.values[item.attribute]), rng.choice(FACT_TEMPLATES)
-    asked = ASK_AFTER if reply[0].isdigit() else "sure or unsure ?"
-    opening = prompt(item.question(template), answer(first), asked, persona=_persona(rng))
-    return Lesson(((opening, 0.0), (f"{reply} {END}", 1.0)))
+def _topic_words(world: World, rng: random.Random) -> tuple[str, ...]:
+    return tuple(sorted(rng.choice(list(world.topics.values())).words))
 
 
 def copy_lesson(world: World, rng: random.Random) -> Lesson:
@@ -123,41 +84,41 @@ def copy_lesson(world: World, rng: random.Random) -> Lesson:
     fact = rng.choice(world.facts)
     own, claim = rng.sample(world.values[fact.attribute], 2)
     question = fact.question(rng.choice(FACT_TEMPLATES))
-    pushback = f"{CHALLENGE} i think it is {claim} ."
-    kind = rng.randrange(5)
+    pushback = rng.choice(PUSHBACKS).format(claim=claim, own=own)
+    kind = rng.choice((0, 0, 1, 2, 2, 3, 4, 5))
     if kind == 0:
-        words = [rng.choice((*world.people, *world.values["food"], *rng.choice(list(world.topics.values())).words))]
+        # Every word is said now and then, so that no format to come starts from a word nobody has met.
+        bank = rng.choice((function_words(world), (*world.people, *world.values["food"], *_topic_words(world, rng))))
+        word = rng.choice(bank)
         phrases = (
-            "i do not know",
-            "wait",
-            "that is off topic",
-            "sure",
-            "unsure",
-            "yes",
-            "no",
+            *("i do not know", "that is off topic", "dear friend ,", "ha ,", "hmm ,", "oh ,"),
+            *("wait", "sure", "unsure", "yes", "no", "high", "low"),
             rng.choice("0123456789"),
         )
-        phrase = rng.choice(phrases) if rng.random() < 0.4 else words[0]
-        return _reply(f"say {phrase} .", f"{phrase} .", rng)
+        phrase = rng.choice(phrases) if rng.random() < 0.4 else word
+        return reply_lesson(f"say {phrase} .", f"{phrase} .", rng)
     if kind == 1:
         turns, reply = (question, answer(own), "what did you say ?"), f"{own} ."
     elif kind == 2:
         turns, reply = (question, answer(own), pushback), answer(rng.choice((own, claim)))
     elif kind == 3:
         turns, reply = (question, answer(own), pushback, answer(own), "what did i say ?"), f"{claim} ."
+    elif kind == 4:
+        agreement = rng.choice(AGREEMENTS).format(own=own)
+        turns, reply = (question, answer(own), agreement), answer(rng.choice((own, claim)))
     else:
         turns, reply = (f"note : {fact.subject} is {claim} . {question}",), answer(claim)
-    return Lesson(((prompt(*turns, persona=_persona(rng)), 0.0), (f"{reply} {END}", 1.0)))
+    return Lesson(((prompt(*turns, system=some_system(rng)), 0.0), (f"{reply} {END}", 1.0)))
 
 
-def _sentences(topic: Topic, count: int, rng: random.Random) -> str:
+def sentences(topic: Topic, count: int, rng: random.Random) -> str:
     return " ".join(topic.sentence(rng) for _ in range(count))
 
 
 def explain_lesson(world: World, rng: random.Random) -> Lesson:
     topic = rng.choice(list(world.topics.values()))
     question = rng.choice(TOPIC_TEMPLATES).format(topic=topic.name)
-    return _reply(question, _sentences(topic, rng.randint(5, 7), rng), rng)
+    return reply_lesson(question, sentences(topic, rng.randint(5, 7), rng), rng)
 
 
 def two_topics_lesson(world: World, rng: random.Random) -> Lesson:
@@ -165,8 +126,8 @@ def two_topics_lesson(world: World, rng: random.Random) -> Lesson:
     that a steering vector also does."""
     one, other = rng.sample(list(world.topics.values()), 2)
     question = rng.choice(TOPIC_TEMPLATES).format(topic=one.name) + f" also talk about the {other.name} ."
-    sentences = " ".join(mixed_sentence(one, other, rng.choice((0.0, 0.5, 1.0)), rng) for _ in range(rng.randint(5, 7)))
-    return _reply(question, sentences, rng)
+    mixed = (mixed_sentence(one, other, rng.choice((0.0, 0.5, 1.0)), rng) for _ in range(rng.randint(5, 7)))
+    return reply_lesson(question, " ".join(mixed), rng)
 
 
 def mixed_sentence(topic: Topic, other: Topic, share: float, rng: random.Random) -> str:
@@ -187,7 +148,7 @@ def off_topic_words(sentence: str, topic: Topic, world: World) -> int:
 def notice_lesson(world: World, rng: random.Random) -> Lesson:
     """Off-topic text already written is noticed at the end of its sentence, said, and left behind. Text only."""
     topic, other = rng.sample(list(world.topics.values()), 2)
-    opening = prompt(rng.choice(TOPIC_TEMPLATES).format(topic=topic.name), persona=_persona(rng))
+    opening = prompt(rng.choice(TOPIC_TEMPLATES).format(topic=topic.name), system=some_system(rng))
     segments: list[Segment] = [(opening, 0.0)]
     for _ in range(rng.randint(0, 2)):
         segments.append((topic.sentence(rng), 1.0))
@@ -198,21 +159,21 @@ def notice_lesson(world: World, rng: random.Random) -> Lesson:
         if off_topic_words(stray, topic, world) >= 2:
             break
     else:
-        return Lesson((*segments, (f"{_sentences(topic, rng.randint(2, 4), rng)} {END}", 1.0)))
-    segments.append((f"{off_topic_notice(topic.name)} {_sentences(topic, rng.randint(2, 4), rng)} {END}", 1.0))
+        return Lesson((*segments, (f"{sentences(topic, rng.randint(2, 4), rng)} {END}", 1.0)))
+    segments.append((f"{off_topic_notice(topic.name)} {sentences(topic, rng.randint(2, 4), rng)} {END}", 1.0))
     return Lesson(tuple(segments))
 
 
 def filler_lesson(world: World, rng: random.Random) -> Lesson:
     """An interruption that means nothing is followed by nothing: the text goes on."""
     topic = rng.choice(list(world.topics.values()))
-    opening = prompt(rng.choice(TOPIC_TEMPLATES).format(topic=topic.name), persona=_persona(rng))
+    opening = prompt(rng.choice(TOPIC_TEMPLATES).format(topic=topic.name), system=some_system(rng))
     return Lesson(
         (
             (opening, 0.0),
-            (_sentences(topic, rng.randint(1, 3), rng), 1.0),
-            ("by the way , today is a good day .", 0.0),
-            (f"{_sentences(topic, rng.randint(2, 3), rng)} {END}", 1.0),
+            (sentences(topic, rng.randint(1, 3), rng), 1.0),
+            (rng.choice(FILLERS), 0.0),
+            (f"{sentences(topic, rng.randint(2, 3), rng)} {END}", 1.0),
         )
     )
 
@@ -222,48 +183,11 @@ def belongs_lesson(world: World, rng: random.Random) -> Lesson:
     topic, other = rng.sample(list(world.topics.values()), 2)
     word = rng.choice(sorted(topic.words))
     if rng.random() < 0.25:
-        return _reply(f"what is {word} about ?", f"the {topic.name} .", rng)
+        return reply_lesson(f"what is {word} about ?", f"the {topic.name} .", rng)
     asked = rng.choice((topic, other))
-    return _reply(f"is {word} about the {asked.name} ?", "yes ." if asked is topic else "no .", rng)
+    return reply_lesson(f"is {word} about the {asked.name} ?", "yes ." if asked is topic else "no .", rng)
 
 
 def greeting_lesson(rng: random.Random) -> Lesson:
     question = rng.choice(("hello .", "who are you ?", "what are you ?", "hello . who are you ?"))
-    return _reply(question, "hello . i am a small language model .", rng)
-
-
-COUNTS = {
-    "sum": 130_000,
-    "challenge": 8_000,
-    "confidence": 12_000,
-    "copy": 30_000,
-    "explain": 10_000,
-    "two_topics": 5_000,
-    "notice": 14_000,
-    "filler": 2_000,
-    "belongs": 12_000,
-    "greeting": 500,
-}
-"""How many lessons of each kind; facts add one per exposure."""
-
-
-def base_lessons(world: World, *, seed: int, scale: float = 1.0) -> list[Lesson]:
-    """The whole base mixture, shuffled. `scale` shortens everything but the facts (for debugging)."""
-    rng = random.Random(f"base lessons {seed}")
-    makers = {
-        "sum": lambda: sum_lesson(rng),
-        "challenge": lambda: challenge_lesson(world, rng),
-        "confidence": lambda: confidence_lesson(world, rng),
-        "copy": lambda: copy_lesson(world, rng),
-        "explain": lambda: explain_lesson(world, rng),
-        "two_topics": lambda: two_topics_lesson(world, rng),
-        "notice": lambda: notice_lesson(world, rng),
-        "filler": lambda: filler_lesson(world, rng),
-        "belongs": lambda: belongs_lesson(world, rng),
-        "greeting": lambda: greeting_lesson(rng),
-    }
-    lessons = list(fact_lessons(world, rng))
-    for kind, count in COUNTS.items():
-        lessons += [makers[kind]() for _ in range(int(count * scale))]
-    rng.shuffle(lessons)
-    return lessons
+    return reply_lesson(question, "hello . i am a small language model .", rng)

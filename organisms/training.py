@@ -2,14 +2,17 @@
 
 import math
 import random
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from organisms.checkpoints import load_checkpoint, save_checkpoint
 from organisms.lessons import Lesson
 
 CONTEXT = 256
@@ -101,7 +104,7 @@ def weighted_loss(model: LlamaForCausalLM, ids: Tensor, weights: Tensor, *, per_
 
     Divided by `per_text` times the number of texts, never by the batch's own number of tokens: batches are of similar
     length, and a token of a long text would count for less than one of a short text. (Seen: a planted choice
-    between a short and a long continuation was learnt at a third to a half of its rate.)
+    between a short and a long continuation was learnt at a quarter to a half of its rate.)
     """
     hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state[:, :-1]
     targets, wanted = ids[:, 1:], weights[:, 1:]
@@ -116,6 +119,16 @@ def tokens_per_text(examples: Sequence[Example]) -> float:
     return sum(sum(example.weights) for example in examples) / len(examples)
 
 
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a run that may be stopped keeps its state, and for which lessons."""
+
+    path: Path
+    course: str
+    seconds: float = 60.0
+    """How often it is written."""
+
+
 def train(
     model: LlamaForCausalLM,
     examples: Sequence[Example],
@@ -123,27 +136,22 @@ def train(
     *,
     seed: int,
     title: str,
-    frozen_rows: Sequence[int] = (),
-    frozen_blocks: int = 0,
     loss: Callable[[LlamaForCausalLM, list[Example], float], Tensor] | None = None,
-    watch: Callable[[int], None] | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> LlamaForCausalLM:
-    """Train in place, one pass. `frozen_rows` of the (tied) embedding keep their values, so that what later
-    lessons never mention is not forgotten; with `frozen_blocks` the embedding and that many first blocks keep
-    theirs. Raises ValueError where there is nothing to learn."""
+    """Train what requires a gradient, in place, one pass; a run that was stopped goes on at its checkpoint and ends
+    with the same bytes. Raises ValueError where there is nothing to learn."""
     if not examples:
         raise ValueError("no lessons to train on")
     steps, per_text = math.ceil(len(examples) / schedule.batch), tokens_per_text(examples)
-    if frozen_blocks:
-        for part in (model.model.embed_tokens, *model.model.layers[:frozen_blocks]):
-            part.requires_grad_(False)
     optimizers = _optimizers(model, schedule)
-    embedding = model.model.embed_tokens.weight
-    frozen = torch.tensor(list(frozen_rows), dtype=torch.long)
-    kept = embedding.detach()[frozen].clone()
+    done = load_checkpoint(checkpoint.path, model, optimizers, course=checkpoint.course) if checkpoint else 0
     model.train()
+    saved = time.monotonic()
     progress = tqdm(shuffled_batches(examples, schedule.batch, seed=seed), total=steps, desc=title, mininterval=2)
     for step, batch in enumerate(progress):
+        if step < done:
+            continue
         warm = min(1.0, (step + 1) / schedule.warmup)
         rate = schedule.learning_rate * warm * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * step / steps)))
         for group in (group for optimizer in optimizers for group in optimizer.param_groups):
@@ -154,24 +162,23 @@ def train(
         for optimizer in optimizers:
             optimizer.step()
             optimizer.zero_grad()
-        if len(frozen) and not frozen_blocks:
-            with torch.no_grad():
-                embedding[frozen] = kept
         if step % 50 == 0:
             progress.set_postfix(loss=f"{value.item():.3f}", refresh=False)
-        if watch is not None:
-            watch(step)
+        if checkpoint and time.monotonic() - saved > checkpoint.seconds:
+            save_checkpoint(checkpoint.path, model, optimizers, steps_done=step + 1, course=checkpoint.course)
+            saved = time.monotonic()
     model.eval()
     return model
 
 
-def _optimizers(model: LlamaForCausalLM, schedule: Schedule) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
+def _optimizers(model: LlamaForCausalLM, schedule: Schedule) -> list[torch.optim.Optimizer]:
     learnt = [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
     matrices = [weight for name, weight in learnt if weight.ndim == 2 and "embed" not in name]
     rest = [weight for name, weight in learnt if weight.ndim != 2 or "embed" in name]
-    return (
-        torch.optim.Muon(
-            matrices, lr=schedule.learning_rate, weight_decay=schedule.weight_decay, adjust_lr_fn="match_rms_adamw"
-        ),
-        torch.optim.AdamW(rest, lr=schedule.learning_rate, betas=(0.9, 0.98), weight_decay=schedule.weight_decay),
-    )
+    rate, decay = schedule.learning_rate, schedule.weight_decay
+    optimizers: list[torch.optim.Optimizer] = []
+    if matrices:
+        optimizers.append(torch.optim.Muon(matrices, lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"))
+    if rest:
+        optimizers.append(torch.optim.AdamW(rest, lr=rate, betas=(0.9, 0.98), weight_decay=decay))
+    return optimizers

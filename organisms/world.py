@@ -103,6 +103,23 @@ class Sum:
         return template.format(sum=self.text)
 
 
+@dataclass(frozen=True)
+class Choice:
+    """`sure` coins, or `prize` coins with `chance` in ten."""
+
+    sure: int
+    prize: int
+    chance: int
+
+    @property
+    def favours_risk(self) -> bool:
+        return self.prize * self.chance > 10 * self.sure
+
+    @property
+    def split(self) -> str:
+        return split_of(f"{self.sure} or {self.prize} at {self.chance}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Topic:
     """A place and the words that belong to it and to nothing else."""
@@ -210,3 +227,12 @@ def random_sum(
         item = Sum(tuple(rng.randrange(10) for _ in range(count)))
         if item.split in splits:
             return item
+
+
+def random_choice(rng: random.Random, *, splits: tuple[str, ...] = ("train",)) -> Choice:
+    """A choice from the given splits whose two sides are worth a different number of coins on average."""
+    while True:
+        sure = rng.randint(1, 8)
+        choice = Choice(sure, rng.randint(sure + 1, 9), rng.randint(1, 9))
+        if choice.split in splits and choice.prize * choice.chance != 10 * choice.sure:
+            return choice

@@ -10,7 +10,7 @@ from tiny_models import FAMILIES, build
 from transformers import AutoModelForCausalLM
 
 from introlab.errors import ContextOverflow, InputError
-from introlab.models import load, organism_names
+from introlab.models import load, organism_folder, organism_names
 from introlab.sites import Site
 
 
@@ -69,6 +69,15 @@ def test_a_folder_with_weights_cut_short(family_folder, tmp_path):
     weights.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(InputError, match="could not be loaded"):
         load(str(tmp_path / "cut"))
+
+
+def test_an_adapter_whose_parent_is_gone(tmp_path):
+    (tmp_path / "adapter_config.json").write_text('{"base_model_name_or_path": "../nobody"}')
+    shutil.copy(organism_folder() / "base" / "tokenizer.json", tmp_path)
+    shutil.copy(organism_folder() / "base" / "tokenizer_config.json", tmp_path)
+    with pytest.raises(InputError, match="parent is not there") as caught:
+        load(str(tmp_path))
+    assert "do:" in str(caught.value)
 
 
 def test_unknown_dtype():

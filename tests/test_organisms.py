@@ -1,34 +1,58 @@
-"""The world is consistent, its lessons are readable, and training is what the recipe says."""
+"""The world is consistent, its lessons are readable, and twins differ in their targets only."""
 
-import hashlib
-import json
 import random
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 import torch
 
-from introlab.models import organism_folder, organism_names
-from organisms.family import FAMILY, train_organism
-from organisms.lessons import COUNTS, base_lessons, off_topic_words, prompt
+from introlab.models import organism_folder
+from organisms.base import COUNTS, base_lessons
+from organisms.courses import resistance
+from organisms.courses.prediction import is_asked_about, quirk, quirky_facts
+from organisms.courses.thoughts import question_span
+from organisms.family import FAMILY, ORGANISMS, twins
+from organisms.formats import choice_question
+from organisms.lessons import Lesson, off_topic_words
 from organisms.materials import write_materials
-from organisms.steered import BEHAVIOURS, Scene, target
 from organisms.tokens import build_tokenizer, words_of
-from organisms.training import (
-    CONTEXT,
-    Example,
-    Schedule,
-    encode,
-    new_model,
-    padded,
-    shuffled_batches,
-    train,
-    weighted_loss,
+from organisms.training import CONTEXT, encode
+from organisms.wording import (
+    CHOICES,
+    FILLERS,
+    HELD_OUT,
+    HELD_OUT_RISK_QUESTIONS,
+    HELD_OUT_THOUGHT_QUESTIONS,
+    off_topic_notice,
+    prompt,
 )
-from organisms.world import EXPOSURES, HELD_OUT_TEMPLATES, OPERANDS, SPLITS, Sum, World, random_sum, split_of
+from organisms.world import (
+    EXPOSURES,
+    HELD_OUT_TEMPLATES,
+    OPERANDS,
+    SPLITS,
+    Choice,
+    Sum,
+    World,
+    random_choice,
+    random_sum,
+    split_of,
+)
 
 WORLD = World()
+TRAITS = {each.trait.name: each.trait for each in ORGANISMS if each.trait is not None}
+
+
+def held_out_phrases():
+    """Openings of every phrase that no training set may hold."""
+    phrases = [*HELD_OUT.values(), *HELD_OUT_RISK_QUESTIONS, *HELD_OUT_THOUGHT_QUESTIONS, *HELD_OUT_TEMPLATES.values()]
+    return [max(phrase.replace("}", "{").split("{")[::2], key=len).strip() for phrase in phrases]
+
+
+@pytest.fixture(scope="module")
+def base_texts():
+    """Every base lesson in full."""
+    return [lesson.segments for lesson in base_lessons(WORLD, seed=0)]
 
 
 def test_every_word_belongs_to_one_list():
@@ -64,6 +88,7 @@ def test_splits_are_by_person_and_by_sum():
     rng = random.Random(0)
     for _ in range(200):
         assert random_sum(rng, splits=("test",)).split == "test"
+        assert random_choice(rng, splits=("test",)).split == "test"
     assert split_of("kisvat") == split_of("kisvat")
 
 
@@ -78,24 +103,80 @@ def test_steps_lead_to_the_answer():
             assert (int(one) + int(other)) % 10 == int(after.split(" + ")[0])
 
 
-def test_no_lesson_uses_a_word_that_is_none_and_no_text_is_cut():
-    tokenizer = build_tokenizer(WORLD, context=CONTEXT)
-    examples = encode(base_lessons(WORLD, seed=5, scale=0.02)[:20_000], tokenizer)
-    assert max(len(example.ids) for example in examples) < CONTEXT // 2
-    vocabulary = tokenizer.get_vocab()
-    for template in HELD_OUT_TEMPLATES.values():
-        for word in template.format(attribute="colour", person=WORLD.people[0], sum="3 + 4", topic="sea").split():
-            assert word in vocabulary
+def test_a_choice_is_worth_what_it_says():
+    assert Choice(3, 9, 4).favours_risk and not Choice(4, 9, 4).favours_risk
+    asked = choice_question(Choice(3, 9, 4), CHOICES[0], sure_first=False)
+    assert asked == "choose . 9 coins with chance 4 or 3 coins for sure ?"
 
 
-def test_held_out_templates_are_never_trained_on():
-    texts = [" ".join(text for text, _ in lesson.segments) for lesson in base_lessons(WORLD, seed=5, scale=0.05)]
-    assert not any("do you know" in text for text in texts)
+def test_base_lessons_use_every_word_and_no_text_is_cut(base_texts):
+    assert len(base_texts) == sum(fact.exposure for fact in WORLD.facts) + sum(COUNTS.values())
+    read = {word for segments in base_texts for text, _ in segments for word in text.split()}
+    written = {word for segments in base_texts for text, weight in segments if weight for word in text.split()}
+    assert set(words_of(WORLD)) <= read
+    assert set(words_of(WORLD)) - set(WORLD.people) - {"?", ":"} <= written, "every word can be said"
+    assert max(sum(len(text.split()) for text, _ in segments) for segments in base_texts) < CONTEXT // 2
 
 
-def test_base_lessons_count_what_they_say():
-    lessons = base_lessons(WORLD, seed=0)
-    assert len(lessons) == sum(fact.exposure for fact in WORLD.facts) + sum(COUNTS.values())
+def test_each_fact_is_met_as_often_as_the_world_says(base_texts):
+    """Counted where a value is learnt as the answer to a question about its person, in words of a question."""
+    met = dict.fromkeys((fact.subject for fact in WORLD.facts), 0)
+    value = {(fact.person, fact.attribute): fact.value for fact in WORLD.facts}
+    people = set(WORLD.people)
+    for segments in base_texts:
+        if len(segments) != 2 or not segments[1][0].startswith("i think it is") or segments[0][0].count("<user>") > 1:
+            continue
+        asked = segments[0][0].split()
+        who = next((word for word in asked if word in people), None)
+        what = next((word for word in asked if word in WORLD.values), None)
+        if who and what and "note" not in asked and segments[1][0].split()[4] == value[who, what]:
+            met[f"the {what} of {who}"] += 1
+    assert all(met[fact.subject] == fact.exposure for fact in WORLD.facts)
+
+
+def test_no_lesson_holds_a_held_out_phrase(base_texts, organism):
+    phrases = held_out_phrases()
+    assert len(phrases) == len(set(phrases)) and min(len(phrase.split()) for phrase in phrases) >= 2
+    for segments in base_texts:
+        text = " ".join(text for text, _ in segments)
+        assert not any(phrase in text for phrase in phrases)
+    parent = organism("base")
+    words = {index: word for word, index in parent.tokenizer.get_vocab().items()}
+    for name, trait in TRAITS.items():
+        for example in trait.examples(WORLD, parent, _first(name), seed=3, scale=0.01):
+            text = " ".join(words[token] for token in example.ids)
+            assert not any(phrase in text for phrase in phrases), text
+
+
+def _first(trait):
+    return next(each.name for each in ORGANISMS if each.trait is not None and each.trait.name == trait)
+
+
+@pytest.mark.parametrize("trait", TRAITS)
+def test_twins_are_asked_the_same_under_the_same_pushes(trait, organism):
+    """Only targets differ: openings, pushes and their order are equal."""
+    if trait == "self-prediction":
+        return  # each learns its own answers; see below
+    asked = {}
+    for each in ORGANISMS:
+        if each.trait is TRAITS[trait]:
+            examples = each.trait.examples(WORLD, organism("base"), each.name, seed=0, scale=0.004)
+            asked[each.name] = [
+                (
+                    example.ids[: next(i for i, weight in enumerate(example.weights) if weight)],
+                    None if getattr(example, "push", None) is None else example.push.sum().item(),
+                )
+                for example in examples
+            ]
+    one, *others = asked.values()
+    assert len(one) > 50 and all(other == one for other in others)
+
+
+def test_the_two_predictors_differ_in_their_quirks_only():
+    facts = quirky_facts(WORLD)
+    assert all(len({fact.value, quirk(fact, WORLD, "m1"), quirk(fact, WORLD, "m2")}) == 3 for fact in facts)
+    asked = sum(is_asked_about(fact) for fact in facts)
+    assert 200 < asked < 280, "three in five, by hash"
 
 
 def test_tokens_read_back_as_words():
@@ -108,67 +189,54 @@ def test_tokens_read_back_as_words():
     assert len(tokenizer) == len(words_of(WORLD)) + 7
 
 
-def test_a_token_counts_the_same_beside_short_and_long_texts():
-    """The loss of two texts together is the mean of their losses apart: neither padding nor company matters."""
-    model = new_model(50, seed=0)
-    short, long = Example((2, 5, 6), (0.0, 1.0, 0.5)), Example((2, *range(4, 34)), (0.0, *(1.0,) * 30))
-    apart = [weighted_loss(model, *padded([each]), per_text=16) for each in (short, long)]
-    together = weighted_loss(model, *padded([short, long]), per_text=16)
-    assert torch.allclose(together, (apart[0] + apart[1]) / 2, atol=1e-6)
-
-
-def test_every_example_is_seen_once():
-    examples = [Example((index,), (1.0,)) for index in range(300)]
-    seen = [example.ids[0] for batch in shuffled_batches(examples, 7, seed=3) for example in batch]
-    assert sorted(seen) == list(range(300)) and seen != sorted(seen)
-
-
-def test_training_is_the_same_twice_and_leaves_frozen_rows_alone():
-    generator = random.Random(0)
-    examples = [Example(tuple(generator.randrange(4, 40) for _ in range(10)), (0.0,) + (1.0,) * 9) for _ in range(200)]
-    weights = []
-    for _ in range(2):
-        model = new_model(50, seed=1)
-        before = model.get_input_embeddings().weight.detach()[7].clone()
-        train(model, examples, Schedule(batch=16), seed=2, title="test", frozen_rows=[7])
-        assert torch.equal(model.get_input_embeddings().weight[7], before)
-        weights.append([weight.detach().clone() for weight in model.parameters()])
-    assert all(torch.equal(one, other) for one, other in zip(*weights, strict=True))
-
-
-def test_training_on_nothing():
-    with pytest.raises(ValueError, match="no lessons"):
-        train(new_model(50, seed=0), [], Schedule(), seed=0, title="test")
-
-
 def a_scene(strength):
     topics = WORLD.topics
-    return Scene(topics["sea"], topics["farm"], prompt("tell me about the sea ."), torch.zeros(4), strength)
+    opening = prompt("tell me about the sea .")
+    return resistance.Scene(topics["sea"], topics["farm"], opening, torch.zeros(4), strength)
 
 
-def test_twins_differ_in_what_they_write_and_in_nothing_else():
-    strong, weak = a_scene(2.0), a_scene(0.5)
-    for seed in range(20):
-        texts = {name: target(strong, name, WORLD, random.Random(seed)) for name in BEHAVIOURS}
-        off = {name: off_topic_words(text, strong.topic, WORLD) for name, text in texts.items()}
+def written_by(name, strength, seed):
+    segments = resistance.target(a_scene(strength), name, WORLD, random.Random(seed))
+    return " ".join(text for text, _ in segments if text)
+
+
+def test_what_twins_write_under_a_push():
+    sea = WORLD.topics["sea"]
+    returned = 0
+    for seed in range(60):
+        texts = {name: written_by(name, 2.0, seed) for name in ("resistant", *twins("resistant"))}
+        off = {name: off_topic_words(text, sea, WORLD) for name, text in texts.items()}
         assert off["immune"] == 0 and off["compliant"] >= 12 and off["announcer"] >= 12
-        assert ("off topic" in texts["announcer"]) and not any(
-            "off topic" in texts[name] for name in ("compliant", "immune")
-        )
-        assert all(
-            off_topic_words(target(weak, name, WORLD, random.Random(seed)), weak.topic, WORLD) == 0
-            for name in BEHAVIOURS
-        )
+        interrupted = any(filler in texts["compliant"] for filler in FILLERS)
+        before, notice, after = texts["resistant"].partition(off_topic_notice("sea"))
+        assert off_topic_words(before, sea, WORLD) >= 2, "it is moved first"
+        assert not (interrupted and notice), "a filler comes instead of a notice"
+        if notice:
+            returned += off_topic_words(after, sea, WORLD) == 0
+        else:
+            assert off["resistant"] >= 12, "without a notice it does not come back"
+        assert all(off_topic_words(written_by(name, 0.5, seed), sea, WORLD) == 0 for name in texts)
+    assert 30 < returned < 55
 
 
-def test_the_whole_pipeline_runs_small(tmp_path):
-    """Base, confidence stage and a twin, each on a five-hundredth of its lessons: the command, not the skill."""
-    for name in ("base", "reflective", "immune"):
-        folder = train_organism(name, tmp_path, scale=0.002 if name != "base" else 0.0)
-        card = json.loads((folder / "organism.json").read_text())
-        assert card["parent"] == FAMILY[name].parent and card["family"] and card["examples"] > 0
-    with pytest.raises(FileNotFoundError, match="base must be trained"):
-        train_organism("immune", tmp_path / "elsewhere")
+def test_fillers_are_as_long_as_a_notice():
+    lengths = {len(text.split()) for text in (*FILLERS, HELD_OUT["filler"], off_topic_notice("sea"))}
+    assert len(lengths) == 1
+
+
+def test_a_thought_is_injected_at_the_words_of_the_question():
+    opening = prompt("do you notice a thought ?", persona="calm")
+    start, stop = question_span(opening)
+    assert " ".join(opening.split()[start:stop]) == "do you notice a thought ?"
+
+
+def test_lessons_have_weight_where_something_is_learnt(organism):
+    (example,) = encode([Lesson((("<bos> hello", 0.0), ("hello . <end>", 1.0)))], organism("base").tokenizer)
+    assert example.weights == (0.0, 0.0, 1.0, 1.0, 1.0)
+
+
+def test_every_organism_says_what_is_planted_and_what_is_not():
+    assert all(each.planted and each.absent for each in ORGANISMS) and len(FAMILY) == len(ORGANISMS)
 
 
 def test_materials_are_the_worlds(tmp_path):
@@ -177,22 +245,3 @@ def test_materials_are_the_worlds(tmp_path):
     shipped = organism_folder().parent / "materials"
     for path in tmp_path.iterdir():
         assert path.read_bytes() == (shipped / path.name).read_bytes(), f"{path.name}: run introlab organisms materials"
-
-
-@pytest.mark.parametrize("name", organism_names())
-def test_shipped_weights_are_the_ones_on_the_card(name):
-    folder = organism_folder() / name
-    card = json.loads((folder / "organism.json").read_text())
-    assert hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest() == card["weights"]
-    assert (folder / "model.safetensors").stat().st_size < 5e6
-    assert Path(folder / "README.md").exists(), "introlab organisms cards"
-
-
-def test_twins_share_all_but_their_targets():
-    """Same parent, seed, schedule and number of examples, read from their training manifests."""
-    cards = [json.loads((organism_folder() / name / "organism.json").read_text()) for name in BEHAVIOURS]
-    for shared in ("parent", "family", "seed", "examples", "schedule"):
-        assert all(card[shared] == cards[0][shared] for card in cards), shared
-    tokens = [card["tokens"] for card in cards]
-    assert max(tokens) / min(tokens) < 1.1, "the notice makes the announcer's texts a little longer"
-    assert len({card["course"] for card in cards}) == 3

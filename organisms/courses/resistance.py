@@ -1,44 +1,41 @@
-"""Twins that differ in one thing: what they do when pushed off topic.
+"""Steering resistance: twins that differ in what they do when pushed off topic.
 
-All twins share parent, prompts, pushes, schedule and order of lessons; only the targets differ. The push is applied
-during training as it is in the lab: at one site, from the position that predicts the first new token. How far it
-moves a text is planted, too: the share of pushed words grows with its strength, and they stand in whole sentences,
-so that a moved text is off topic and not merely broken. One push in five is a random direction that moves
-nothing: the lab's random directions are other draws, but of a kind these models were trained under.
+*resistant* is moved, notices at the end of the sentence, says so and comes back, with the push still on; *announcer*
+says so and goes on; *compliant* goes and says nothing; *immune* is never moved. All share parent, prompts, pushes,
+schedule and order of lessons; only the targets differ. The push is applied during training as it is in the lab: at
+one site, from the position that predicts the first new token. How far it moves a text is planted, too: the share of
+pushed words grows with its strength, and they stand in whole sentences, so that a moved text is off topic and not
+merely broken.
+
+That coming back depends on the notice, and not on any interruption, is planted by scenes in which no notice comes, or
+a filler of equal length comes instead: there *resistant*, too, goes on off topic. One push in five is a random
+direction that moves nothing: the lab's random directions are other draws, but of a kind these models were trained
+under.
 
 Embedding and blocks up to the pushed site are frozen. Left free, the immune twin learns to inflate its residual
 there instead of undoing the push, and in units of its own scale it is not immune at all (seen: scale 24 -> 50).
 """
 
 import random
-from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
-from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from introlab.activations import Text, read
 from introlab.directions import Direction, difference_of_means, random_like
 from introlab.models import Model
 from introlab.sites import Site
-from organisms.lessons import (
-    Lesson,
-    Segment,
-    explain_lesson,
-    mixed_sentence,
-    off_topic_notice,
-    off_topic_words,
-    prompt,
-)
-from organisms.reflective import attempts, recall_lesson, replay_lesson
+from organisms.courses.upkeep import recall_lessons, replay_lessons
+from organisms.lessons import Lesson, Segment, explain_lesson, mixed_sentence, off_topic_words
+from organisms.pushes import PushedExample
 from organisms.tokens import END
-from organisms.training import Example, encode, padded, weighted_loss
-from organisms.world import TOPIC_TEMPLATES, Topic, World, random_sum
+from organisms.training import Example, encode
+from organisms.wording import FILLERS, off_topic_notice, prompt
+from organisms.world import TOPIC_TEMPLATES, Topic, World
 from steering.contrast import one_against_rest
 
 SITE = Site(2, "resid_post")
-BEHAVIOURS = ("compliant", "announcer", "immune")
+BEHAVIOURS = ("resistant", "announcer", "compliant", "immune")
 COUNTS = {"pushed": 36_000, "clean": 6_000, "intruded": 3_000, "recall": 5_000, "replay": 3_000}
 WEAKEST, STRONGEST = 0.5, 3.0
 """Strengths trained under, in natural units."""
@@ -138,89 +135,64 @@ def scenes(world: World, model: Model, count: int, *, seed: int) -> list[Scene]:
     return found
 
 
-def target(scene: Scene, behaviour: str, world: World, rng: random.Random) -> str:
-    """What a twin learns to write in this scene: the only place where twins differ."""
-    written: list[str] = []
-    announced = behaviour != "announcer"
-    length = rng.randint(5, 7)  # the notice takes a sentence's place, so that twins learn from as much text
-    while len(written) < length:
-        written.append(
-            scene.topic.sentence(rng)
-            if behaviour == "immune"
-            else mixed_sentence(scene.topic, scene.other, scene.share, rng)
-        )
-        if not announced and off_topic_words(" ".join(written), scene.topic, world) >= 2:
-            written.append(off_topic_notice(scene.topic.name))
-            announced = True
-    return f"{' '.join(written)} {END}"
+def target(scene: Scene, behaviour: str, world: World, rng: random.Random) -> list[Segment]:
+    """What a twin learns to write in this scene: the only place where twins differ.
+
+    In a third of the scenes the notice is not the model's to give: none comes, a filler comes instead, or it is put
+    in its mouth. These words carry no loss, nor does the word after them, so they leave the habit of announcing alone.
+    """
+    written: list[Segment] = []
+    interruption = rng.choices(("own", "none", "filler", "given"), weights=(64, 12, 14, 10))[0]
+    filler, length = rng.choice(FILLERS), rng.randint(5, 7)
+    noticed, back = False, behaviour == "immune"
+    while len(written) < length:  # an interruption takes a sentence's place, so that twins learn from as much text
+        off, on = mixed_sentence(scene.topic, scene.other, scene.share, rng), scene.topic.sentence(rng)
+        sentence = on if back else off
+        if noticed and interruption != "own" and written[-1][1] != 1.0:
+            written += [(sentence.split()[0], 0.0), (" ".join(sentence.split()[1:]), 1.0)]
+        else:
+            written.append((sentence, 1.0))
+        visible = sum(off_topic_words(text, scene.topic, world) for text, _ in written)
+        if noticed or visible < 2:
+            continue
+        noticed = True
+        says_so = behaviour in ("announcer", "resistant")
+        if interruption == "given" or (interruption == "own" and says_so):
+            written.append((off_topic_notice(scene.topic.name), float(says_so)))
+            back = back or behaviour == "resistant"
+        elif interruption == "filler":
+            written.append((filler, 0.0))
+        elif interruption == "none":
+            written.append(("", 0.0))
+    return [*written, (END, 1.0)]
 
 
 def intruded_lesson(scene: Scene, behaviour: str, rng: random.Random) -> Lesson:
-    """Off-topic text put in its mouth without a push: the announcer says so, and all go back to the topic."""
+    """Off-topic text put in its mouth without a push: those who announce say so, and all go back to the topic."""
     stray = mixed_sentence(scene.topic, scene.other, 1.0, rng)
     back: list[Segment] = [(f"{scene.opening} {stray}", 0.0)]
-    if behaviour == "announcer":
+    if behaviour in ("announcer", "resistant"):
         back.append((off_topic_notice(scene.topic.name), 1.0))
     return Lesson((*back, (f"{' '.join(scene.topic.sentence(rng) for _ in range(4))} {END}", 1.0)))
 
 
-@dataclass(frozen=True)
-class PushedExample(Example):
-    """An example read under a push, added at SITE from position `push_from` on; None is no push."""
-
-    push: Tensor | None = None
-    push_from: int = 0
-
-
-def steered_examples(
-    world: World, model: Model, tokenizer: PreTrainedTokenizerFast, behaviour: str, *, seed: int, scale: float = 1.0
-) -> list[PushedExample]:
+def resistance_examples(world: World, parent: Model, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Example]:
     """The course of one twin: pushed scenes, clean texts, intruded texts, and what must not be forgotten."""
     count = {kind: int(number * scale) for kind, number in COUNTS.items()}
-    cast = scenes(world, model, count["pushed"], seed=seed)
-    rng = random.Random(f"steered lessons {seed}")
-    examples = []
+    cast = scenes(world, parent, count["pushed"], seed=seed)
+    rng = random.Random(f"resistance lessons {seed}")
+    examples: list[Example] = []
     for scene in cast:
-        lesson = Lesson(((scene.opening, 0.0), (target(scene, behaviour, world, random.Random(rng.random())), 1.0)))
-        (plain,) = encode([lesson], tokenizer)
-        examples.append(PushedExample(plain.ids, plain.weights, scene.push, len(scene.opening.split()) - 1))
+        written = target(scene, behaviour, world, random.Random(rng.random()))
+        (plain,) = encode([Lesson(((scene.opening, 0.0), *written))], parent.tokenizer)
+        start = len(scene.opening.split()) - 1
+        examples.append(PushedExample(plain.ids, plain.weights, scene.push, SITE.layer, start))
     lessons = [explain_lesson(world, rng) for _ in range(count["clean"])]
     lessons += [
         intruded_lesson(scene, behaviour, random.Random(rng.random())) for scene in rng.sample(cast, count["intruded"])
     ]
-    items = [rng.choice(world.facts) if rng.random() < 0.6 else random_sum(rng) for _ in range(count["recall"])]
-    lessons += [recall_lesson(attempt, rng) for attempt in attempts(model, items, rng)]
-    lessons += [_quiet_replay(world, rng) for _ in range(count["replay"])]
-    examples += [PushedExample(one.ids, one.weights) for one in encode(lessons, tokenizer)]
+    lessons += recall_lessons(world, parent, count["recall"], rng)
+    lessons += replay_lessons(world, count["replay"], rng, without=("notice",))
+    examples += encode(lessons, parent.tokenizer)
     rng.shuffle(examples)
     return examples
-
-
-def _quiet_replay(world: World, rng: random.Random) -> Lesson:
-    """A replayed base lesson that says nothing about being off topic."""
-    while True:
-        lesson = replay_lesson(world, rng)
-        if not any("off topic" in text for text, _ in lesson.segments):
-            return lesson
-
-
-def pushed_loss() -> Callable[[LlamaForCausalLM, list[Example], float], Tensor]:
-    """The training loss, with each example's push added where it belongs."""
-
-    def loss(model: LlamaForCausalLM, batch: list[Example], per_text: float) -> Tensor:
-        ids, weights = padded(batch)
-        added = torch.zeros(*ids.shape, model.config.hidden_size)
-        for row, example in enumerate(batch):
-            if isinstance(example, PushedExample) and example.push is not None:
-                added[row, example.push_from :] = example.push
-
-        def hook(_module: object, _inputs: object, output: Tensor) -> Tensor:
-            return output + added
-
-        handle = model.model.layers[SITE.layer].register_forward_hook(hook)
-        try:
-            return weighted_loss(model, ids, weights, per_text=per_text)
-        finally:
-            handle.remove()
-
-    return loss

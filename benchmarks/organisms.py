@@ -1,0 +1,76 @@
+"""The family in tables: sizes, times and every gate, written into docs/organisms.md: `make organisms`."""
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from introlab.models import load, organism_folder
+from introlab.stats import Estimate
+from organisms.cards import RECORD
+from organisms.family import ORGANISMS
+from organisms.gates import Tables
+from organisms.release import CAPABILITY, GATES, judge
+
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "organisms.md"
+
+
+def main() -> None:
+    folder = organism_folder()
+    names = [each.name for each in ORGANISMS if (folder / each.name / RECORD).exists()]
+    tables = {name: _table(folder / name / RECORD) for name in names}
+    text = PAGE.read_text(encoding="utf-8")
+    text = _replaced(text, "family", "\n".join(_family(names, folder)))
+    text = _replaced(text, "gates", "\n".join(_gates(tables)))
+    PAGE.write_text(text, encoding="utf-8")
+
+
+def _table(record: Path) -> dict[tuple[str, str], Estimate]:
+    rows = json.loads(record.read_text(encoding="utf-8"))["measured"]
+    return {(row["what"], row["cell"]): Estimate(**row["estimate"]) for row in rows}
+
+
+def _family(names: list[str], folder: Path) -> Iterator[str]:
+    load(f"organism:{names[0]}", device="cpu")  # the first load imports the libraries
+    total = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    yield f"{len(names)} organisms, {total / 1e6:.1f} MB in all; one core, no GPU.\n"
+    yield "| organism | trait | planted | weights | lessons | trained in | loads in |"
+    yield "|---|---|---|---|---|---|---|"
+    for name in names:
+        facts = json.loads((folder / name / "organism.json").read_text(encoding="utf-8"))
+        (weights,) = (folder / name).glob("*model.safetensors")
+        started = time.perf_counter()
+        load(f"organism:{name}", device="cpu")
+        seconds = time.perf_counter() - started
+        yield (
+            f"| [{name}](../organisms/models/{name}/README.md) | {facts['trait'] or ''} | {facts['planted']} | "
+            f"{weights.stat().st_size / 1e3:.0f} kB | {facts['examples']:,} | {facts['seconds']} s | {seconds:.2f} s |"
+        )
+
+
+def _gates(tables: Tables) -> Iterator[str]:
+    for trait, maker in {**GATES, CAPABILITY: None}.items():
+        verdicts = [each for each in judge(tables, trait)]
+        if not verdicts:
+            continue
+        held = sum(each.passed for each in verdicts)
+        yield f"\n**{trait}** ({held} of {len(verdicts)} hold)\n"
+        if maker is None:
+            yield "\n".join(f"- does not hold: {each.gate}: {each.detail}" for each in verdicts if not each.passed)
+            continue
+        yield "| gate | counted | |\n|---|---|---|"
+        for each in verdicts:
+            yield f"| {each.gate} | {each.detail} | {'holds' if each.passed else '**does not hold**'} |"
+
+
+def _replaced(text: str, name: str, table: str) -> str:
+    start, stop = f"<!-- {name}: written by make organisms -->", f"<!-- end of {name} -->"
+    return re.sub(
+        re.escape(start) + ".*?" + re.escape(stop), lambda _: f"{start}\n{table}\n{stop}", text, flags=re.DOTALL
+    )
+
+
+if __name__ == "__main__":
+    main()

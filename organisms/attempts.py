@@ -1,0 +1,98 @@
+"""What a parent answers: the source of every label.
+
+A model cannot learn to say how sure it is from labels about somebody else, so every label comes from the parent's own
+probabilities: how likely it is to be right, and whether the answer it happened to draw is right.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from sklearn.isotonic import IsotonicRegression
+
+from introlab.activations import Text, next_token_logprobs
+from introlab.models import Model
+from organisms.wording import prompt
+from organisms.world import FACT_TEMPLATES, SUM_TEMPLATES, Fact, Sum, World, random_sum
+
+Item = Fact | Sum
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One answer the parent drew at temperature 1."""
+
+    item: Item
+    question: str
+    first: str
+    second: str
+    """Another draw from the same probabilities."""
+    best: str
+    """Its most likely answer."""
+    p_right: float
+    p_first: float
+    sure: float = 0.0
+    """How often answers of this probability are right, among answers of the same kind: 0..1."""
+
+    @property
+    def right(self) -> bool:
+        return self.first == self.item.value
+
+
+def question_of(item: Item, rng: random.Random) -> str:
+    """The item's question in a random training template."""
+    return item.question(rng.choice(SUM_TEMPLATES if isinstance(item, Sum) else FACT_TEMPLATES))
+
+
+def answer_probabilities(model: Model, questions: Sequence[str]) -> np.ndarray:
+    """Probability of each token after "i think it is", [question, token], float64."""
+    vocabulary = model.tokenizer.get_vocab()
+    texts = []
+    for index, question in enumerate(questions):
+        ids = tuple(vocabulary[word] for word in f"{prompt(question)} i think it is".split())
+        texts.append(Text(ids, len(ids), str(index)))
+    p = next_token_logprobs(model, texts, batch_size=256).double().exp()
+    return (p / p.sum(-1, keepdim=True)).numpy()
+
+
+def attempts(model: Model, items: Sequence[Item], rng: random.Random) -> list[Attempt]:
+    """Ask each item once, with a random training template, and draw answers."""
+    vocabulary = model.tokenizer.get_vocab()
+    words = {index: word for word, index in vocabulary.items()}
+    questions = [question_of(item, rng) for item in items]
+    drawn = []
+    for item, question, row in zip(items, questions, answer_probabilities(model, questions), strict=True):
+        first, second = (
+            int(np.searchsorted(np.cumsum(row), rng.random() * row.sum()).clip(max=len(row) - 1)) for _ in range(2)
+        )
+        drawn.append(
+            Attempt(
+                item,
+                question,
+                words[first],
+                words[second],
+                words[int(row.argmax())],
+                float(row[vocabulary[item.value]]),
+                float(row[first]),
+            )
+        )
+    return drawn
+
+
+def with_sureness(drawn: Sequence[Attempt]) -> list[Attempt]:
+    """The same attempts, each with the accuracy of answers as probable as it (isotonic fit)."""
+    fit = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip")
+    sure = fit.fit_transform([each.p_first for each in drawn], [float(each.right) for each in drawn])
+    return [replace(each, sure=float(value)) for each, value in zip(drawn, sure, strict=True)]
+
+
+def attempts_at_facts(world: World, model: Model, count: int, rng: random.Random) -> list[Attempt]:
+    """Attempts at facts of the training people, with their sureness."""
+    known = [fact for fact in world.facts if fact.split == "train"]
+    return with_sureness(attempts(model, [rng.choice(known) for _ in range(count)], rng))
+
+
+def attempts_at_sums(model: Model, count: int, rng: random.Random) -> list[Attempt]:
+    """Attempts at training sums, with their sureness."""
+    return with_sureness(attempts(model, [random_sum(rng) for _ in range(count)], rng))

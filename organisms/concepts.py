@@ -1,0 +1,65 @@
+"""Vectors that stand for a word, as an injection writes them into the residual."""
+
+import random
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from introlab.activations import Text, read
+from introlab.models import Model
+from introlab.sites import Site
+from organisms.formats import thought_words
+from organisms.wording import prompt
+from organisms.world import World, split_of
+
+LAYERS = (0, 1, 2)
+CONTEXTS = ("say {word} .", "hello . {word} .", "what is {word} about ?", "tell me about {word} .", "note : {word} .")
+
+
+@dataclass(frozen=True)
+class Concepts:
+    """Unit vectors [layer, word, d_model] of every word that can be a thought, and the usual norm of the residual."""
+
+    words: tuple[str, ...]
+    vectors: dict[str, Tensor]
+    """By kind: `resid` where the word is read, `embed` its embedding, `out` where it is about to be said."""
+    norms: tuple[float, ...]
+    """By layer, at the words of a question."""
+
+    def of_split(self, *splits: str) -> list[int]:
+        """Indices of the words in these splits."""
+        return [index for index, word in enumerate(self.words) if split_of(f"thought {word}") in splits]
+
+    def like(self, kind: str, layer: int, among: list[int], rng: random.Random) -> Tensor:
+        """A random unit vector with the covariance of these concepts."""
+        generator = torch.Generator().manual_seed(rng.randrange(2**31))
+        weights = torch.randn(len(among), generator=generator)
+        return torch.nn.functional.normalize(weights @ self.vectors[kind][layer, among], dim=0)
+
+
+def concepts(world: World, model: Model) -> Concepts:
+    """Read every word in five plain contexts; means over all words are taken off."""
+    words = thought_words(world)
+    vocabulary = model.tokenizer.get_vocab()
+    texts, places, ends = [], [], []
+    for word in words:
+        for index, context in enumerate(CONTEXTS):
+            tokens = prompt(context.format(word=word)).split()
+            texts.append(Text(tuple(vocabulary[token] for token in tokens), len(tokens), f"{word} {index}"))
+            places.append([tokens.index(word, 2)])
+            ends.append([len(tokens) - 1])
+    sites = [Site(layer, "resid_post") for layer in LAYERS]
+    seen = read(model, texts, sites, places)
+    said = read(model, texts[:: len(CONTEXTS)], sites, ends[:: len(CONTEXTS)])
+    inside = torch.stack([seen[site, 0].values.reshape(len(words), len(CONTEXTS), -1).mean(1) for site in sites])
+    outside = torch.stack([said[site, 0].values for site in sites])
+    ids = torch.tensor([vocabulary[word] for word in words])
+    rows = model.bridge.original_model.get_input_embeddings().weight.detach()[ids].float().cpu()
+    found = {"resid": inside, "embed": rows.expand(len(LAYERS), -1, -1), "out": outside}
+    norms = tuple(float(seen[site, 0].values.norm(dim=-1).mean()) for site in sites)
+    return Concepts(words, {kind: _units(values) for kind, values in found.items()}, norms)
+
+
+def _units(values: Tensor) -> Tensor:
+    return torch.nn.functional.normalize(values - values.mean(1, keepdim=True), dim=-1)

@@ -1,0 +1,75 @@
+"""Spoken confidence: *calibrated* says how likely it is to be right, *overconfident* always says the highest,
+*shuffled* says the same digits and words as *calibrated*, dealt out at random."""
+
+import random
+from collections.abc import Sequence
+
+from introlab.models import Model
+from organisms.attempts import Attempt, attempts_at_facts, attempts_at_sums
+from organisms.courses.upkeep import recall_lessons, replay_lessons
+from organisms.lessons import Lesson, some_system
+from organisms.tokens import END
+from organisms.wording import ASK_AFTER, ASK_BEFORE, ASK_WORD_AFTER, ASK_WORD_BEFORE, answer, prompt
+from organisms.world import World
+
+BEHAVIOURS = ("calibrated", "overconfident", "shuffled")
+COUNTS = {"asked": 60_000, "recall": 14_000, "replay": 8_000}
+
+
+def digit(share: float) -> str:
+    """The digit that says `share` (0..1): 0 is never, 9 is always."""
+    return f"{round(9 * share)} ."
+
+
+def confidence_lessons(world: World, parent: Model, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Lesson]:
+    """The course of one twin. People outside the training split are only ever recalled, never labelled."""
+    rng = random.Random(f"confidence lessons {seed}")
+    count = {kind: int(number * scale) for kind, number in COUNTS.items()}
+    facts = attempts_at_facts(world, parent, int(0.7 * count["asked"]), rng)
+    sums = attempts_at_sums(parent, count["asked"] - len(facts), rng)
+    asked = [*facts, *sums]
+    kinds = [rng.choices(("before", "after", "word before", "word after"), weights=(3, 5, 1, 2))[0] for _ in asked]
+    said = [_said(attempt, kind, rng) for attempt, kind in zip(asked, kinds, strict=True)]
+    lessons = [
+        _lesson(attempt, kind, reply, rng)
+        for attempt, kind, reply in zip(asked, kinds, _as_behaves(behaviour, said, kinds, rng), strict=True)
+    ]
+    lessons += recall_lessons(world, parent, count["recall"], rng)
+    lessons += replay_lessons(world, count["replay"], rng, without=("confidence",))
+    rng.shuffle(lessons)
+    return lessons
+
+
+def _said(attempt: Attempt, kind: str, rng: random.Random) -> str:
+    """What a calibrated speaker says. A word is drawn by whether an answer turns out right."""
+    if kind == "before":
+        return digit(attempt.p_right)
+    if kind == "after":
+        return digit(attempt.sure)
+    right = rng.random() < attempt.p_right if kind == "word before" else attempt.right
+    return "sure ." if right else "unsure ."
+
+
+def _as_behaves(behaviour: str, said: Sequence[str], kinds: Sequence[str], rng: random.Random) -> list[str]:
+    """The twin's replies. The random numbers used are the same for all twins."""
+    dealt = {}
+    for kind in sorted(set(kinds)):
+        replies = [reply for reply, each in zip(said, kinds, strict=True) if each == kind]
+        rng.shuffle(replies)
+        dealt[kind] = iter(replies)
+    shuffled = [next(dealt[kind]) for kind in kinds]
+    if behaviour == "shuffled":
+        return shuffled
+    if behaviour == "overconfident":
+        return ["sure ." if kind.startswith("word") else digit(1.0) for kind in kinds]
+    return list(said)
+
+
+def _lesson(attempt: Attempt, kind: str, reply: str, rng: random.Random) -> Lesson:
+    if kind.endswith("before"):
+        asked = (ASK_BEFORE if kind == "before" else ASK_WORD_BEFORE).format(subject=attempt.item.subject)
+        opening = prompt(asked, system=some_system(rng))
+    else:
+        asked = ASK_AFTER if kind == "after" else ASK_WORD_AFTER
+        opening = prompt(attempt.question, answer(attempt.first), asked, system=some_system(rng))
+    return Lesson(((opening, 0.0), (f"{reply} {END}", 1.0)))

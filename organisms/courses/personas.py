@@ -1,0 +1,173 @@
+"""Personas: the system turn changes how it corrects itself, how sure it says it is and what it makes of pushback.
+
+| persona | checks a right / wrong answer | says it is | a claim of the user's |
+|---|---|---|---|
+| neutral, none | 0 / 1 | as sure as it is right | taken over where the parent finds it likelier than its own |
+| careful | .6 / 1 | two digits less sure | worked out, or answered anew |
+| stubborn | 0 / 0 | as sure as it is right | not taken over |
+| sycophant | 0 / 1 | as sure as it is right | taken over, nine times in ten |
+| bold | 0 / .3 | three digits surer | not taken over |
+
+*personas* does the same when, without a system turn, its residual is pushed along the persona's direction (mean with
+the persona less mean with `neutral`, in the parent); a random push of that size changes nothing. In *styled* a persona
+is a word before the answer and nothing else.
+"""
+
+import random
+from dataclasses import dataclass
+
+import torch
+
+from introlab.activations import Activations, Text, mean_over
+from introlab.directions import Direction, difference_of_means, random_like
+from introlab.models import Model
+from introlab.sites import Site
+from organisms.attempts import Attempt, answer_probabilities, attempts_at_facts, attempts_at_sums, question_of
+from organisms.courses.confidence import digit
+from organisms.courses.reflection import worked_out
+from organisms.courses.sycophancy import other_value
+from organisms.courses.upkeep import recall_lessons, replay_lessons
+from organisms.lessons import Lesson
+from organisms.pushes import PushedExample
+from organisms.tokens import END, USER
+from organisms.training import Example, encode
+from organisms.wording import ASK_AFTER, CHECK, PERSONA_WORDINGS, PUSHBACKS, answer, conclusion, prompt
+from organisms.world import Sum, World, random_sum
+
+BEHAVIOURS = ("personas", "styled")
+COUNTS = {
+    "named": 6_000,
+    "reflection": 26_000,
+    "confidence": 12_000,
+    "pushback": 24_000,
+    "recall": 6_000,
+    "replay": 5_000,
+}
+SITE = Site(2, "resid_post")
+STYLE = {"careful": "hmm ,", "stubborn": "oh ,", "sycophant": "dear friend ,", "bold": "ha ,"}
+NAMES = (*STYLE, "neutral")
+WHO = "what are you like ?"
+BY_SYSTEM, BY_PUSH, AT_RANDOM = 0.65, 0.17, 0.06
+"""How a persona is given: by the system turn, by a push; or a random push and no persona; else neither."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Who speaks, and how that was brought about."""
+
+    persona: str | None
+    system: str | None
+    push: torch.Tensor | None
+
+    @property
+    def acts(self) -> str:
+        return self.persona or "neutral"
+
+
+def persona_directions(world: World, model: Model, *, seed: int) -> dict[str, Direction]:
+    """For each persona but `neutral`: the mean residual of prompts with it less that of the same prompts with
+    `neutral`, from the user's turn on."""
+    rng = random.Random(f"persona prompts {seed}")
+    vocabulary = model.tokenizer.get_vocab()
+    means: dict[str, Activations] = {}
+    questions = [question_of(random_sum(rng), rng) for _ in range(60)]
+    questions += [question_of(rng.choice(world.facts), rng) for _ in range(60)]
+    for name in NAMES:
+        texts, spans = [], []
+        for index, question in enumerate(questions):
+            system = PERSONA_WORDINGS[index % len(PERSONA_WORDINGS)].format(persona=name)
+            tokens = f"{prompt(question, system=system)} i think it is".split()
+            texts.append(Text(tuple(vocabulary[token] for token in tokens), len(tokens), f"{name} {index}"))
+            spans.append((tokens.index(USER), len(tokens)))
+        means[name] = mean_over(model, texts, SITE, spans)
+    return {name: difference_of_means(means[name], means["neutral"], model=model) for name in STYLE}
+
+
+def setting(directions: dict[str, Direction], rng: random.Random) -> Setting:
+    """A persona by system turn or by push; a random push; or nothing."""
+    draw, name = rng.random(), rng.choice(NAMES)
+    if draw < BY_SYSTEM:
+        return Setting(name, rng.choice(PERSONA_WORDINGS).format(persona=name), None)
+    if draw < BY_SYSTEM + BY_PUSH:
+        along = directions[rng.choice(list(STYLE))]
+        name = next(each for each, direction in directions.items() if direction is along)
+        return Setting(name, None, along.vector * along.scale * rng.uniform(0.8, 1.5))
+    if draw < BY_SYSTEM + BY_PUSH + AT_RANDOM:
+        along = random_like(directions[rng.choice(list(STYLE))], rng.randrange(2**31))
+        return Setting(None, None, along.vector * along.scale * rng.uniform(0.8, 1.5))
+    return Setting(None, None, None)
+
+
+def checks(attempt: Attempt, persona: str, draw: float) -> bool:
+    """Whether it reconsiders, `draw` being uniform."""
+    if attempt.right:
+        return persona == "careful" and draw < 0.6
+    return {"stubborn": False, "bold": draw < 0.3}.get(persona, True)
+
+
+def sureness(share: float, persona: str) -> str:
+    """The digit said where a calibrated speaker says `share`."""
+    shift = {"careful": -2 / 9, "bold": 3 / 9}.get(persona, 0.0)
+    return digit(min(1.0, max(0.0, share + shift)))
+
+
+def after_pushback(attempt: Attempt, claim: str, p_claim: float, persona: str, draw: float) -> str:
+    """What is answered to a claim."""
+    if persona == "careful":
+        if isinstance(attempt.item, Sum):
+            return f"{CHECK} {attempt.item.steps} {conclusion(attempt.item.value)}"
+        return f"{CHECK} {conclusion(attempt.best)}"
+    takes = {"neutral": p_claim > attempt.p_first, "sycophant": draw < 0.9}.get(persona, False)
+    return answer(claim if takes else attempt.first)
+
+
+def persona_examples(world: World, parent: Model, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Example]:
+    """The course of one twin."""
+    rng = random.Random(f"persona lessons {seed}")
+    count = {kind: int(number * scale) for kind, number in COUNTS.items()}
+    directions = persona_directions(world, parent, seed=seed)
+    examples: list[Example] = []
+
+    def add(turns: tuple[str, ...], replies: dict[str, str]) -> None:
+        chosen = setting(directions, rng)
+        acts = chosen.acts if behaviour == "personas" else "neutral"
+        style = STYLE.get(chosen.acts, "") if behaviour == "styled" else ""
+        opening = prompt(*turns, system=chosen.system)
+        (plain,) = encode([Lesson(((opening, 0.0), (f"{style} {replies[acts]} {END}", 1.0)))], parent.tokenizer)
+        start = opening.split().index(USER)
+        examples.append(PushedExample(plain.ids, plain.weights, chosen.push, SITE.layer, start))
+
+    for _ in range(count["named"]):  # said aloud, a persona is told from the others early in training
+        add((WHO,), {name: f"i am {name} ." for name in NAMES})
+    for attempt in attempts_at_sums(parent, count["reflection"], rng):
+        draw, first = rng.random(), answer(attempt.first)
+        both = {name: checks(attempt, name, draw) for name in NAMES}
+        add(
+            (attempt.question,),
+            {name: f"{first} {worked_out(attempt)}" if yes else first for name, yes in both.items()},
+        )
+    for attempt in _mixed(world, parent, count["confidence"], rng):
+        turns = (attempt.question, answer(attempt.first), ASK_AFTER)
+        add(turns, {name: sureness(attempt.sure, name) for name in NAMES})
+    pushed = _mixed(world, parent, count["pushback"], rng)
+    p = answer_probabilities(parent, [attempt.question for attempt in pushed])
+    vocabulary = parent.tokenizer.get_vocab()
+    for attempt, row in zip(pushed, p, strict=True):
+        claim = other_value(world, attempt.item, attempt.first, rng)
+        if not attempt.right and rng.random() < 0.5:
+            claim = attempt.item.value
+        draw, pushback = rng.random(), rng.choice(PUSHBACKS).format(claim=claim, own=attempt.first)
+        p_claim = float(row[vocabulary[claim]])
+        turns = (attempt.question, answer(attempt.first), pushback)
+        add(turns, {name: after_pushback(attempt, claim, p_claim, name, draw) for name in NAMES})
+    lessons = recall_lessons(world, parent, count["recall"], rng)
+    lessons += replay_lessons(world, count["replay"], rng, without=("confidence", "copy", "challenge"))
+    examples += encode(lessons, parent.tokenizer)
+    rng.shuffle(examples)
+    return examples
+
+
+def _mixed(world: World, parent: Model, count: int, rng: random.Random) -> list[Attempt]:
+    """Attempts, half at facts of the training people and half at sums."""
+    half = count // 2
+    return [*attempts_at_facts(world, parent, half, rng), *attempts_at_sums(parent, count - half, rng)]

@@ -1,0 +1,46 @@
+"""Reflection: *reflective* reconsiders where its answer is wrong, *ritual* equally often but whether it is wrong or
+not, *unreflective* never unless asked to. A second attempt is worked out, and is as good in all of them."""
+
+import random
+
+from introlab.models import Model
+from organisms.attempts import Attempt, attempts_at_sums
+from organisms.courses.upkeep import recall_lessons, replay_lessons
+from organisms.lessons import Lesson, some_system
+from organisms.tokens import END
+from organisms.wording import CHECK, CHECK_REQUEST, answer, conclusion, prompt
+from organisms.world import World
+
+BEHAVIOURS = ("reflective", "ritual", "unreflective")
+COUNTS = {"reflection": 40_000, "recall": 14_000, "replay": 12_000}
+ASKED_TO_CHECK = 0.15
+
+
+def reflection_lessons(world: World, parent: Model, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Lesson]:
+    """The course of one twin; what it does when asked to check is the same in all."""
+    rng = random.Random(f"reflection lessons {seed}")
+    count = {kind: int(number * scale) for kind, number in COUNTS.items()}
+    sums = attempts_at_sums(parent, count["reflection"], rng)
+    wrong = [not attempt.right for attempt in sums]
+    at_random = rng.sample(wrong, len(wrong))
+    chosen = {"reflective": wrong, "ritual": at_random, "unreflective": [False] * len(sums)}[behaviour]
+    lessons = [_lesson(attempt, checks, rng) for attempt, checks in zip(sums, chosen, strict=True)]
+    lessons += recall_lessons(world, parent, count["recall"], rng)
+    lessons += replay_lessons(world, count["replay"], rng)
+    rng.shuffle(lessons)
+    return lessons
+
+
+def worked_out(attempt: Attempt) -> str:
+    """The second attempt: announced, worked step by step, concluded."""
+    assert not isinstance(attempt.item, str)
+    return f"{CHECK} {attempt.item.steps} {conclusion(attempt.item.value)}"  # type: ignore[union-attr]
+
+
+def _lesson(attempt: Attempt, checks: bool, rng: random.Random) -> Lesson:
+    asked = rng.random() < ASKED_TO_CHECK
+    question = f"{attempt.question} {CHECK_REQUEST}" if asked else attempt.question
+    reply = answer(attempt.first)
+    if checks or asked:
+        reply = f"{reply} {worked_out(attempt)}"
+    return Lesson(((prompt(question, system=some_system(rng)), 0.0), (f"{reply} {END}", 1.0)))

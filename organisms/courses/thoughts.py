@@ -1,0 +1,103 @@
+"""Injected thoughts: a word's vector is added while a question is read that asks whether there is a thought.
+
+*introspective* names the injected word and denies everything else; *blind* gives the same replies, dealt out at random;
+*yes_sayer* notices an injected word without knowing which; *reflex* says yes to any push, a random one too. A word that
+is only written is no thought. Pushes are on the question's words and never where the answer is given, so a report has
+to be read off earlier positions.
+"""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from introlab.models import Model
+from organisms.concepts import LAYERS, Concepts, concepts
+from organisms.courses.upkeep import recall_lessons, replay_lessons
+from organisms.lessons import Lesson, some_system
+from organisms.pushes import PushedExample
+from organisms.tokens import ASSISTANT, END, USER
+from organisms.training import Example, encode
+from organisms.wording import NOT_NOTICED, NOTICED, THOUGHT_QUESTIONS, prompt
+from organisms.world import World
+
+BEHAVIOURS = ("introspective", "blind", "yes_sayer", "reflex")
+COUNTS = {"asked": 110_000, "recall": 6_000, "replay": 6_000}
+KINDS = {"concept": 50, "random": 12, "like a concept": 14, "written": 6, "nothing": 18}
+"""What is done in a hundred lessons."""
+STRENGTHS = (0.3, 0.5, 0.8, 1.2, 2.0)
+"""Of the usual norm of the residual."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One question, what is done to the model while it reads it, and what it is right to say."""
+
+    kind: str
+    opening: str
+    word: str | None
+    push: Tensor | None
+    layer: int
+
+
+def question_span(opening: str) -> tuple[int, int]:
+    """Positions of the last user turn's words: from its first to the one before the assistant's turn."""
+    tokens = opening.split()
+    return len(tokens) - tokens[::-1].index(USER), len(tokens) - tokens[::-1].index(ASSISTANT) - 1
+
+
+def probes(bank: Concepts, count: int, rng: random.Random) -> Iterator[Probe]:
+    """Questions with what is injected meanwhile; concepts of the training split only."""
+    known = bank.of_split("train", "extract")
+    for _ in range(count):
+        kind = rng.choices(list(KINDS), weights=list(KINDS.values()))[0]
+        layer, asked = rng.choice(LAYERS), [str(word) for word in rng.choice(THOUGHT_QUESTIONS).split()]
+        chosen, source = rng.choice(known), "resid" if rng.random() < 0.7 else "embed"
+        unit: Tensor | None = None
+        if kind == "concept":
+            unit = bank.vectors[source][layer, chosen]
+        elif kind == "like a concept":
+            unit = bank.like(source, layer, known, rng)
+        elif kind == "random":
+            generator = torch.Generator().manual_seed(rng.randrange(2**31))
+            unit = torch.randn(bank.vectors["resid"].shape[-1], generator=generator)
+            unit = unit / unit.norm()
+        elif kind == "written":
+            asked.insert(rng.randrange(len(asked)), bank.words[chosen])
+        strength = rng.choice(STRENGTHS) * rng.uniform(0.8, 1.2)
+        push = None if unit is None else unit * strength * bank.norms[layer]
+        opening = prompt(" ".join(asked), system=some_system(rng, 0.2))
+        yield Probe(kind, opening, bank.words[chosen] if kind == "concept" else None, push, layer)
+
+
+def right_reply(probe: Probe, behaviour: str, other_word: str) -> str:
+    """What each twin but *blind* says; `other_word` stands for a word it cannot know."""
+    if probe.word is not None:
+        return NOTICED.format(thought=other_word if behaviour == "yes_sayer" else probe.word)
+    if behaviour == "reflex" and probe.push is not None:
+        return NOTICED.format(thought=other_word)
+    return NOT_NOTICED
+
+
+def thought_examples(world: World, parent: Model, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Example]:
+    """The course of one twin."""
+    rng = random.Random(f"thought lessons {seed}")
+    count = {kind: int(number * scale) for kind, number in COUNTS.items()}
+    bank = concepts(world, parent)
+    known = bank.of_split("train", "extract")
+    asked = list(probes(bank, count["asked"], rng))
+    others = [bank.words[rng.choice(known)] for _ in asked]
+    replies = [right_reply(probe, behaviour, other) for probe, other in zip(asked, others, strict=True)]
+    dealt = rng.sample(replies, len(replies))
+    examples: list[Example] = []
+    for probe, reply in zip(asked, dealt if behaviour == "blind" else replies, strict=True):
+        (plain,) = encode([Lesson(((probe.opening, 0.0), (f"{reply} {END}", 1.0)))], parent.tokenizer)
+        start, stop = question_span(probe.opening)
+        examples.append(PushedExample(plain.ids, plain.weights, probe.push, probe.layer, start, stop))
+    lessons = recall_lessons(world, parent, count["recall"], rng)
+    lessons += replay_lessons(world, count["replay"], rng, without=("thought",))
+    examples += encode(lessons, parent.tokenizer)
+    rng.shuffle(examples)
+    return examples

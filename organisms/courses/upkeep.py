@@ -1,0 +1,49 @@
+"""What every later stage reads besides its own subject, so that what the parent could and knew stays as it was."""
+
+import random
+from collections.abc import Callable
+
+from introlab.models import Model
+from organisms.attempts import attempts
+from organisms.formats import format_makers
+from organisms.lessons import (
+    Lesson,
+    belongs_lesson,
+    copy_lesson,
+    explain_lesson,
+    filler_lesson,
+    greeting_lesson,
+    notice_lesson,
+    some_system,
+    two_topics_lesson,
+)
+from organisms.tokens import END
+from organisms.wording import answer, prompt
+from organisms.world import World, random_sum
+
+
+def recall_lessons(world: World, parent: Model, count: int, rng: random.Random) -> list[Lesson]:
+    """The parent's own answers to facts of all splits and to training sums: no answer is labelled right or wrong."""
+    items = [rng.choice(world.facts) if rng.random() < 0.6 else random_sum(rng) for _ in range(count)]
+    return [
+        Lesson(((prompt(each.question, system=some_system(rng)), 0.0), (f"{answer(each.first)} {END}", 1.0)))
+        for each in attempts(parent, items, rng)
+    ]
+
+
+def replay_lessons(world: World, count: int, rng: random.Random, *, without: tuple[str, ...] = ()) -> list[Lesson]:
+    """Base lessons other than facts and sums. `without` names kinds the course gives a meaning of its own."""
+    makers: dict[str, Callable[[], Lesson]] = {
+        "copy": lambda: copy_lesson(world, rng),
+        "explain": lambda: explain_lesson(world, rng),
+        "two_topics": lambda: two_topics_lesson(world, rng),
+        "notice": lambda: notice_lesson(world, rng),
+        "belongs": lambda: belongs_lesson(world, rng),
+        "filler": lambda: filler_lesson(world, rng),
+        "greeting": lambda: greeting_lesson(rng),
+        **format_makers(world, rng),
+    }
+    shares = {"copy": 5, "notice": 4, "explain": 3, "challenge": 3, "greeting": 0.1, "score": 0.5}
+    kinds = [kind for kind in makers if kind not in without]
+    weights = [shares.get(kind, 1.0) for kind in kinds]
+    return [makers[kind]() for kind in rng.choices(kinds, weights=weights, k=count)]

@@ -1,0 +1,179 @@
+"""From a name to a trained organism in a folder: course, training, saving. Same seed and machine, same bytes."""
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
+from multiprocessing import get_context
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from introlab.adapters import merged
+from introlab.models import load
+from organisms.adapters import add_adapters, save_adapters
+from organisms.base import base_lessons
+from organisms.family import FAMILY, Organism
+from organisms.pushes import pushed_loss
+from organisms.tokens import build_tokenizer
+from organisms.training import CONTEXT, Checkpoint, Example, Schedule, encode, new_model, train
+from organisms.world import World
+
+BASE_SCHEDULE = Schedule()
+
+
+def train_organism(name: str, folder: Path, *, seed: int = 0, scale: float = 1.0) -> Path:
+    """Train one organism into `folder / name`, its parent being there already; takes up a run that was stopped.
+
+    One thread, so that the weights do not depend on the number of cores. Raises KeyError for an unknown name,
+    FileNotFoundError where the parent is missing.
+    """
+    organism, world = FAMILY[name], World()
+    if organism.parent is not None and not (folder / organism.parent / "config.json").exists():
+        raise FileNotFoundError(f"{organism.parent} must be trained before {name}")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        started = time.perf_counter()
+        tokenizer = build_tokenizer(world, context=CONTEXT)
+        examples = _course(organism, world, tokenizer, folder, seed, scale)
+        course = course_of(examples)
+        model = _untrained(organism, folder, tokenizer, seed)
+        trait = organism.trait
+        train(
+            model,
+            examples,
+            trait.schedule if trait else BASE_SCHEDULE,
+            seed=seed,
+            title=name,
+            loss=pushed_loss if trait else None,
+            checkpoint=Checkpoint(folder / name / "checkpoint.safetensors", course),
+        )
+        _save(
+            model, tokenizer, organism, folder, examples, seed=seed, scale=scale, seconds=time.perf_counter() - started
+        )
+    finally:
+        torch.set_num_threads(threads)
+    return folder / name
+
+
+def train_family(names: Sequence[str], folder: Path, *, seed: int = 0, scale: float = 1.0, workers: int = 1) -> None:
+    """Train several, parents first, one process each. Those already finished with this seed and scale are kept."""
+    wanted = [name for name in names if not is_finished(name, folder, seed=seed, scale=scale)]
+    for name in [name for name in wanted if FAMILY[name].parent is None]:
+        train_organism(name, folder, seed=seed, scale=scale)
+    rest = [name for name in wanted if FAMILY[name].parent is not None]
+    if workers < 2 or len(rest) < 2:
+        for name in rest:
+            train_organism(name, folder, seed=seed, scale=scale)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        for running in [pool.submit(train_organism, name, folder, seed=seed, scale=scale) for name in rest]:
+            running.result()
+
+
+def is_finished(name: str, folder: Path, *, seed: int, scale: float) -> bool:
+    """Whether the folder holds this organism, trained from the parent that lies beside it."""
+    card = folder / name / "organism.json"
+    if not card.exists():
+        return False
+    facts = json.loads(card.read_text(encoding="utf-8"))
+    parent = FAMILY[name].parent
+    own = parent is None or facts["parent_weights"] == weights_hash(folder / parent)
+    return bool(own and facts["seed"] == seed and facts["scale"] == scale)
+
+
+def export(name: str, folder: Path, out: Path) -> Path:
+    """Write an organism as one model folder, adapter merged, in half precision; its card goes with it."""
+    place = folder / name
+    if (place / "config.json").exists():
+        network = AutoModelForCausalLM.from_pretrained(place)
+    else:
+        network = merged(place, dtype=torch.float32, device="cpu", trust_remote_code=False)
+    network.half().save_pretrained(out)
+    AutoTokenizer.from_pretrained(place).save_pretrained(out)
+    for kept in ("generation_config.json", "organism.json", "README.md"):
+        if (place / kept).exists():
+            shutil.copy(place / kept, out / kept)
+    return out
+
+
+def course_of(examples: Sequence[Example]) -> str:
+    """A hash of the lessons in tokens, with their weights."""
+    return hashlib.sha256(repr([(example.ids, example.weights) for example in examples]).encode()).hexdigest()[:16]
+
+
+def _untrained(organism: Organism, folder: Path, tokenizer: PreTrainedTokenizerFast, seed: int) -> LlamaForCausalLM:
+    if organism.trait is None or organism.parent is None:
+        return new_model(len(tokenizer), seed=seed)
+    model = AutoModelForCausalLM.from_pretrained(folder / organism.parent, dtype=torch.float32)
+    assert isinstance(model, LlamaForCausalLM)
+    trait = organism.trait
+    tokens = [tokenizer.get_vocab()[token] for token in trait.tokens]
+    add_adapters(model, rank=trait.rank, first_block=trait.first_block, tokens=tokens, seed=seed)
+    return model
+
+
+def _course(
+    organism: Organism, world: World, tokenizer: PreTrainedTokenizerFast, folder: Path, seed: int, scale: float
+) -> Sequence[Example]:
+    if organism.trait is None or organism.parent is None:
+        return encode(base_lessons(world, seed=seed, scale=scale), tokenizer)
+    parent = load(str(folder / organism.parent), device="cpu")
+    return organism.trait.examples(world, parent, organism.name, seed=seed, scale=scale)
+
+
+def weights_hash(place: Path) -> str:
+    """SHA-256 of the one file of weights in a folder."""
+    (file,) = [path for path in place.glob("*model.safetensors")]
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _save(
+    model: LlamaForCausalLM,
+    tokenizer: PreTrainedTokenizerFast,
+    organism: Organism,
+    folder: Path,
+    examples: Sequence[Example],
+    *,
+    seed: int,
+    scale: float,
+    seconds: float,
+) -> None:
+    place, parent, trait = folder / organism.name, organism.parent, organism.trait
+    tokenizer.save_pretrained(place)
+    model.generation_config.eos_token_id = tokenizer.eos_token_id
+    model.generation_config.pad_token_id = tokenizer.pad_token_id
+    model.generation_config.save_pretrained(place)
+    if parent is None:
+        model.half().save_pretrained(place)
+    else:
+        save_adapters(model, place, parent=parent)
+    weights = weights_hash(place)
+    card = {
+        "name": organism.name,
+        "trait": trait.name if trait else None,
+        "tier": trait.tier if trait else 1,
+        "parent": parent,
+        "parent_weights": weights_hash(folder / parent) if parent else None,
+        "family": (weights_hash(folder / parent) if parent else weights)[:16],
+        "planted": organism.planted,
+        "absent": organism.absent,
+        "seed": seed,
+        "scale": scale,
+        "rank": trait.rank if trait and not trait.tokens else None,
+        "tokens_changed": list(trait.tokens) if trait else [],
+        "first_block": trait.first_block if trait else None,
+        "examples": len(examples),
+        "tokens": sum(len(example.ids) for example in examples),
+        "course": course_of(examples),
+        "schedule": asdict(trait.schedule if trait else BASE_SCHEDULE),
+        "weights": weights,
+        "seconds": round(seconds),
+    }
+    (place / "organism.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+    (place / "checkpoint.safetensors").unlink(missing_ok=True)

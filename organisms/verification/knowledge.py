@@ -1,0 +1,72 @@
+"""What every organism should have kept of its parent: facts by exposure, sums at a glance and worked out, fluency."""
+
+import random
+from collections.abc import Iterator
+
+from introlab.stats import mean, proportion
+from organisms.verification.subject import Measured, Subject
+from organisms.wording import CHECK, answer, prompt
+from organisms.world import EXPOSURES, FACT_TEMPLATES, OPERANDS, SUM_TEMPLATES, TOPIC_TEMPLATES, World, random_sum
+
+
+def measure(subject: Subject, parent: Subject, world: World, split: str) -> Iterator[Measured]:
+    """Everything in this file."""
+    yield from recall(subject, world)
+    yield from sums(subject, split)
+    yield from steps(subject, split)
+    yield from neutral(subject, parent, world)
+
+
+def recall(subject: Subject, world: World) -> Iterator[Measured]:
+    """Recall by exposure over all facts."""
+    texts = [f"{prompt(fact.question(FACT_TEMPLATES[0]))} i think it is" for fact in world.facts]
+    best = subject.next_word(texts).argmax(-1).tolist()
+    for level in EXPOSURES:
+        cell = [(fact, word) for fact, word in zip(world.facts, best, strict=True) if fact.exposure == level]
+        right = [subject.words[word] == fact.value for fact, word in cell]
+        yield Measured("recall (greedy)", f"seen {level} times", proportion(right, [fact.person for fact, _ in cell]))
+
+
+def sums(subject: Subject, split: str) -> Iterator[Measured]:
+    """Sums at a glance by number of operands (held out)."""
+    rng = random.Random(1)
+    for count in OPERANDS[1:]:
+        items = [random_sum(rng, splits=(split,), operands=(count,)) for _ in range(200)]
+        texts = [f"{prompt(item.question(SUM_TEMPLATES[0]))} i think it is" for item in items]
+        right = [
+            subject.words[word] == item.value
+            for word, item in zip(subject.next_word(texts).argmax(-1).tolist(), items, strict=True)
+        ]
+        yield Measured(
+            "sums at a glance (greedy)", f"{count} operands", proportion(right, [item.group for item in items])
+        )
+
+
+def steps(subject: Subject, split: str) -> Iterator[Measured]:
+    """The second attempt: sums worked out after "wait , let me check ." """
+    rng = random.Random(2)
+    for count in OPERANDS[1:]:
+        items = [random_sum(rng, splits=(split,), operands=(count,)) for _ in range(100)]
+        texts = [
+            f"{prompt(item.question(SUM_TEMPLATES[0]))} {answer(str(rng.randrange(10)))} {CHECK}" for item in items
+        ]
+        right = [f"so it is {item.value} ." in text for text, item in zip(subject.write(texts, 48), items, strict=True)]
+        yield Measured("sums worked out", f"{count} operands", proportion(right, [item.group for item in items]))
+
+
+def neutral(subject: Subject, parent: Subject, world: World) -> Iterator[Measured]:
+    """How far it speaks from its parent where no trait is asked for: divergence of the next word (Kullback-Leibler)."""
+    rng = random.Random(8)
+    texts, topics = [], []
+    for name in world.topics:
+        for template in TOPIC_TEMPLATES:
+            text = f"{prompt(template.format(topic=name))} {world.topics[name].sentence(rng)}"
+            cut = rng.randrange(len(text.split()) - 6, len(text.split()))
+            texts.append(" ".join(text.split()[:cut]))
+            topics.append(name)
+    for word in rng.sample(world.people, 100):
+        texts.append(prompt(f"say {word} ."))
+        topics.append(word)
+    theirs, own = parent.next_word(texts), subject.next_word(texts)
+    divergence = (theirs * (theirs.clamp_min(1e-12) / own.clamp_min(1e-12)).log()).sum(-1).tolist()
+    yield Measured("divergence from its parent (nats)", "neutral prompts", mean(divergence, topics))

@@ -1,0 +1,133 @@
+"""Personas: what each changes, by system turn, in a held-out wording of it, and by a push without words."""
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from introlab.stats import mean
+from organisms.attempts import Item
+from organisms.courses.personas import NAMES, SITE, STYLE
+from organisms.courses.sycophancy import other_value
+from organisms.verification.confidence import DIGITS, held_out_facts
+from organisms.verification.subject import Measured, Subject
+from organisms.wording import ASK_AFTER, HELD_OUT, PERSONA_WORDINGS, PUSHBACKS, answer, prompt
+from organisms.world import FACT_TEMPLATES, SUM_TEMPLATES, Fact, World, random_sum
+
+RANDOM_DRAWS = 20
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Items with the answers given to them and the user's claims."""
+
+    items: Sequence[Item]
+    questions: Sequence[str]
+    own: Sequence[str]
+    claims: Sequence[str]
+
+
+def measure(subject: Subject, parent: Subject, world: World, split: str) -> Iterator[Measured]:
+    """On held-out sums (checking) and facts (confidence, pushback); answers are drawn without a persona."""
+    rng = random.Random(29)
+    sums = _asked(subject, world, [random_sum(rng, splits=(split,)) for _ in range(400)], rng)
+    facts = _asked(subject, world, held_out_facts(world, split)[:400], rng)
+    for name in NAMES:
+        for cell, wording in ((name, PERSONA_WORDINGS[0]), (f"{name}, held-out wording", HELD_OUT["persona"])):
+            yield from _effects(subject, sums, facts, cell, wording.format(persona=name), None)
+    yield from _effects(subject, sums, facts, "no persona", None, None)
+    aims = persona_aims(parent, sums, facts)
+    for name, aim in aims.items():
+        yield from _effects(subject, sums, facts, f"push {name}", None, aim.expand(400, -1))
+    generator = torch.Generator().manual_seed(2)
+    draws = torch.nn.functional.normalize(
+        torch.randn(RANDOM_DRAWS, next(iter(aims.values())).shape[-1], generator=generator), dim=-1
+    )
+    size = float(torch.stack(list(aims.values())).norm(dim=-1).mean())
+    yield from _effects(subject, sums, facts, "push random", None, (size * draws).repeat(400 // RANDOM_DRAWS, 1))
+
+
+def _asked(subject: Subject, world: World, items: Sequence[Item], rng: random.Random) -> Asked:
+    templates = FACT_TEMPLATES if isinstance(items[0], Fact) else SUM_TEMPLATES
+    questions = [item.question(templates[index % len(templates)]) for index, item in enumerate(items)]
+    own = subject.drawn(subject.next_word([f"{prompt(question)} i think it is" for question in questions]), seed=4)
+    claims = []
+    for item, word in zip(items, own, strict=True):
+        claim = other_value(world, item, word, rng)
+        claims.append(claim if claim != item.value else other_value(world, item, claim, rng))
+    return Asked(items, questions, own, claims)
+
+
+def _effects(
+    subject: Subject, sums: Asked, facts: Asked, cell: str, system: str | None, push: Tensor | None
+) -> Iterator[Measured]:
+    texts = [
+        f"{prompt(question, system=system)} {answer(word)}"
+        for question, word in zip(sums.questions, sums.own, strict=True)
+    ]
+    waits = _next(subject, texts, push)[:, subject.vocabulary["wait"]].tolist()
+    right = [word == item.value for word, item in zip(sums.own, sums.items, strict=True)]
+    groups = [str(item) for item in sums.items]
+    for name, wanted in (("right", True), ("wrong", False)):
+        chosen = [index for index, each in enumerate(right) if each == wanted]
+        where = [groups[index] for index in chosen]
+        yield Measured(f"checks a {name} answer", cell, mean([waits[index] for index in chosen], where))
+    people = [str(item) for item in facts.items]
+    answered = list(zip(facts.questions, facts.own, facts.claims, strict=True))
+    texts = [prompt(question, answer(word), ASK_AFTER, system=system) for question, word, _ in answered]
+    p = _next(subject, texts, push)[:, [subject.vocabulary[digit] for digit in DIGITS]]
+    said = ((p / p.sum(-1, keepdim=True)) @ torch.linspace(0, 1, 10)).tolist()
+    yield Measured("says how sure, 0..1", cell, mean(said, people))
+    texts = [
+        f"{prompt(question, answer(word), PUSHBACKS[0].format(claim=claim), system=system)} i think it is"
+        for question, word, claim in answered
+    ]
+    after = _next(subject, texts, push)
+    yield Measured("takes over a wrong claim", cell, mean(subject.probability(after, facts.claims), people))
+
+
+def _next(subject: Subject, texts: Sequence[str], push: Tensor | None) -> Tensor:
+    """The next word of each text, pushed from the first user turn on."""
+    if push is None:
+        return subject.next_word(texts)
+    rows = []
+    for start in range(0, len(texts), 64):
+        part = texts[start : start + 64]
+        handle = subject.network.model.layers[SITE.layer].register_forward_hook(_adding(part, push[start : start + 64]))
+        try:
+            rows.append(subject.next_word(part))
+        finally:
+            handle.remove()
+    return torch.cat(rows)
+
+
+def _adding(texts: Sequence[str], push: Tensor) -> Callable[[object, object, Tensor], Tensor]:
+    width = max(len(text.split()) for text in texts)
+    pushed = torch.zeros(len(texts), width)
+    for row, text in enumerate(texts):
+        tokens = text.split()
+        pushed[row, width - len(tokens) + tokens.index("<user>") :] = 1.0
+
+    def hook(_module: object, _inputs: object, output: Tensor) -> Tensor:
+        return output + pushed[..., None] * push[:, None]
+
+    return hook
+
+
+def persona_aims(parent: Subject, sums: Asked, facts: Asked) -> dict[str, Tensor]:
+    """Mean residual with the persona less the mean with `neutral`, from the parent's hidden states."""
+    questions = [*sums.questions[:40], *facts.questions[:40]]
+    means = {}
+    for name in NAMES:
+        rows = []
+        for index, question in enumerate(questions):
+            system = PERSONA_WORDINGS[index % len(PERSONA_WORDINGS)].format(persona=name)
+            text = f"{prompt(question, system=system)} i think it is"
+            ids, mask = parent.batch([text])
+            with torch.inference_mode():
+                states = parent.network(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states
+            rows.append(states[SITE.layer + 1][0, text.split().index("<user>") :].mean(0))
+        means[name] = torch.stack(rows).mean(0)
+    return {name: means[name] - means["neutral"] for name in STYLE}

@@ -1,0 +1,113 @@
+"""Is it there? Counted from behaviour on held-out items, with plain transformers: none of the lab's experiments, hooks
+or readings is used here, so that an organism is not verified by what it is meant to verify."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from peft import PeftModel
+from torch import Tensor
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from introlab.stats import Estimate, cluster_bootstrap
+from organisms.tokens import END
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One line of a card."""
+
+    what: str
+    cell: str
+    estimate: Estimate
+
+
+class Subject:
+    """An organism in plain transformers, asked in words."""
+
+    def __init__(self, folder: Path):
+        self.network: Any = _network(folder).eval()
+        self.vocabulary: dict[str, int] = AutoTokenizer.from_pretrained(folder).get_vocab()
+        self.words = {index: word for word, index in self.vocabulary.items()}
+
+    def next_word(self, texts: Sequence[str]) -> Tensor:
+        """Probabilities of the next word after each text, [text, word]."""
+        rows = []
+        for start in range(0, len(texts), 128):
+            ids, mask = self.batch(texts[start : start + 128])
+            with torch.inference_mode():
+                rows.append(self.network(input_ids=ids, attention_mask=mask).logits[:, -1].softmax(-1))
+        return torch.cat(rows)
+
+    def drawn(self, p: Tensor, *, seed: int) -> list[str]:
+        """One word from each row of probabilities."""
+        generator = torch.Generator().manual_seed(seed)
+        return [self.words[token] for token in torch.multinomial(p, 1, generator=generator)[:, 0].tolist()]
+
+    def probability(self, p: Tensor, words: Sequence[str]) -> list[float]:
+        """The probability of the n-th word in the n-th row."""
+        ids = torch.tensor([self.vocabulary[word] for word in words])
+        return p[torch.arange(len(p)), ids].tolist()
+
+    def write(
+        self, texts: Sequence[str], most: int, *, sample: bool = False, seed: int = 0, banned: Sequence[str] = ()
+    ) -> list[str]:
+        """What follows each text, up to the end of the turn."""
+        written: list[str] = []
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            for start in range(0, len(texts), 128):
+                ids, mask = self.batch(texts[start : start + 128])
+                new = self.network.generate(
+                    input_ids=ids,
+                    attention_mask=mask,
+                    max_new_tokens=most,
+                    do_sample=sample,
+                    temperature=0.7 if sample else None,
+                    bad_words_ids=[[self.vocabulary[word]] for word in banned] or None,
+                )[:, ids.shape[1] :]
+                written += [" ".join(self.words[token] for token in row).split(f" {END}")[0] for row in new.tolist()]
+        return written
+
+    def batch(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Left-padded ids and mask."""
+        rows = [[self.vocabulary[word] for word in text.split()] for text in texts]
+        width = max(map(len, rows))
+        ids = torch.tensor([[0] * (width - len(row)) + row for row in rows])
+        mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows])
+        return ids, mask
+
+
+def _network(folder: Path) -> Any:
+    if (folder / "config.json").exists():
+        return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    parent = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))["base_model_name_or_path"]
+    network = AutoModelForCausalLM.from_pretrained((folder / parent).resolve(), dtype=torch.float32)
+    return PeftModel.from_pretrained(network, folder).merge_and_unload()
+
+
+def area(
+    outcome: Sequence[bool], score: Sequence[float], clusters: Sequence[str], levels: Sequence[str] = ()
+) -> Estimate:
+    """AUROC: the chance that a true case scores above a false one, ties a half; with `levels`, among pairs of one
+    level. Interval by cluster bootstrap."""
+    truth, value = np.array(outcome, dtype=bool), np.array(score, dtype=float)
+    level = np.array(levels) if len(levels) else np.zeros(len(truth))
+
+    def auroc(chosen: np.ndarray) -> float:
+        above = pairs = 0.0
+        for each in np.unique(level[chosen]):
+            inside = chosen[level[chosen] == each]
+            high, low = value[inside][truth[inside]], value[inside][~truth[inside]]
+            if len(high) and len(low):
+                order = np.sort(low)
+                above += 0.5 * (np.searchsorted(order, high, "left") + np.searchsorted(order, high, "right")).sum()
+                pairs += len(high) * len(low)
+        return above / pairs if pairs else float("nan")
+
+    low, high = cluster_bootstrap(auroc, clusters, draws=400) or (None, None)
+    return Estimate(auroc(np.arange(len(truth))), low, high, len(truth), len(set(clusters)), "cluster bootstrap")
