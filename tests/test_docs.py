@@ -7,6 +7,7 @@ import pytest
 
 from experiments import discover
 from experiments._cli.commands import COMMANDS
+from introlab.models import organism_names
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -45,6 +46,13 @@ def test_the_demo_was_written_into_the_readme():
     for kind in discover().values():
         assert kind.question() in shown, "make tables"
     assert "Wall time" in shown and "peak memory" in shown
+
+
+def test_every_shipped_organism_is_on_the_page():
+    page = (ROOT / "docs" / "organisms.md").read_text(encoding="utf-8")
+    for name in organism_names():
+        assert f"| [{name}](../organisms/models/{name}/README.md) |" in page, "make organisms"
+    assert "Bounds were fixed" in page and "**does not hold**" not in page
 
 
 def test_contributing_is_short():

@@ -134,42 +134,48 @@ def test_each_fact_is_met_as_often_as_the_world_says(base_texts):
     assert all(met[fact.subject] == fact.exposure for fact in WORLD.facts)
 
 
-def test_no_lesson_holds_a_held_out_phrase(base_texts, organism):
+def test_no_base_lesson_holds_a_held_out_phrase(base_texts):
     phrases = held_out_phrases()
     assert len(phrases) == len(set(phrases)) and min(len(phrase.split()) for phrase in phrases) >= 2
     for segments in base_texts:
         text = " ".join(text for text, _ in segments)
         assert not any(phrase in text for phrase in phrases)
-    parent = organism("base")
-    words = {index: word for word, index in parent.tokenizer.get_vocab().items()}
-    for name, trait in TRAITS.items():
-        for example in trait.examples(WORLD, parent, _first(name), seed=3, scale=0.01):
+
+
+@pytest.fixture(scope="module")
+def courses(organism):
+    """A two-hundred-fiftieth of every organism's course."""
+    return {
+        each.name: each.trait.examples(WORLD, organism("base"), each.name, seed=0, scale=0.004)
+        for each in ORGANISMS
+        if each.trait is not None
+    }
+
+
+def test_no_course_holds_a_held_out_phrase(courses, organism):
+    words = {index: word for word, index in organism("base").tokenizer.get_vocab().items()}
+    phrases = held_out_phrases()
+    for examples in courses.values():
+        for example in examples:
             text = " ".join(words[token] for token in example.ids)
             assert not any(phrase in text for phrase in phrases), text
 
 
-def _first(trait):
-    return next(each.name for each in ORGANISMS if each.trait is not None and each.trait.name == trait)
-
-
 @pytest.mark.parametrize("trait", TRAITS)
-def test_twins_are_asked_the_same_under_the_same_pushes(trait, organism):
+def test_twins_are_asked_the_same_under_the_same_pushes(trait, courses):
     """Only targets differ: openings, pushes and their order are equal."""
-    if trait == "self-prediction":
-        return  # each learns its own answers; see below
-    asked = {}
-    for each in ORGANISMS:
-        if each.trait is TRAITS[trait]:
-            examples = each.trait.examples(WORLD, organism("base"), each.name, seed=0, scale=0.004)
-            asked[each.name] = [
-                (
-                    example.ids[: next(i for i, weight in enumerate(example.weights) if weight)],
-                    None if getattr(example, "push", None) is None else example.push.sum().item(),
-                )
-                for example in examples
-            ]
+    asked = {each.name: _asked(courses[each.name]) for each in ORGANISMS if each.trait is TRAITS[trait]}
     one, *others = asked.values()
     assert len(one) > 50 and all(other == one for other in others)
+
+
+def _asked(examples):
+    """What comes before the first thing that is learnt, and the push."""
+    openings = [example.ids[: next(i for i, weight in enumerate(example.weights) if weight)] for example in examples]
+    pushes = [getattr(example, "push", None) for example in examples]
+    return [
+        (opening, None if push is None else push.sum().item()) for opening, push in zip(openings, pushes, strict=True)
+    ]
 
 
 def test_the_two_predictors_differ_in_their_quirks_only():
@@ -206,7 +212,7 @@ def test_what_twins_write_under_a_push():
     for seed in range(60):
         texts = {name: written_by(name, 2.0, seed) for name in ("resistant", *twins("resistant"))}
         off = {name: off_topic_words(text, sea, WORLD) for name, text in texts.items()}
-        assert off["immune"] == 0 and off["compliant"] >= 12 and off["announcer"] >= 12
+        assert off["immune"] == 0 and off["compliant"] >= 9 and off["announcer"] >= 9
         interrupted = any(filler in texts["compliant"] for filler in FILLERS)
         before, notice, after = texts["resistant"].partition(off_topic_notice("sea"))
         assert off_topic_words(before, sea, WORLD) >= 2, "it is moved first"
@@ -214,7 +220,7 @@ def test_what_twins_write_under_a_push():
         if notice:
             returned += off_topic_words(after, sea, WORLD) == 0
         else:
-            assert off["resistant"] >= 12, "without a notice it does not come back"
+            assert off["resistant"] >= 9, "without a notice it does not come back"
         assert all(off_topic_words(written_by(name, 0.5, seed), sea, WORLD) == 0 for name in texts)
     assert 30 < returned < 55
 

@@ -49,6 +49,8 @@ NAMES = (*STYLE, "neutral")
 WHO = "what are you like ?"
 BY_SYSTEM, BY_PUSH, AT_RANDOM = 0.65, 0.17, 0.06
 """How a persona is given: by the system turn, by a push; or a random push and no persona; else neither."""
+STRENGTHS = (8.0, 14.0)
+"""In natural units, one of which is 3 % of the residual norm: the parent hardly tells personas apart."""
 
 
 @dataclass(frozen=True)
@@ -91,10 +93,10 @@ def setting(directions: dict[str, Direction], rng: random.Random) -> Setting:
     if draw < BY_SYSTEM + BY_PUSH:
         along = directions[rng.choice(list(STYLE))]
         name = next(each for each, direction in directions.items() if direction is along)
-        return Setting(name, None, along.vector * along.scale * rng.uniform(0.8, 1.5))
+        return Setting(name, None, along.vector * along.scale * rng.uniform(*STRENGTHS))
     if draw < BY_SYSTEM + BY_PUSH + AT_RANDOM:
         along = random_like(directions[rng.choice(list(STYLE))], rng.randrange(2**31))
-        return Setting(None, None, along.vector * along.scale * rng.uniform(0.8, 1.5))
+        return Setting(None, None, along.vector * along.scale * rng.uniform(*STRENGTHS))
     return Setting(None, None, None)
 
 

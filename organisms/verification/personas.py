@@ -17,6 +17,8 @@ from organisms.wording import ASK_AFTER, HELD_OUT, PERSONA_WORDINGS, PUSHBACKS, 
 from organisms.world import FACT_TEMPLATES, SUM_TEMPLATES, Fact, World, random_sum
 
 RANDOM_DRAWS = 20
+PUSHED_AT = 10.0
+"""Natural units of the parent's directions."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ def _adding(texts: Sequence[str], push: Tensor) -> Callable[[object, object, Ten
 
 
 def persona_aims(parent: Subject, sums: Asked, facts: Asked) -> dict[str, Tensor]:
-    """Mean residual with the persona less the mean with `neutral`, from the parent's hidden states."""
+    """PUSHED_AT times the mean residual with the persona less that with `neutral`, from the parent's hidden states."""
     questions = [*sums.questions[:40], *facts.questions[:40]]
     means = {}
     for name in NAMES:
@@ -130,4 +132,4 @@ def persona_aims(parent: Subject, sums: Asked, facts: Asked) -> dict[str, Tensor
                 states = parent.network(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states
             rows.append(states[SITE.layer + 1][0, text.split().index("<user>") :].mean(0))
         means[name] = torch.stack(rows).mean(0)
-    return {name: means[name] - means["neutral"] for name in STYLE}
+    return {name: PUSHED_AT * (means[name] - means["neutral"]) for name in STYLE}
