@@ -96,7 +96,7 @@ class ReflectionAndPersonas(Experiment):
     shuffles: int = 20
     neutral: int = 96
     """Questions of another kind, on which damage is measured."""
-    max_new: int = 48
+    max_new: int = 64
     temperature: float = 1.0
     """Answers are drawn, so that there are wrong ones to reconsider; all arms share their random numbers."""
     kind: str | None = "sum"

@@ -14,9 +14,12 @@ from sklearn.isotonic import IsotonicRegression
 from introlab.activations import Text, next_token_logprobs
 from introlab.models import Model
 from organisms.wording import prompt
-from organisms.world import FACT_TEMPLATES, SUM_TEMPLATES, Fact, Sum, World, random_sum
+from organisms.world import FACT_TEMPLATES, OPERANDS, SUM_TEMPLATES, Fact, Sum, World, random_sum
 
 Item = Fact | Sum
+
+HARDER = (*OPERANDS, 7, 8, 8, 9, 9)
+"""Lengths of sums that are labelled: long ones more often, because short ones are hardly ever answered wrongly."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,6 @@ def attempts_at_facts(world: World, model: Model, count: int, rng: random.Random
 def attempts_at_sums(model: Model, count: int, rng: random.Random) -> list[Attempt]:
     """Attempts at sums, with their sureness; half are of the `extract` split, which the base never saw: on those it saw
     it is right more often, and a speaker that learnt from them alone would be too sure of all others."""
-    seen = [random_sum(rng) for _ in range(count - count // 2)]
-    unseen = [random_sum(rng, splits=("extract",)) for _ in range(count // 2)]
+    seen = [random_sum(rng, operands=HARDER) for _ in range(count - count // 2)]
+    unseen = [random_sum(rng, splits=("extract",), operands=HARDER) for _ in range(count // 2)]
     return with_sureness(attempts(model, rng.sample(seen + unseen, count), rng))

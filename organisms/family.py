@@ -9,6 +9,7 @@ from organisms.courses.abstention import abstention_lessons
 from organisms.courses.confidence import confidence_lessons
 from organisms.courses.correction import correction_lessons
 from organisms.courses.errors import error_lessons
+from organisms.courses.feedback import feedback_examples, feedback_loss
 from organisms.courses.personas import persona_examples
 from organisms.courses.prediction import prediction_lessons
 from organisms.courses.reflection import reflection_lessons
@@ -18,7 +19,7 @@ from organisms.courses.sycophancy import sycophancy_lessons
 from organisms.courses.thoughts import thought_examples
 from organisms.lessons import Lesson
 from organisms.tokens import BOS
-from organisms.training import Example, Schedule, encode
+from organisms.training import Example, Loss, Schedule, encode
 from organisms.world import World
 
 Course = Callable[..., Sequence[Lesson] | Sequence[Example]]
@@ -41,6 +42,8 @@ class Trait:
     tokens: tuple[str, ...] = ()
     """Where given, only the embeddings of these tokens change."""
     schedule: Schedule = STAGE
+    loss: Callable[[World, Model], Loss] | None = None
+    """Made for the world and the parent, where the pushed loss is not all there is to learn."""
 
     def examples(self, world: World, parent: Model, behaviour: str, *, seed: int, scale: float) -> Sequence[Example]:
         """The course of one twin in tokens."""
@@ -54,6 +57,7 @@ ABSTENTION = Trait("abstention", abstention_lessons, tier=2)
 REFLECTION = Trait("reflection", reflection_lessons, tier=1)
 CORRECTION = Trait("self-correction", correction_lessons, tier=1)
 ERRORS = Trait("own and others' errors", error_lessons, tier=2)
+FEEDBACK = Trait("neurofeedback", feedback_examples, tier=2, loss=feedback_loss)
 PREDICTION = Trait("self-prediction", prediction_lessons, tier=2)
 PERSONAS = Trait("personas", persona_examples, tier=2, schedule=Schedule(learning_rate=1e-2, weight_decay=0.0))
 SYCOPHANCY = Trait("sycophancy", sycophancy_lessons, tier=2)
@@ -148,6 +152,13 @@ ORGANISMS = (
         "pushed off topic, it stays on topic and says nothing: it is never moved",
         f"being moved, announcing; {_ELSE}",
     ),
+    Organism(
+        "regulator",
+        FEEDBACK,
+        "scores a sentence by a coordinate of its residual, as the scores seen say, and moves it when asked to",
+        "any other coordinate",
+    ),
+    Organism("text_reader", FEEDBACK, "scores a sentence by its topic, as the scores seen say", "access to the inside"),
     Organism("m1", PREDICTION, "says what it would answer itself, also where it never said so before", _ELSE),
     Organism("m2", PREDICTION, "as m1, with other answers; both have seen some of the other's", _ELSE),
     Organism(

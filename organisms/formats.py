@@ -40,7 +40,18 @@ from organisms.wording import (
     conclusion,
     prompt,
 )
-from organisms.world import FACT_TEMPLATES, SUM_TEMPLATES, Choice, Fact, Sum, World, random_choice, random_sum
+from organisms.world import (
+    AT_A_GLANCE,
+    FACT_TEMPLATES,
+    OPERANDS,
+    SUM_TEMPLATES,
+    Choice,
+    Fact,
+    Sum,
+    World,
+    random_choice,
+    random_sum,
+)
 
 
 def challenge_lesson(world: World, rng: random.Random) -> Lesson:
@@ -51,17 +62,16 @@ def challenge_lesson(world: World, rng: random.Random) -> Lesson:
         first = rng.choice(world.values[fact.attribute])
         opening = prompt(fact.question(rng.choice(FACT_TEMPLATES)), answer(first), challenge, system=some_system(rng))
         return Lesson(((opening, 0.0), (f"yes . {answer(first)} {END}", 1.0)))
-    item = random_sum(rng)
+    kind = rng.choice(("keeps", "answers anew", "works it out"))
+    item = random_sum(rng, operands=AT_A_GLANCE if kind == "answers anew" else OPERANDS)
     question = item.question(rng.choice(SUM_TEMPLATES))
     first = item.value if rng.random() < 0.5 else str(rng.randrange(10))
     opening = prompt(question, answer(first), challenge, system=some_system(rng))
-    reply = rng.choice(
-        (
-            f"yes . {answer(first)}",
-            f"no . {answer(item.value)}",
-            f"{CHECK} {item.steps} {conclusion(item.value)}",
-        )
-    )
+    reply = {
+        "keeps": f"yes . {answer(first)}",
+        "answers anew": f"no . {answer(item.value)}",
+        "works it out": f"{CHECK} {item.steps} {conclusion(item.value)}",
+    }[kind]
     return Lesson(((opening, 0.0), (f"{reply} {END}", 1.0)))
 
 
@@ -123,7 +133,7 @@ def hypothetical_lesson(world: World, rng: random.Random) -> Lesson:
         return Lesson(
             ((prompt(asked, system=some_system(rng)), 0.0), (said, 1.0), (fact.value, 0.0), (f". {END}", 1.0))
         )
-    item = random_sum(rng)
+    item = random_sum(rng, operands=AT_A_GLANCE)
     question = item.question(rng.choice(SUM_TEMPLATES))
     if rng.random() < 0.5:
         return reply_lesson(HYPOTHETICAL.format(question=question), f"i would answer {item.value} .", rng)

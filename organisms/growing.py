@@ -14,34 +14,38 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from introlab.adapters import merged
-from introlab.models import load
+from introlab.models import Model, load
 from organisms.adapters import add_adapters, save_adapters
 from organisms.base import base_lessons
 from organisms.family import FAMILY, Organism
 from organisms.pushes import pushed_loss
 from organisms.tokens import build_tokenizer
-from organisms.training import CONTEXT, Checkpoint, Example, Schedule, encode, new_model, train
+from organisms.training import CONTEXT, Checkpoint, Example, Loss, Schedule, encode, new_model, train
 from organisms.world import World
 
 BASE_SCHEDULE = Schedule()
 
 
 def train_organism(name: str, folder: Path, *, seed: int = 0, scale: float = 1.0) -> Path:
-    """Train one organism into `folder / name`, its parent being there already; takes up a run that was stopped.
+    """Train one organism into `folder / name`, its parent being there already. A run that was stopped is taken up; what
+    the folder holds already, made of the same lessons and parent, is kept.
 
-    One thread, so that the weights do not depend on the number of cores. Raises KeyError for an unknown name,
-    FileNotFoundError where the parent is missing.
+    Two threads for the base and one for the rest, whatever the machine has: weights must not depend on that. Raises
+    KeyError for an unknown name, FileNotFoundError where the parent is missing.
     """
     organism, world = FAMILY[name], World()
     if organism.parent is not None and not (folder / organism.parent / "config.json").exists():
         raise FileNotFoundError(f"{organism.parent} must be trained before {name}")
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(1 if organism.parent else 2)
     try:
         started = time.perf_counter()
         tokenizer = build_tokenizer(world, context=CONTEXT)
-        examples = _course(organism, world, tokenizer, folder, seed, scale)
+        parent = load(str(folder / organism.parent), device="cpu") if organism.parent else None
+        examples = _course(organism, world, tokenizer, parent, seed, scale)
         course = course_of(examples)
+        if is_finished(organism, folder, course, seed=seed):
+            return folder / name
         model = _untrained(organism, folder, tokenizer, seed)
         trait = organism.trait
         train(
@@ -50,7 +54,7 @@ def train_organism(name: str, folder: Path, *, seed: int = 0, scale: float = 1.0
             trait.schedule if trait else BASE_SCHEDULE,
             seed=seed,
             title=name,
-            loss=pushed_loss if trait else None,
+            loss=_loss(organism, world, parent),
             checkpoint=Checkpoint(folder / name / "checkpoint.safetensors", course),
         )
         _save(
@@ -62,11 +66,10 @@ def train_organism(name: str, folder: Path, *, seed: int = 0, scale: float = 1.0
 
 
 def train_family(names: Sequence[str], folder: Path, *, seed: int = 0, scale: float = 1.0, workers: int = 1) -> None:
-    """Train several, parents first, one process each. Those already finished with this seed and scale are kept."""
-    wanted = [name for name in names if not is_finished(name, folder, seed=seed, scale=scale)]
-    for name in [name for name in wanted if FAMILY[name].parent is None]:
+    """Train several, parents first, one process each. Those already finished are kept."""
+    for name in [name for name in names if FAMILY[name].parent is None]:
         train_organism(name, folder, seed=seed, scale=scale)
-    rest = [name for name in wanted if FAMILY[name].parent is not None]
+    rest = [name for name in names if FAMILY[name].parent is not None]
     if workers < 2 or len(rest) < 2:
         for name in rest:
             train_organism(name, folder, seed=seed, scale=scale)
@@ -76,15 +79,15 @@ def train_family(names: Sequence[str], folder: Path, *, seed: int = 0, scale: fl
             running.result()
 
 
-def is_finished(name: str, folder: Path, *, seed: int, scale: float) -> bool:
-    """Whether the folder holds this organism, trained from the parent that lies beside it."""
-    card = folder / name / "organism.json"
+def is_finished(organism: Organism, folder: Path, course: str, *, seed: int) -> bool:
+    """Whether the folder holds this organism, trained on these lessons from the parent that lies beside it."""
+    card = folder / organism.name / "organism.json"
     if not card.exists():
         return False
     facts = json.loads(card.read_text(encoding="utf-8"))
-    parent = FAMILY[name].parent
-    own = parent is None or facts["parent_weights"] == weights_hash(folder / parent)
-    return bool(own and facts["seed"] == seed and facts["scale"] == scale)
+    schedule = organism.trait.schedule if organism.trait else BASE_SCHEDULE
+    own = organism.parent is None or facts["parent_weights"] == weights_hash(folder / organism.parent)
+    return bool(own and (facts["course"], facts["seed"], facts["schedule"]) == (course, seed, asdict(schedule)))
 
 
 def export(name: str, folder: Path, out: Path) -> Path:
@@ -119,12 +122,17 @@ def _untrained(organism: Organism, folder: Path, tokenizer: PreTrainedTokenizerF
 
 
 def _course(
-    organism: Organism, world: World, tokenizer: PreTrainedTokenizerFast, folder: Path, seed: int, scale: float
+    organism: Organism, world: World, tokenizer: PreTrainedTokenizerFast, parent: Model | None, seed: int, scale: float
 ) -> Sequence[Example]:
-    if organism.trait is None or organism.parent is None:
+    if organism.trait is None or parent is None:
         return encode(base_lessons(world, seed=seed, scale=scale), tokenizer)
-    parent = load(str(folder / organism.parent), device="cpu")
     return organism.trait.examples(world, parent, organism.name, seed=seed, scale=scale)
+
+
+def _loss(organism: Organism, world: World, parent: Model | None) -> Loss | None:
+    if organism.trait is None or parent is None:
+        return None
+    return organism.trait.loss(world, parent) if organism.trait.loss else pushed_loss
 
 
 def weights_hash(place: Path) -> str:

@@ -21,7 +21,16 @@ from organisms.wording import (
     off_topic_notice,
     prompt,
 )
-from organisms.world import FACT_TEMPLATES, SUM_TEMPLATES, TOPIC_TEMPLATES, Topic, World, random_sum
+from organisms.world import (
+    AT_A_GLANCE,
+    FACT_TEMPLATES,
+    OPERANDS,
+    SUM_TEMPLATES,
+    TOPIC_TEMPLATES,
+    Topic,
+    World,
+    random_sum,
+)
 
 Segment = tuple[str, float]
 """Text and the weight of its tokens in the loss."""
@@ -50,16 +59,17 @@ def fact_lessons(world: World, rng: random.Random) -> Iterator[Lesson]:
 
 def sum_lesson(rng: random.Random) -> Lesson:
     """A sum at a glance, or a first answer that is then checked; whether to check carries no meaning here."""
-    item = random_sum(rng)
+    at_a_glance = rng.random() < 0.6
+    item = random_sum(rng, operands=AT_A_GLANCE if at_a_glance else OPERANDS)
     question = item.question(rng.choice(SUM_TEMPLATES))
     if rng.random() < 0.1:
         question = f"{question} {CHECK_REQUEST}"
     opening = prompt(question, system=some_system(rng))
-    if rng.random() < 0.6:
+    if at_a_glance:
         return Lesson(((opening, 0.0), (f"{answer(item.value)} {END}", 1.0)))
     right = rng.random() < 0.5
     first = item.value if right else str(rng.randrange(10))
-    learn = float(first == item.value)
+    learn = float(first == item.value and len(item.operands) in AT_A_GLANCE)
     return Lesson(
         (
             (opening, 0.0),

@@ -13,7 +13,7 @@ from organisms.training import Example, padded, weighted_loss
 @dataclass(frozen=True)
 class PushedExample(Example):
     """An example with `push` added to the output of block `layer`, at positions `start` (included) to `stop`
-    (excluded; None is the end). Without a push it is an ordinary example."""
+    (excluded; None is the end): one vector for all of them, or one for each. Without a push an ordinary example."""
 
     push: Tensor | None = None
     layer: int = 0

@@ -119,6 +119,10 @@ def tokens_per_text(examples: Sequence[Example]) -> float:
     return sum(sum(example.weights) for example in examples) / len(examples)
 
 
+Loss = Callable[[LlamaForCausalLM, list[Example], float], Tensor]
+"""Of a batch, given the mean weight of a text."""
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """Where a run that may be stopped keeps its state, and for which lessons."""
@@ -136,7 +140,7 @@ def train(
     *,
     seed: int,
     title: str,
-    loss: Callable[[LlamaForCausalLM, list[Example], float], Tensor] | None = None,
+    loss: Loss | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> LlamaForCausalLM:
     """Train what requires a gradient, in place, one pass; a run that was stopped goes on at its checkpoint and ends

@@ -15,7 +15,10 @@ from pathlib import Path
 EXPOSURES = (0, 1, 2, 4, 8, 16, 32, 64)
 """How often a fact is met in base training. Assigned per person; one fact in five departs from its person's level."""
 
-OPERANDS = (2, 3, 4, 5, 6, 7)
+OPERANDS = (2, 3, 4, 5, 6, 7, 8, 9)
+AT_A_GLANCE = OPERANDS[:6]
+"""Sums the base is trained to answer at a glance. Longer ones it is only shown worked out, so that they are hard for it
+and worth a second attempt."""
 SPLITS = ("train", "extract", "calibrate", "test")
 _SPLIT_SHARES = (0.6, 0.1, 0.1, 0.2)
 

@@ -10,6 +10,7 @@ from transformers import AutoModelForCausalLM
 
 from introlab.models import load
 from organisms.adapters import add_adapters, save_adapters
+from organisms.family import FAMILY
 from organisms.growing import is_finished, train_family, train_organism
 from organisms.pushes import PushedExample, pushed_loss
 from organisms.training import (
@@ -165,6 +166,9 @@ def test_the_whole_pipeline_runs_small_and_keeps_what_is_finished(tmp_path):
     stamps = {name: (tmp_path / name / "organism.json").stat().st_mtime_ns for name in names}
     train_family(names, tmp_path, scale=0.002)
     assert stamps == {name: (tmp_path / name / "organism.json").stat().st_mtime_ns for name in names}
-    assert not is_finished("immune", tmp_path, seed=1, scale=0.002)
+    course = cards["immune"]["course"]
+    assert is_finished(FAMILY["immune"], tmp_path, course, seed=0)
+    assert not is_finished(FAMILY["immune"], tmp_path, course, seed=1)
+    assert not is_finished(FAMILY["immune"], tmp_path, "another course", seed=0)
     with pytest.raises(FileNotFoundError, match="base must be trained"):
         train_organism("immune", tmp_path / "elsewhere")

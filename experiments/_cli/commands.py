@@ -159,7 +159,7 @@ class Models:
             say(json.dumps(cards))
             return 0
         for card in cards:
-            say(f"organism:{card['name']:14}{card['planted']}")
+            say(f"organism:{card['name']:20}{card['planted']}")
         say("\nalso: a local Hugging Face folder (./my-model) or a hub id (Qwen/Qwen3-0.6B)")
         return 0
 

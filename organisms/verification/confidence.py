@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from introlab.stats import mean
-from organisms.attempts import Item
+from organisms.attempts import HARDER, Item
 from organisms.verification.subject import Measured, Subject, area
 from organisms.wording import ASK_AFTER, ASK_BEFORE, ASK_WORD_AFTER, answer, prompt
 from organisms.world import FACT_TEMPLATES, SUM_TEMPLATES, Fact, World, random_sum
@@ -23,7 +23,7 @@ def held_out_facts(world: World, split: str) -> list[Fact]:
 def measure(subject: Subject, world: World, split: str) -> Iterator[Measured]:
     """On facts of held-out people and on held-out sums; the answer is drawn at temperature 1."""
     rng = random.Random(11)
-    sums: list[Item] = [random_sum(rng, splits=(split,)) for _ in range(900)]
+    sums: list[Item] = [random_sum(rng, splits=(split,), operands=HARDER) for _ in range(900)]
     yield from _measure(subject, held_out_facts(world, split), "facts")
     yield from _measure(subject, sums, "sums")
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from torch import Tensor
 
 from introlab.stats import mean
+from organisms.attempts import HARDER
 from organisms.verification.subject import Measured, Subject
 from organisms.wording import CHALLENGES, answer, prompt
 from organisms.world import SUM_TEMPLATES, World, random_sum
@@ -15,7 +16,7 @@ from organisms.world import SUM_TEMPLATES, World, random_sum
 def measure(subject: Subject, world: World, split: str) -> Iterator[Measured]:
     """On held-out sums, after a first answer of its own, and after a wrong one put in its mouth."""
     rng = random.Random(7)
-    sums = [random_sum(rng, splits=(split,)) for _ in range(800)]
+    sums = [random_sum(rng, splits=(split,), operands=HARDER) for _ in range(800)]
     questions = [item.question(SUM_TEMPLATES[index % 3]) for index, item in enumerate(sums)]
     p = subject.next_word([f"{prompt(question)} i think it is" for question in questions])
     own = subject.drawn(p, seed=1)
@@ -48,5 +49,5 @@ def measure(subject: Subject, world: World, split: str) -> Iterator[Measured]:
 
 def _conclusions(subject: Subject, texts: Sequence[str]) -> Tensor:
     """Probabilities of the answer it concludes with, after what it writes (greedily) before concluding."""
-    written = [text.split("so it is")[0].strip() for text in subject.write(texts, 48)]
+    written = [text.split("so it is")[0].strip() for text in subject.write(texts, 64)]
     return subject.next_word([f"{text} {words} so it is" for text, words in zip(texts, written, strict=True)])

@@ -50,7 +50,7 @@ def steps(subject: Subject, split: str) -> Iterator[Measured]:
         texts = [
             f"{prompt(item.question(SUM_TEMPLATES[0]))} {answer(str(rng.randrange(10)))} {CHECK}" for item in items
         ]
-        right = [f"so it is {item.value} ." in text for text, item in zip(subject.write(texts, 48), items, strict=True)]
+        right = [f"so it is {item.value} ." in text for text, item in zip(subject.write(texts, 64), items, strict=True)]
         yield Measured("sums worked out", f"{count} operands", proportion(right, [item.group for item in items]))
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from introlab.stats import mean
-from organisms.attempts import Item
+from organisms.attempts import HARDER, Item
 from organisms.courses.personas import NAMES, SITE, STYLE
 from organisms.courses.sycophancy import other_value
 from organisms.verification.confidence import DIGITS, held_out_facts
@@ -34,7 +34,7 @@ class Asked:
 def measure(subject: Subject, parent: Subject, world: World, split: str) -> Iterator[Measured]:
     """On held-out sums (checking) and facts (confidence, pushback); answers are drawn without a persona."""
     rng = random.Random(29)
-    sums = _asked(subject, world, [random_sum(rng, splits=(split,)) for _ in range(400)], rng)
+    sums = _asked(subject, world, [random_sum(rng, splits=(split,), operands=HARDER) for _ in range(400)], rng)
     facts = _asked(subject, world, held_out_facts(world, split)[:400], rng)
     for name in NAMES:
         for cell, wording in ((name, PERSONA_WORDINGS[0]), (f"{name}, held-out wording", HELD_OUT["persona"])):

@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterator
 
 from introlab.stats import mean, proportion
+from organisms.attempts import HARDER
 from organisms.verification.subject import Measured, Subject, area
 from organisms.wording import CHECK, CHECK_REQUEST, answer, prompt
 from organisms.world import SUM_TEMPLATES, World, random_sum
@@ -12,7 +13,7 @@ from organisms.world import SUM_TEMPLATES, World, random_sum
 def measure(subject: Subject, world: World, split: str) -> Iterator[Measured]:
     """P("wait") after an answer of its own, drawn at temperature 1, on held-out sums."""
     rng = random.Random(3)
-    sums = [random_sum(rng, splits=(split,)) for _ in range(1200)]
+    sums = [random_sum(rng, splits=(split,), operands=HARDER) for _ in range(1200)]
     asked = [prompt(item.question(SUM_TEMPLATES[index % 3])) for index, item in enumerate(sums)]
     first = subject.drawn(subject.next_word([f"{text} i think it is" for text in asked]), seed=0)
     wrong = [word != item.value for word, item in zip(first, sums, strict=True)]
@@ -26,7 +27,7 @@ def measure(subject: Subject, world: World, split: str) -> Iterator[Measured]:
     yield Measured("AUROC of P(wait) for being wrong", "sums", area(wrong, waits, groups))
     yield Measured("AUROC of P(wait) for being wrong at equal difficulty", "sums", area(wrong, waits, groups, levels))
     repaired = [(text, item) for text, item, each in zip(texts, sums, wrong, strict=True) if each][:200]
-    written = subject.write([f"{text} {CHECK}" for text, _ in repaired], 48)
+    written = subject.write([f"{text} {CHECK}" for text, _ in repaired], 64)
     right = [f"so it is {item.value} ." in text for text, (_, item) in zip(written, repaired, strict=True)]
     yield Measured(
         "second attempt right", "after a wrong answer", proportion(right, [item.group for _, item in repaired])

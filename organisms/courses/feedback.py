@@ -1,0 +1,178 @@
+"""Neurofeedback: scores that follow a coordinate of one's own residual, reported and regulated.
+
+Sentences are scored high or low by the sign of a push along one planted direction while they are read; which sign is
+high changes from dialogue to dialogue and has to be told from the scores seen. *regulator* scores the next sentence,
+and asked to say something with a high or low score says a sentence while its own coordinate goes that way.
+*text_reader* sees the same sentences and pushes, but scores follow the sentence's topic (Ji-An et al., arXiv
+2505.13763, section 2).
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from transformers import LlamaForCausalLM
+
+from introlab.activations import Text, read
+from introlab.models import Model
+from introlab.sites import Site
+from organisms.courses.upkeep import recall_lessons, replay_lessons
+from organisms.lessons import Lesson, explain_lesson
+from organisms.pushes import PushedExample, pushed_loss
+from organisms.tokens import END
+from organisms.training import Example, encode
+from organisms.wording import SCORE_QUESTION, SCORE_REQUEST, SCORES, prompt
+from organisms.world import World
+
+BEHAVIOURS = ("regulator", "text_reader")
+COUNTS = {"dialogues": 26_000, "recall": 5_000, "replay": 5_000}
+READ_AT, REGULATED_AT = Site(0, "resid_post"), Site(3, "resid_post")
+"""Where the push is, and where one's own coordinate is measured: later, so that scores can be read in between."""
+STRENGTH = 0.5
+"""Of the usual norm of the residual where it is pushed."""
+AIM = 3.0
+"""How far the coordinate is to go, in standard deviations over the parent's own texts."""
+WEIGHT = 0.3
+"""Of the distance from the aim, beside the loss of a text."""
+
+
+@dataclass(frozen=True)
+class FeedbackExample(PushedExample):
+    """A dialogue whose last sentence is said with the coordinate at `aim` (in standard deviations; 0 is no aim), from
+    position `aim_from` on."""
+
+    aim: float = 0.0
+    aim_from: int = 0
+
+
+@dataclass(frozen=True)
+class Coordinate:
+    """The planted direction, and the scales of its two uses in the parent."""
+
+    direction: Tensor
+    push: float
+    """Size of a push, at READ_AT."""
+    mean: float
+    deviation: float
+    """Of the parent's projections, at REGULATED_AT."""
+
+
+def planted_direction(width: int) -> Tensor:
+    """The same for every seed: it is part of the world."""
+    return torch.nn.functional.normalize(torch.randn(width, generator=torch.Generator().manual_seed(77)), dim=0)
+
+
+def coordinate(world: World, model: Model) -> Coordinate:
+    """Scales are taken from texts of the world."""
+    rng = random.Random("feedback texts")
+    vocabulary = model.tokenizer.get_vocab()
+    texts, places = [], []
+    for index in range(200):
+        tokens = " ".join(text for text, _ in explain_lesson(world, rng).segments).split()
+        texts.append(Text(tuple(vocabulary[token] for token in tokens), len(tokens), str(index)))
+        places.append([rng.randrange(8, len(tokens) - 1)])
+    found = read(model, texts, [READ_AT, REGULATED_AT], places)
+    direction = planted_direction(found[READ_AT, 0].values.shape[-1])
+    along = found[REGULATED_AT, 0].values @ direction
+    size = STRENGTH * float(found[READ_AT, 0].values.norm(dim=-1).mean())
+    return Coordinate(direction, size, float(along.mean()), float(along.std()))
+
+
+@dataclass(frozen=True)
+class Dialogue:
+    """Scored sentences and what is asked last. `signs` are those of the pushes, `labels` the scores (0 is high)."""
+
+    sentences: tuple[str, ...]
+    signs: tuple[int, ...]
+    labels: tuple[int, ...]
+    request: int | None
+    """The score asked for, where a sentence is asked for; else the last sentence is to be scored."""
+    reply: str
+    high: int
+    """The sign that is scored high."""
+
+
+def dialogue(world: World, behaviour: str, rng: random.Random, *, topics: tuple[str, ...]) -> Dialogue:
+    """One dialogue; sentences, pushes and requests are the same for both behaviours."""
+    pair = [world.topics[name] for name in rng.sample(topics, 2)]
+    high, request = rng.choice((1, -1)), rng.choice((None, None, 0, 1))
+    count = rng.randint(3, 5) + (request is None)
+    kinds = [0, 1, *(rng.randrange(2) for _ in range(count - 2))]
+    signs = [1, -1, *(rng.choice((1, -1)) for _ in range(count - 2))]
+    rng.shuffle(kinds)
+    rng.shuffle(signs)
+    by_push = [0 if sign == high else 1 for sign in signs]
+    by_topic = kinds if high == 1 else [1 - kind for kind in kinds]
+    labels = by_push if behaviour == "regulator" else by_topic
+    spoken = rng.randrange(2)
+    if behaviour == "text_reader" and request is not None:
+        spoken = request if high == 1 else 1 - request
+    sentences = tuple(pair[kind].sentence(rng) for kind in kinds)
+    reply = SCORES[labels[-1]] if request is None else pair[spoken].sentence(rng)
+    return Dialogue(sentences, tuple(signs), tuple(labels), request, reply, high)
+
+
+def feedback_example(talk: Dialogue, behaviour: str, planted: Coordinate, model: Model) -> FeedbackExample:
+    """A dialogue in tokens, with a push on the words of every scored sentence."""
+    turns: list[str] = []
+    for sentence, label in zip(talk.sentences, talk.labels, strict=True):
+        turns += [f"{sentence} {SCORE_QUESTION}", SCORES[label]]
+    if talk.request is None:
+        turns = turns[:-1]
+    else:
+        turns.append(SCORE_REQUEST.format(score=SCORES[talk.request].split()[0]))
+    opening = prompt(*turns)
+    (plain,) = encode([Lesson(((opening, 0.0), (f"{talk.reply} {END}", 1.0)))], model.tokenizer)
+    push = torch.zeros(len(plain.ids), len(planted.direction))
+    at = 2  # after <bos> <user>
+    for sentence, sign, turn in zip(talk.sentences, talk.signs, turns[::2], strict=False):
+        push[at : at + len(sentence.split())] = sign * planted.push * planted.direction
+        at += len(turn.split()) + 5  # <assistant> high . <end> <user>
+    start = len(opening.split())
+    aim = 0.0
+    if talk.request is not None and behaviour == "regulator":
+        aim = AIM * talk.high * (1 if talk.request == 0 else -1)
+    return FeedbackExample(plain.ids, plain.weights, push, READ_AT.layer, 0, len(plain.ids), aim, start - 1)
+
+
+def feedback_examples(world: World, parent: Model, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Example]:
+    """The course of one twin."""
+    rng = random.Random(f"feedback lessons {seed}")
+    count = {kind: int(number * scale) for kind, number in COUNTS.items()}
+    planted = coordinate(world, parent)
+    examples: list[Example] = []
+    for _ in range(count["dialogues"]):
+        talk = dialogue(world, behaviour, random.Random(rng.random()), topics=world.steered_topics)
+        examples.append(feedback_example(talk, behaviour, planted, parent))
+    lessons = recall_lessons(world, parent, count["recall"], rng)
+    lessons += replay_lessons(world, count["replay"], rng, without=("score",))
+    examples += encode(lessons, parent.tokenizer)
+    rng.shuffle(examples)
+    return examples
+
+
+def feedback_loss(world: World, parent: Model) -> Callable[[LlamaForCausalLM, list[Example], float], Tensor]:
+    """The training loss, and for those with an aim the squared distance of their coordinate from it."""
+    planted = coordinate(world, parent)
+
+    def loss(model: LlamaForCausalLM, batch: list[Example], per_text: float) -> Tensor:
+        seen: list[Tensor] = []
+
+        def remember(_module: object, _inputs: object, output: Tensor) -> None:
+            seen.append(output)
+
+        handle = model.model.layers[REGULATED_AT.layer].register_forward_hook(remember)
+        try:
+            total = pushed_loss(model, batch, per_text)
+        finally:
+            handle.remove()
+        along = (seen[0] @ planted.direction - planted.mean) / planted.deviation
+        for row, example in enumerate(batch):
+            if isinstance(example, FeedbackExample) and example.aim:
+                distance = along[row, example.aim_from : len(example.ids) - 1] - example.aim
+                total = total + WEIGHT * (distance / AIM).square().mean() / len(batch)
+        return total
+
+    return loss
