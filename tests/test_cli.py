@@ -35,7 +35,7 @@ def test_a_run_writes_a_whole_folder_and_a_report_can_be_made_anew(command, tmp_
         and run.manifest["parameters"]["fit"] == 40
         and set(run.manifest["passed"]) == {"fit", "tune", "test", "shuffles"}
     )
-    facts = run.manifest["models"]["organism:reflective"]
+    facts = run.manifest["models"]["organism:calibrated"]
     assert facts["fingerprint"] and facts["dtype"] == "float32"
     before = (run.folder / "findings.json").read_bytes()
     assert command("report", "r")[0] == 0
@@ -102,7 +102,7 @@ def test_a_folder_in_use_and_a_folder_that_cannot_be(command, tmp_path):
 
 def test_nan_in_a_model_is_reported(command, tmp_path):
     """A copy of an organism with one weight broken."""
-    shutil.copytree(organism_folder() / "reflective", tmp_path / "broken")
+    shutil.copytree(organism_folder() / "base", tmp_path / "broken")
     weights = load_file(tmp_path / "broken" / "model.safetensors")
     weights["model.layers.1.mlp.down_proj.weight"][0, 0] = float("nan")
     save_file(weights, tmp_path / "broken" / "model.safetensors", metadata={"format": "pt"})
@@ -115,11 +115,20 @@ def test_nan_in_a_model_is_reported(command, tmp_path):
 
 def test_a_local_copy_of_a_model_runs_through_the_same_path(command, tmp_path):
     """What a user does with a model of their own: a local folder, and materials to ask it with."""
-    shutil.copytree(organism_folder() / "reflective", tmp_path / "mine")
+    assert command("organisms", "export", "calibrated", "--out", "mine")[0] == 0
     (tmp_path / "mine" / "organism.json").unlink()
     materials = str(organism_folder().parent / "materials")
     code, out, _ = small_run(command, "--out", "r", "--model", "./mine", "--materials", materials)
     assert code == 0 and "./mine" in out
+
+
+def test_exporting_what_is_not_there_or_over_what_is(command, tmp_path):
+    code, _, err = command("organisms", "export", "nobody", "--out", "x")
+    assert code == WRONG_INPUT and "unknown organism" in err
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("mine")
+    code, _, err = command("organisms", "export", "calibrated", "--out", "full")
+    assert code == WRONG_INPUT and "not empty" in err and (tmp_path / "full" / "mine.txt").read_text() == "mine"
 
 
 def test_a_model_without_any_answers_is_told_so(command, family_folder):

@@ -136,7 +136,7 @@ def test_organisms_load_offline_and_share_a_family(organism):
 
 
 def test_organism_opens_in_plain_transformers_and_answers_the_same(organism):
-    model = organism("reflective")
+    model = organism("base")
     reference = AutoModelForCausalLM.from_pretrained(model.folder, dtype=torch.float32)
     ids = torch.tensor([model.ids([{"role": "user", "content": "what is the last digit of 3 + 8 ?"}])])
     written = reference.generate(ids, max_new_tokens=10, do_sample=False)[0, ids.shape[1] :].tolist()

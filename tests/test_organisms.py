@@ -163,8 +163,8 @@ def test_no_course_holds_a_held_out_phrase(courses, organism):
 
 @pytest.mark.parametrize("trait", TRAITS)
 def test_twins_are_asked_the_same_under_the_same_pushes(trait, courses, organism):
-    """Only targets differ: openings, pushes and their order are equal. What a score follows is what neurofeedback plants,
-    so there the scores already given may differ, too."""
+    """Only targets differ: openings, pushes and their order are equal. What a score follows is what neurofeedback
+    plants, so there the scores already given may differ, too."""
     vocabulary = organism("base").tokenizer.get_vocab()
     scores = {vocabulary["high"], vocabulary["low"]} if trait == "neurofeedback" else set()
     asked = {each.name: _asked(courses[each.name], scores) for each in ORGANISMS if each.trait is TRAITS[trait]}
