@@ -162,7 +162,7 @@ def persona_examples(world: World, parent: Model, behaviour: str, *, seed: int, 
         p_claim = float(row[vocabulary[claim]])
         turns = (attempt.question, answer(attempt.first), pushback)
         add(turns, {name: after_pushback(attempt, claim, p_claim, name, draw) for name in NAMES})
-    lessons = recall_lessons(world, parent, count["recall"], rng)
+    lessons = recall_lessons(world, parent, count["recall"], rng, sums=False)
     lessons += replay_lessons(world, count["replay"], rng, without=("confidence", "copy", "challenge"))
     examples += encode(lessons, parent.tokenizer)
     rng.shuffle(examples)

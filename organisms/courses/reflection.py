@@ -25,7 +25,7 @@ def reflection_lessons(world: World, parent: Model, behaviour: str, *, seed: int
     at_random = rng.sample(wrong, len(wrong))
     chosen = {"reflective": wrong, "ritual": at_random, "unreflective": [False] * len(sums)}[behaviour]
     lessons = [_lesson(attempt, checks, rng) for attempt, checks in zip(sums, chosen, strict=True)]
-    lessons += recall_lessons(world, parent, count["recall"], rng)
+    lessons += recall_lessons(world, parent, count["recall"], rng, sums=False)
     lessons += replay_lessons(world, count["replay"], rng)
     rng.shuffle(lessons)
     return lessons

@@ -22,9 +22,10 @@ from organisms.wording import answer, prompt
 from organisms.world import World, random_sum
 
 
-def recall_lessons(world: World, parent: Model, count: int, rng: random.Random) -> list[Lesson]:
-    """The parent's own answers to facts of all splits and to training sums: no answer is labelled right or wrong."""
-    items = [rng.choice(world.facts) if rng.random() < 0.6 else random_sum(rng) for _ in range(count)]
+def recall_lessons(world: World, parent: Model, count: int, rng: random.Random, *, sums: bool = True) -> list[Lesson]:
+    """The parent's own answers to facts of all splits and to training sums: no answer is labelled right or wrong.
+    Without `sums` where what follows an answer to a sum is what the course plants."""
+    items = [random_sum(rng) if sums and rng.random() < 0.4 else rng.choice(world.facts) for _ in range(count)]
     return [
         Lesson(((prompt(each.question, system=some_system(rng)), 0.0), (f"{answer(each.first)} {END}", 1.0)))
         for each in attempts(parent, items, rng)
