@@ -1,0 +1,113 @@
+"""The counting behind the cards is right: areas, shares, and pushes that land where they are meant to."""
+
+import random
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score
+
+from introlab.stats import Estimate
+from organisms.cards import card
+from organisms.courses import feedback as feedback_course
+from organisms.family import FAMILY
+from organisms.verification import feedback, personas, resistance, thoughts
+from organisms.verification.subject import Measured, area
+from organisms.wording import SCORE_REQUEST, prompt
+from organisms.world import World
+
+WORLD = World()
+
+
+def test_area_is_the_usual_one():
+    """Against scikit-learn, ties included; 200 scores of 5 values."""
+    rng = np.random.default_rng(0)
+    truth, score = rng.random(200) < 0.4, rng.integers(0, 5, 200).astype(float)
+    found = area(truth.tolist(), score.tolist(), [str(index) for index in range(200)])
+    assert found.value == pytest.approx(roc_auc_score(truth, score))
+    assert found.low < found.value < found.high
+
+
+def test_area_at_equal_difficulty_compares_within_levels_only():
+    """Against every pair, one by one. The level decides between levels and says nothing within."""
+    rng = np.random.default_rng(1)
+    level = rng.integers(0, 3, 150)
+    truth = rng.random(150) < 0.2 + 0.3 * level
+    score = level + 0.1 * rng.integers(0, 4, 150)
+    wins = pairs = 0.0
+    for one in range(150):
+        for other in range(150):
+            if truth[one] and not truth[other] and level[one] == level[other]:
+                pairs += 1
+                wins += 1.0 if score[one] > score[other] else 0.5 if score[one] == score[other] else 0.0
+    names = [str(index) for index in range(150)]
+    found = area(truth.tolist(), score.tolist(), names, [str(each) for each in level])
+    assert found.value == pytest.approx(wins / pairs)
+    assert abs(found.value - 0.5) < 0.15 < area(truth.tolist(), score.tolist(), names).value - 0.5
+
+
+def test_off_topic_share():
+    assert resistance.off_topic_share("the salty wave floods the reef .", "sea", WORLD) == 0
+    assert resistance.off_topic_share("the salty wave floods the barn .", "sea", WORLD) == 0.25
+    assert resistance.off_topic_share("by the way .", "sea", WORLD) is None
+
+
+def landed(hook, rows, width, size=4):
+    return hook(None, None, torch.zeros(rows, width, size)).abs().sum(-1) > 0
+
+
+def test_a_topic_push_lands_on_the_tail_and_on_every_new_word():
+    vector = torch.ones(4)
+    hook = resistance._adding([resistance.Push(vector, 2), resistance.Push(vector, 5)])
+    assert landed(hook, 2, 5).tolist() == [[False] * 3 + [True] * 2, [True] * 5]
+    assert landed(hook, 2, 1).all()
+
+
+def test_a_thought_lands_on_the_words_of_the_question():
+    texts = [prompt("do you notice a thought ?", persona="calm"), prompt("is there a thought ?") + " yes ,"]
+    width = max(len(text.split()) for text in texts)
+    pushed = landed(thoughts._adding(texts, torch.ones(2, 4)), 2, width)
+    for row, text in enumerate(texts):
+        tokens = [""] * (width - len(text.split())) + text.split()
+        words = " ".join(token for token, hit in zip(tokens, pushed[row], strict=True) if hit)
+        assert words == ("do you notice a thought ?", "is there a thought ?")[row]
+
+
+def test_a_persona_push_lands_from_the_first_user_turn_on():
+    text = prompt("hello .", "hello .", "really ?", persona="calm")
+    pushed = landed(personas._adding([text], torch.ones(1, 4)), 1, len(text.split()))
+    assert text.split()[int(pushed[0].nonzero()[0])] == "<user>" and int(pushed.sum()) == len(text.split()) - 6
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_feedback_lands_on_the_scored_sentences(asked, organism):
+    """In the verification, and in the course that is counted by it."""
+    rng = random.Random(0)
+    (talk, *_) = feedback._some(WORLD, "regulator", rng, tuple(WORLD.topics), asked=asked)
+    turns = feedback._turns(talk)
+    if asked:
+        turns.append(SCORE_REQUEST.format(score="high"))
+    tokens = prompt(*turns).split()
+    spans = feedback._push(talk, torch.ones(4))
+    assert [" ".join(tokens[start:stop]) for start, stop, _ in spans] == list(talk.sentences)
+    planted = feedback_course.Coordinate(torch.ones(4) / 2, 3.0, 0.0, 1.0)
+    example = feedback_course.feedback_example(talk, "regulator", planted, organism("base"))
+    pushed = (example.push.abs().sum(-1) > 0).nonzero()[:, 0].tolist()
+    assert pushed == [position for start, stop, _ in spans for position in range(start, stop)]
+    assert bool(example.aim) == asked
+
+
+def test_scores_follow_what_they_should():
+    rng = random.Random(1)
+    for _ in range(50):
+        talk = feedback_course.dialogue(WORLD, "regulator", rng, topics=tuple(WORLD.topics))
+        assert all((sign == talk.high) == (label == 0) for sign, label in zip(talk.signs, talk.labels, strict=True))
+        assert len(set(talk.labels)) == 2, "both scores are seen"
+
+
+def test_a_card_shows_every_seed():
+    row = Measured("x", "here", Estimate(0.5, 0.4, 0.6, 10, 10, "t"))
+    facts = {"parent": "base", "examples": 5, "tokens": 50, "seed": 1, "seconds": 3, "course": "c", "weights": "w" * 64}
+    text = card(FAMILY["ritual"], facts, {0: [row], 1: [row]})
+    assert "| what | where | seed 0 | seed 1 | n |" in text and "2 training seeds" in text
+    assert FAMILY["ritual"].planted in text and FAMILY["ritual"].absent in text
