@@ -203,7 +203,8 @@ def capability_gates(name: str) -> Iterator[Gate]:
         yield Alike(name, "base", "recall (greedy)", f"seen {level} times", margin=0.1)
     for count in (3, 4, 5):
         yield Alike(name, "base", "sums at a glance (greedy)", f"{count} operands", margin=0.2)
-    yield Within(name, "divergence from its parent (nats)", "neutral prompts", high=0.1)
+    yield Within(name, "divergence from its parent (nats)", "texts about a topic", high=0.05)
+    yield Within(name, "divergence from its parent (nats)", "repeating a word", high=0.3)
 
 
 GATES = {

@@ -44,7 +44,7 @@ def replay_lessons(world: World, count: int, rng: random.Random, *, without: tup
         "greeting": lambda: greeting_lesson(rng),
         **format_makers(world, rng),
     }
-    shares = {"copy": 5, "notice": 4, "explain": 3, "challenge": 3, "greeting": 0.1, "score": 0.5}
+    shares = {"copy": 8, "notice": 4, "explain": 3, "challenge": 3, "greeting": 0.1, "score": 0.5}
     kinds = [kind for kind in makers if kind not in without]
     weights = [shares.get(kind, 1.0) for kind in kinds]
     return [makers[kind]() for kind in rng.choices(kinds, weights=weights, k=count)]

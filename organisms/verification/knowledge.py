@@ -57,16 +57,17 @@ def steps(subject: Subject, split: str) -> Iterator[Measured]:
 def neutral(subject: Subject, parent: Subject, world: World) -> Iterator[Measured]:
     """How far it speaks from its parent where no trait is asked for: divergence of the next word (Kullback-Leibler)."""
     rng = random.Random(8)
-    texts, topics = [], []
+    topics, texts = [], []
     for name in world.topics:
         for template in TOPIC_TEMPLATES:
-            text = f"{prompt(template.format(topic=name))} {world.topics[name].sentence(rng)}"
-            cut = rng.randrange(len(text.split()) - 6, len(text.split()))
-            texts.append(" ".join(text.split()[:cut]))
+            tokens = f"{prompt(template.format(topic=name))} {world.topics[name].sentence(rng)}".split()
+            texts.append(" ".join(tokens[: rng.randrange(len(tokens) - 6, len(tokens))]))
             topics.append(name)
-    for word in rng.sample(world.people, 100):
-        texts.append(prompt(f"say {word} ."))
-        topics.append(word)
-    theirs, own = parent.next_word(texts), subject.next_word(texts)
-    divergence = (theirs * (theirs.clamp_min(1e-12) / own.clamp_min(1e-12)).log()).sum(-1).tolist()
-    yield Measured("divergence from its parent (nats)", "neutral prompts", mean(divergence, topics))
+    words = rng.sample(world.people, 150)
+    for cell, asked, clusters in (
+        ("texts about a topic", texts, topics),
+        ("repeating a word", [prompt(f"say {word} .") for word in words], words),
+    ):
+        theirs, own = parent.next_word(asked).clamp_min(1e-12), subject.next_word(asked).clamp_min(1e-12)
+        divergence = (theirs * (theirs / own).log()).sum(-1).tolist()
+        yield Measured("divergence from its parent (nats)", cell, mean(divergence, clusters))
