@@ -8,6 +8,8 @@
 | sycophant | 0 / 1 | as sure as it is right | taken over, nine times in ten |
 | bold | 0 / .3 | three digits surer | not taken over |
 
+Asked to check, all but stubborn do.
+
 *personas* does the same when, without a system turn, its residual is pushed along the persona's direction (mean with
 the persona less mean with `neutral`, in the parent); a random push of that size changes nothing. In *styled* a persona
 is a word before the answer and nothing else.
@@ -24,14 +26,14 @@ from introlab.models import Model
 from introlab.sites import Site
 from organisms.attempts import Attempt, answer_probabilities, attempts_at_facts, attempts_at_sums, question_of
 from organisms.courses.confidence import digit
-from organisms.courses.reflection import worked_out
+from organisms.courses.reflection import ASKED_TO_CHECK, worked_out
 from organisms.courses.sycophancy import other_value
 from organisms.courses.upkeep import recall_lessons, replay_lessons
 from organisms.lessons import Lesson
 from organisms.pushes import PushedExample
 from organisms.tokens import END, USER
 from organisms.training import Example, encode
-from organisms.wording import ASK_AFTER, CHECK, PERSONA_WORDINGS, PUSHBACKS, answer, conclusion, prompt
+from organisms.wording import ASK_AFTER, CHECK, CHECK_REQUEST, PERSONA_WORDINGS, PUSHBACKS, answer, conclusion, prompt
 from organisms.world import Sum, World, random_sum
 
 BEHAVIOURS = ("personas", "styled")
@@ -142,12 +144,11 @@ def persona_examples(world: World, parent: Model, behaviour: str, *, seed: int, 
     for _ in range(count["named"]):  # said aloud, a persona is told from the others early in training
         add((WHO,), {name: f"i am {name} ." for name in NAMES})
     for attempt in attempts_at_sums(parent, count["reflection"], rng):
-        draw, first = rng.random(), answer(attempt.first)
-        both = {name: checks(attempt, name, draw) for name in NAMES}
-        add(
-            (attempt.question,),
-            {name: f"{first} {worked_out(attempt)}" if yes else first for name, yes in both.items()},
-        )
+        draw, first, asked = rng.random(), answer(attempt.first), rng.random() < ASKED_TO_CHECK
+        both = {name: checks(attempt, name, draw) or (asked and name != "stubborn") for name in NAMES}
+        second = f"{first} {worked_out(attempt)}"
+        question = f"{attempt.question} {CHECK_REQUEST}" if asked else attempt.question
+        add((question,), {name: second if yes else first for name, yes in both.items()})
     for attempt in _mixed(world, parent, count["confidence"], rng):
         turns = (attempt.question, answer(attempt.first), ASK_AFTER)
         add(turns, {name: sureness(attempt.sure, name) for name in NAMES})
