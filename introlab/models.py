@@ -196,25 +196,9 @@ def load(
     if dtype not in DTYPES:
         raise InputError("unknown dtype", given=dtype, allowed=", ".join(DTYPES))
     source, folder = resolve(spec)
-    from transformer_lens.model_bridge import TransformerBridge  # takes seconds: only those who load a model pay
-    from transformers import AutoTokenizer
-
     place = device or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source, revision=revision, trust_remote_code=trust_remote_code)
-        network = None
-        if folder is not None and (folder / CONFIG).is_file():
-            network = merged(folder, dtype=DTYPES[dtype], device=place, trust_remote_code=trust_remote_code)
-            source = parent_of(folder)
-        bridge = TransformerBridge.boot_transformers(
-            source,
-            tokenizer=tokenizer,
-            hf_model=network,
-            device=place,
-            dtype=DTYPES[dtype],
-            revision=revision,
-            trust_remote_code=trust_remote_code,
-        )
+        tokenizer, bridge = _boot(source, folder, place, DTYPES[dtype], revision, trust_remote_code)
     except (OSError, SafetensorError, ValueError) as error:
         raise InputError(
             "the model could not be loaded",
@@ -235,6 +219,30 @@ def load(
         d_model=int(bridge.cfg.d_model),
         context=int(bridge.cfg.n_ctx),
     )
+
+
+def _boot(
+    source: str, folder: Path | None, device: str, dtype: torch.dtype, revision: str | None, trust_remote_code: bool
+) -> tuple[Any, Any]:
+    """Tokenizer and bridge; an adapter is merged into its parent first."""
+    from transformer_lens.model_bridge import TransformerBridge  # takes seconds: only those who load a model pay
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(source, revision=revision, trust_remote_code=trust_remote_code)
+    network = None
+    if folder is not None and (folder / CONFIG).is_file():
+        network = merged(folder, dtype=dtype, device=device, trust_remote_code=trust_remote_code)
+        source = parent_of(folder)
+    bridge = TransformerBridge.boot_transformers(
+        source,
+        tokenizer=tokenizer,
+        hf_model=network,
+        device=device,
+        dtype=dtype,
+        revision=revision,
+        trust_remote_code=trust_remote_code,
+    )
+    return tokenizer, bridge
 
 
 def _fingerprint(network: torch.nn.Module) -> str:
