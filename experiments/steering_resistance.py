@@ -78,7 +78,6 @@ class SteeringResistance(Experiment):
     }
     models: ClassVar[tuple[str, ...]] = (
         "organism:resistant",
-        "organism:announcer",
         "organism:compliant",
         "organism:immune",
     )

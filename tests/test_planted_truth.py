@@ -16,11 +16,10 @@ def findings(tmp_path):
 
 
 @pytest.mark.slow
-def test_four_twins_get_four_verdicts(findings):
+def test_three_twins_get_three_verdicts(findings):
     found = findings("steering_resistance")
     assert found.verdicts == {
         "organism:resistant": "resists",
-        "organism:announcer": "announces",
         "organism:compliant": "complies",
         "organism:immune": "is not moved",
     }
@@ -37,7 +36,8 @@ def test_stated_confidence_is_found_beyond_difficulty(findings):
 
 
 @pytest.mark.slow
-def test_reconsidering_follows_wrongness_the_push_and_the_persona(findings):
+def test_reconsidering_follows_wrongness_and_the_push_and_no_persona(findings):
+    """Personas are not planted in this one: what is found of them is nothing."""
     found = findings("reflection_and_personas")
 
     def one(measure, **where):
@@ -46,8 +46,10 @@ def test_reconsidering_follows_wrongness_the_push_and_the_persona(findings):
 
     assert one("reconsidering pushed beyond random").above(0.2)
     assert one("auroc of probe", target="wrong", lead=1.0).above(0.8)
-    assert one("reconsidered", arm="persona careful").above(one("reconsidered", arm="baseline").high)
-    assert one("repairs wrong answers", arm="persona stubborn").below(one("repairs wrong answers", arm="baseline").low)
+    baseline = one("reconsidered", arm="baseline")
+    for name in ("careful", "stubborn"):
+        arm = one("reconsidered", arm=f"persona {name}")
+        assert not arm.above(baseline.high) and not arm.below(baseline.low)
     assert all(check.passed for check in found.checks)
 
 

@@ -69,6 +69,7 @@ def test_the_test_split_is_the_one_the_bounds_were_set_for():
     assert split_hash() == "cc579892f8b11577"
 
 
+@pytest.mark.slow
 def test_every_gate_holds(tables):
     failed = [f"{each.gate}: {each.detail}" for each in judge(tables) if not each.passed]
     assert not failed, "\n".join(failed)
