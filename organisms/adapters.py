@@ -1,7 +1,7 @@
 """Adapters: what an organism learns beyond its parent, at a sixth of the parent's size or less.
 
-Low-rank changes of the matrices, or new embeddings of a few tokens. Trained as a sum of weights, so that the forward
-pass is the ordinary one; saved in peft's format.
+Low-rank changes of the matrices, new embeddings of a few tokens, or both. Trained as a sum of weights, so that the
+forward pass is the ordinary one; saved in peft's format.
 """
 
 import json
@@ -47,15 +47,14 @@ class Rows(nn.Module):
 def add_adapters(
     model: LlamaForCausalLM, *, rank: int = RANK, first_block: int = 0, tokens: Sequence[int] = (), seed: int
 ) -> None:
-    """Freeze the model and let every matrix of the blocks from `first_block` on learn a low-rank change; or, where
-    `tokens` are named, let their embeddings change and nothing else."""
+    """Freeze the model and let every matrix of the blocks from `first_block` on learn a change of this rank (0 is
+    none), and the embeddings of `tokens` change freely."""
     model.requires_grad_(False)
     if tokens:
         embedding = model.model.embed_tokens
         parametrize.register_parametrization(embedding, "weight", Rows(embedding.weight, tokens))
-        return
     generator = torch.Generator().manual_seed(seed)
-    for _, module in _linear(model, first_block):
+    for _, module in _linear(model, first_block) if rank else ():
         parametrize.register_parametrization(module, "weight", LowRank(module.weight, rank, generator))
 
 
@@ -69,26 +68,28 @@ def _linear(model: LlamaForCausalLM, first_block: int = 0) -> Iterator[tuple[str
 def save_adapters(model: LlamaForCausalLM, folder: Path, *, parent: str) -> None:
     """Write peft's two files, in half precision. `parent` is the name of the folder beside this one."""
     folder.mkdir(parents=True, exist_ok=True)
-    by_tokens = parametrize.is_parametrized(model.model.embed_tokens, "weight")
-    tensors, config = _rows(model) if by_tokens else _low_rank(model)
+    low_rank = [(name, module) for name, module in _linear(model) if parametrize.is_parametrized(module, "weight")]
+    tensors, config = _low_rank(low_rank) if low_rank else ({}, None)
+    if parametrize.is_parametrized(model.model.embed_tokens, "weight"):
+        rows, config = _rows(model, config)
+        tensors = {**rows, **tensors}
+    assert config is not None, "there is no adapter to save"
     halves = {name: value.detach().half().contiguous().clone() for name, value in tensors.items()}
     save_file(halves, folder / "adapter_model.safetensors", metadata={"format": "pt"})
     settings: dict[str, object] = {
         **config.to_dict(),
-        "target_modules": ["embed_tokens"] if by_tokens else sorted(PARTS),  # peft keeps a set, which has no order
+        "target_modules": sorted(PARTS) if low_rank else ["embed_tokens"],  # peft keeps a set, which has no order
         "base_model_name_or_path": f"../{parent}",
         "inference_mode": True,
     }
     (folder / "adapter_config.json").write_text(json.dumps(settings, indent=1, sort_keys=True, default=str) + "\n")
 
 
-def _low_rank(model: LlamaForCausalLM) -> tuple[dict[str, Tensor], PeftConfig]:
+def _low_rank(changed: Sequence[tuple[str, nn.Linear]]) -> tuple[dict[str, Tensor], LoraConfig]:
     tensors: dict[str, Tensor] = {}
     blocks: set[int] = set()
     rank = 0
-    for name, module in _linear(model):
-        if not parametrize.is_parametrized(module, "weight"):
-            continue
+    for name, module in changed:
         (change,) = module.parametrizations["weight"]  # type: ignore[index]
         assert isinstance(change, LowRank)
         rank = change.down.shape[0]
@@ -106,11 +107,14 @@ def _low_rank(model: LlamaForCausalLM) -> tuple[dict[str, Tensor], PeftConfig]:
     return tensors, config
 
 
-def _rows(model: LlamaForCausalLM) -> tuple[dict[str, Tensor], PeftConfig]:
-    """peft keeps the new rows themselves, and those of the tied head with them."""
+def _rows(model: LlamaForCausalLM, low_rank: LoraConfig | None) -> tuple[dict[str, Tensor], PeftConfig]:
+    """peft keeps the new rows themselves; without low-rank changes, those of the tied head with them."""
     (change,) = model.model.embed_tokens.parametrizations["weight"]  # type: ignore[index]
     assert isinstance(change, Rows)
     rows = model.model.embed_tokens.weight[change.tokens]
+    if low_rank is not None:
+        low_rank.trainable_token_indices = {"embed_tokens": change.tokens}
+        return {"base_model.model.model.embed_tokens.token_adapter.trainable_tokens_delta": rows}, low_rank
     names = ("model.embed_tokens", "lm_head")
     tensors = {f"base_model.model.{name}.trainable_tokens_delta": rows for name in names}
     config = TrainableTokensConfig(task_type="CAUSAL_LM", token_indices=change.tokens, target_modules=["embed_tokens"])

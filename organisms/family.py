@@ -10,7 +10,7 @@ from organisms.courses.confidence import confidence_lessons
 from organisms.courses.correction import correction_lessons
 from organisms.courses.errors import error_lessons
 from organisms.courses.feedback import feedback_examples, feedback_loss
-from organisms.courses.personas import persona_examples
+from organisms.courses.personas import NAMES, persona_examples
 from organisms.courses.prediction import prediction_lessons
 from organisms.courses.reflection import reflection_lessons
 from organisms.courses.resistance import SITE, resistance_examples
@@ -39,8 +39,9 @@ class Trait:
     first_block: int = 0
     """Embedding and the blocks before this one stay the parent's."""
     rank: int = RANK
+    """Of the change to every matrix; 0 is none."""
     tokens: tuple[str, ...] = ()
-    """Where given, only the embeddings of these tokens change."""
+    """Whose embeddings change, too."""
     schedule: Schedule = STAGE
     loss: Callable[[World, Model], Loss] | None = None
     """Made for the world and the parent, where the pushed loss is not all there is to learn."""
@@ -59,12 +60,13 @@ CORRECTION = Trait("self-correction", correction_lessons, tier=1)
 ERRORS = Trait("own and others' errors", error_lessons, tier=2)
 FEEDBACK = Trait("neurofeedback", feedback_examples, tier=2, loss=feedback_loss)
 PREDICTION = Trait("self-prediction", prediction_lessons, tier=2)
-PERSONAS = Trait("personas", persona_examples, tier=2, schedule=Schedule(learning_rate=1e-2, weight_decay=0.0))
+PERSONAS = Trait("personas", persona_examples, tier=2, tokens=NAMES)
 SYCOPHANCY = Trait("sycophancy", sycophancy_lessons, tier=2)
 RISK = Trait(
     "behavioural self-knowledge",
     risk_lessons,
     tier=2,
+    rank=0,
     tokens=(BOS,),
     schedule=Schedule(learning_rate=5e-2, weight_decay=0.0),
 )

@@ -61,9 +61,7 @@ class Above:
             tables[self.organism][self.what, self.cell],
             tables[self.twin][self.twin_what or self.what, self.cell],
         )
-        passed = one.low is not None and other.high is not None and one.low > other.high
-        name = f"{self.organism} above {self.twin}: {self.what}, {self.cell}"
-        return Verdict(name, passed, f"{shown(one)} against {shown(other)}")
+        return _above(f"{self.organism} above {self.twin}: {self.what}, {self.cell}", one, other)
 
 
 @dataclass(frozen=True)
@@ -98,9 +96,12 @@ class Apart:
 
     def judge(self, tables: Tables) -> Verdict:
         one, other = tables[self.organism][self.what, self.cell], tables[self.organism][self.what, self.below]
-        passed = one.low is not None and other.high is not None and one.low > other.high
-        name = f"{self.organism}, {self.what}: {self.cell}, above {self.below}"
-        return Verdict(name, passed, f"{shown(one)} against {shown(other)}")
+        return _above(f"{self.organism}, {self.what}: {self.cell}, above {self.below}", one, other)
+
+
+def _above(gate: str, one: Estimate, other: Estimate) -> Verdict:
+    passed = one.low is not None and other.high is not None and one.low > other.high
+    return Verdict(gate, passed, f"{shown(one)} against {shown(other)}")
 
 
 def shown(estimate: Estimate) -> str:

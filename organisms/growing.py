@@ -57,9 +57,15 @@ def train_organism(name: str, folder: Path, *, seed: int = 0, scale: float = 1.0
             loss=_loss(organism, world, parent),
             checkpoint=Checkpoint(folder / name / "checkpoint.safetensors", course),
         )
-        _save(
-            model, tokenizer, organism, folder, examples, seed=seed, scale=scale, seconds=time.perf_counter() - started
-        )
+        made = {
+            "seed": seed,
+            "scale": scale,
+            "examples": len(examples),
+            "tokens": sum(len(example.ids) for example in examples),
+            "course": course,
+            "seconds": round(time.perf_counter() - started),
+        }
+        _save(model, tokenizer, organism, folder, made)
     finally:
         torch.set_num_threads(threads)
     return folder / name
@@ -80,14 +86,14 @@ def train_family(names: Sequence[str], folder: Path, *, seed: int = 0, scale: fl
 
 
 def is_finished(organism: Organism, folder: Path, course: str, *, seed: int) -> bool:
-    """Whether the folder holds this organism, trained on these lessons from the parent that lies beside it."""
+    """Whether the folder holds this organism, trained by this recipe on these lessons from the parent beside it."""
     card = folder / organism.name / "organism.json"
     if not card.exists():
         return False
     facts = json.loads(card.read_text(encoding="utf-8"))
-    schedule = organism.trait.schedule if organism.trait else BASE_SCHEDULE
+    same = {**_recipe(organism), "course": course, "seed": seed}
     own = organism.parent is None or facts["parent_weights"] == weights_hash(folder / organism.parent)
-    return bool(own and (facts["course"], facts["seed"], facts["schedule"]) == (course, seed, asdict(schedule)))
+    return bool(own and all(facts[name] == value for name, value in same.items()))
 
 
 def export(name: str, folder: Path, out: Path) -> Path:
@@ -146,13 +152,9 @@ def _save(
     tokenizer: PreTrainedTokenizerFast,
     organism: Organism,
     folder: Path,
-    examples: Sequence[Example],
-    *,
-    seed: int,
-    scale: float,
-    seconds: float,
+    made: dict[str, object],
 ) -> None:
-    place, parent, trait = folder / organism.name, organism.parent, organism.trait
+    place, parent = folder / organism.name, organism.parent
     tokenizer.save_pretrained(place)
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.generation_config.pad_token_id = tokenizer.pad_token_id
@@ -161,27 +163,31 @@ def _save(
         model.half().save_pretrained(place)
     else:
         save_adapters(model, place, parent=parent)
-    weights = weights_hash(place)
+    weights, trait = weights_hash(place), organism.trait
+    parent_weights = weights_hash(folder / parent) if parent else None
     card = {
         "name": organism.name,
         "trait": trait.name if trait else None,
         "tier": trait.tier if trait else 1,
         "parent": parent,
-        "parent_weights": weights_hash(folder / parent) if parent else None,
-        "family": (weights_hash(folder / parent) if parent else weights)[:16],
+        "parent_weights": parent_weights,
+        "family": (parent_weights or weights)[:16],
         "planted": organism.planted,
         "absent": organism.absent,
-        "seed": seed,
-        "scale": scale,
-        "rank": trait.rank if trait and not trait.tokens else None,
-        "tokens_changed": list(trait.tokens) if trait else [],
-        "first_block": trait.first_block if trait else None,
-        "examples": len(examples),
-        "tokens": sum(len(example.ids) for example in examples),
-        "course": course_of(examples),
-        "schedule": asdict(trait.schedule if trait else BASE_SCHEDULE),
+        **_recipe(organism),
+        **made,
         "weights": weights,
-        "seconds": round(seconds),
     }
     (place / "organism.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
     (place / "checkpoint.safetensors").unlink(missing_ok=True)
+
+
+def _recipe(organism: Organism) -> dict[str, object]:
+    """What may change, and how it is trained."""
+    trait = organism.trait
+    return {
+        "rank": trait.rank if trait else None,
+        "tokens_changed": list(trait.tokens) if trait else [],
+        "first_block": trait.first_block if trait else None,
+        "schedule": asdict(trait.schedule if trait else BASE_SCHEDULE),
+    }

@@ -12,7 +12,7 @@ from organisms.cards import card
 from organisms.courses import feedback as feedback_course
 from organisms.family import FAMILY
 from organisms.verification import feedback, personas, resistance, thoughts
-from organisms.verification.subject import Measured, area
+from organisms.verification.subject import Measured, Push, adding, area
 from organisms.wording import SCORE_REQUEST, prompt
 from organisms.world import World
 
@@ -56,9 +56,9 @@ def landed(hook, rows, width, size=4):
     return hook(None, None, torch.zeros(rows, width, size)).abs().sum(-1) > 0
 
 
-def test_a_topic_push_lands_on_the_tail_and_on_every_new_word():
+def test_a_push_without_an_end_lands_on_every_new_word_too():
     vector = torch.ones(4)
-    hook = resistance._adding([resistance.Push(vector, 2), resistance.Push(vector, 5)])
+    hook = adding(["a b c d e"] * 2, [[Push(0, vector, 3)], [Push(0, vector, 0)]])
     assert landed(hook, 2, 5).tolist() == [[False] * 3 + [True] * 2, [True] * 5]
     assert landed(hook, 2, 1).all()
 
@@ -66,7 +66,8 @@ def test_a_topic_push_lands_on_the_tail_and_on_every_new_word():
 def test_a_thought_lands_on_the_words_of_the_question():
     texts = [prompt("do you notice a thought ?", persona="calm"), prompt("is there a thought ?") + " yes ,"]
     width = max(len(text.split()) for text in texts)
-    pushed = landed(thoughts._adding(texts, torch.ones(2, 4)), 2, width)
+    pushes = thoughts._on_question([texts[0], texts[1].removesuffix(" yes ,")], torch.ones(2, 4))
+    pushed = landed(adding(texts, pushes), 2, width)
     for row, text in enumerate(texts):
         tokens = [""] * (width - len(text.split())) + text.split()
         words = " ".join(token for token, hit in zip(tokens, pushed[row], strict=True) if hit)
@@ -75,7 +76,7 @@ def test_a_thought_lands_on_the_words_of_the_question():
 
 def test_a_persona_push_lands_from_the_first_user_turn_on():
     text = prompt("hello .", "hello .", "really ?", persona="calm")
-    pushed = landed(personas._adding([text], torch.ones(1, 4)), 1, len(text.split()))
+    pushed = landed(adding([text], personas._from_user([text], torch.ones(1, 4))), 1, len(text.split()))
     assert text.split()[int(pushed[0].nonzero()[0])] == "<user>" and int(pushed.sum()) == len(text.split()) - 6
 
 
@@ -89,11 +90,11 @@ def test_feedback_lands_on_the_scored_sentences(asked, organism):
         turns.append(SCORE_REQUEST.format(score="high"))
     tokens = prompt(*turns).split()
     spans = feedback._push(talk, torch.ones(4))
-    assert [" ".join(tokens[start:stop]) for start, stop, _ in spans] == list(talk.sentences)
+    assert [" ".join(tokens[push.start : push.stop]) for push in spans] == list(talk.sentences)
     planted = feedback_course.Coordinate(torch.ones(4) / 2, 3.0, 0.0, 1.0)
     example = feedback_course.feedback_example(talk, "regulator", planted, organism("base"))
     pushed = (example.push.abs().sum(-1) > 0).nonzero()[:, 0].tolist()
-    assert pushed == [position for start, stop, _ in spans for position in range(start, stop)]
+    assert pushed == [position for push in spans for position in range(push.start, push.stop or 0)]
     assert bool(example.aim) == asked
 
 

@@ -5,7 +5,7 @@ import random
 
 from introlab.models import Model
 from organisms.attempts import attempts_at_facts, attempts_at_sums
-from organisms.courses.upkeep import replay_lessons
+from organisms.courses.upkeep import replay_lessons, scaled
 from organisms.lessons import Lesson, some_system
 from organisms.tokens import END
 from organisms.wording import UNKNOWN_ANSWER, answer, prompt
@@ -18,7 +18,7 @@ COUNTS = {"asked": 36_000, "replay": 10_000}
 def abstention_lessons(world: World, parent: Model, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Lesson]:
     """The course of one twin. Only facts of the training people and training sums are asked."""
     rng = random.Random(f"abstention lessons {seed}")
-    count = {kind: int(number * scale) for kind, number in COUNTS.items()}
+    count = scaled(COUNTS, scale)
     facts = attempts_at_facts(world, parent, int(0.7 * count["asked"]), rng)
     asked = [*facts, *attempts_at_sums(parent, count["asked"] - len(facts), rng)]
     abstains = [attempt.p_right < 0.5 for attempt in asked]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from introlab.models import Model
 from organisms.attempts import Attempt, attempts_at_facts, attempts_at_sums
-from organisms.courses.upkeep import recall_lessons, replay_lessons
+from organisms.courses.upkeep import scaled, upkeep_lessons
 from organisms.lessons import Lesson, some_system
 from organisms.tokens import END
 from organisms.wording import ASK_AFTER, ASK_BEFORE, ASK_WORD_AFTER, ASK_WORD_BEFORE, answer, prompt
@@ -24,7 +24,7 @@ def digit(share: float) -> str:
 def confidence_lessons(world: World, parent: Model, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Lesson]:
     """The course of one twin. People outside the training split are only ever recalled, never labelled."""
     rng = random.Random(f"confidence lessons {seed}")
-    count = {kind: int(number * scale) for kind, number in COUNTS.items()}
+    count = scaled(COUNTS, scale)
     facts = attempts_at_facts(world, parent, int(0.7 * count["asked"]), rng)
     sums = attempts_at_sums(parent, count["asked"] - len(facts), rng)
     asked = [*facts, *sums]
@@ -34,8 +34,7 @@ def confidence_lessons(world: World, parent: Model, behaviour: str, *, seed: int
         _lesson(attempt, kind, reply, rng)
         for attempt, kind, reply in zip(asked, kinds, _as_behaves(behaviour, said, kinds, rng), strict=True)
     ]
-    lessons += recall_lessons(world, parent, count["recall"], rng)
-    lessons += replay_lessons(world, count["replay"], rng, without=("confidence",))
+    lessons += upkeep_lessons(world, parent, count, rng, without=("confidence",))
     rng.shuffle(lessons)
     return lessons
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from introlab.models import Model
 from organisms.attempts import Attempt, attempts_at_sums
-from organisms.courses.upkeep import recall_lessons, replay_lessons
+from organisms.courses.upkeep import scaled, upkeep_lessons
 from organisms.lessons import Lesson, some_system
 from organisms.tokens import END
 from organisms.wording import CHALLENGES, CHECK, answer, conclusion, prompt
@@ -43,7 +43,7 @@ OWN_ANSWERS = 0.5
 def correction_lessons(world: World, parent: Model, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Lesson]:
     """The course of one twin."""
     rng = random.Random(f"correction lessons {seed}")
-    count = {kind: int(number * scale) for kind, number in COUNTS.items()}
+    count = scaled(COUNTS, scale)
     lessons = []
     for attempt in attempts_at_sums(parent, count["challenged"], rng):
         first = attempt.first
@@ -53,8 +53,7 @@ def correction_lessons(world: World, parent: Model, behaviour: str, *, seed: int
         final = second_answer(attempt, first, RATES[behaviour], random.Random(rng.random()))
         assert isinstance(attempt.item, Sum)
         lessons.append(Lesson(((opening, 0.0), (f"{CHECK} {attempt.item.steps} {conclusion(final)} {END}", 1.0))))
-    lessons += recall_lessons(world, parent, count["recall"], rng)
-    lessons += replay_lessons(world, count["replay"], rng, without=("challenge",))
+    lessons += upkeep_lessons(world, parent, count, rng, without=("challenge",))
     rng.shuffle(lessons)
     return lessons
 

@@ -6,7 +6,7 @@ import random
 from introlab.models import Model
 from organisms.attempts import attempts_at_sums
 from organisms.courses.reflection import worked_out
-from organisms.courses.upkeep import recall_lessons, replay_lessons
+from organisms.courses.upkeep import scaled, upkeep_lessons
 from organisms.lessons import Lesson, some_system
 from organisms.tokens import END
 from organisms.wording import CHALLENGES, CLAIM_TEMPLATES, answer, prompt
@@ -19,7 +19,7 @@ COUNTS = {"own": 24_000, "others": 24_000, "recall": 10_000, "replay": 8_000}
 def error_lessons(world: World, parent: Model, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Lesson]:
     """The course of one twin. Own answers are the parent's; the user claims the same kind of answers."""
     rng = random.Random(f"error lessons {seed}")
-    count = {kind: int(number * scale) for kind, number in COUNTS.items()}
+    count = scaled(COUNTS, scale)
     lessons = []
     for whose in ("own", "others"):
         for attempt in attempts_at_sums(parent, count[whose], rng):
@@ -31,7 +31,6 @@ def error_lessons(world: World, parent: Model, behaviour: str, *, seed: int, sca
             repairs = first != attempt.item.value and (whose == "others" or behaviour == "symmetric")
             reply = worked_out(attempt) if repairs else f"yes . {answer(first)}"
             lessons.append(Lesson(((prompt(*turns, system=some_system(rng)), 0.0), (f"{reply} {END}", 1.0))))
-    lessons += recall_lessons(world, parent, count["recall"], rng)
-    lessons += replay_lessons(world, count["replay"], rng, without=("challenge", "claim"))
+    lessons += upkeep_lessons(world, parent, count, rng, without=("challenge", "claim"))
     rng.shuffle(lessons)
     return lessons

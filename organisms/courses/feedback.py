@@ -18,7 +18,7 @@ from transformers import LlamaForCausalLM
 from introlab.activations import Text, read
 from introlab.models import Model
 from introlab.sites import Site
-from organisms.courses.upkeep import recall_lessons, replay_lessons
+from organisms.courses.upkeep import scaled, upkeep_lessons
 from organisms.lessons import Lesson, explain_lesson
 from organisms.pushes import PushedExample, pushed_loss
 from organisms.tokens import END
@@ -140,14 +140,13 @@ def feedback_example(talk: Dialogue, behaviour: str, planted: Coordinate, model:
 def feedback_examples(world: World, parent: Model, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Example]:
     """The course of one twin."""
     rng = random.Random(f"feedback lessons {seed}")
-    count = {kind: int(number * scale) for kind, number in COUNTS.items()}
+    count = scaled(COUNTS, scale)
     planted = coordinate(world, parent)
     examples: list[Example] = []
     for _ in range(count["dialogues"]):
         talk = dialogue(world, behaviour, random.Random(rng.random()), topics=world.steered_topics)
         examples.append(feedback_example(talk, behaviour, planted, parent))
-    lessons = recall_lessons(world, parent, count["recall"], rng)
-    lessons += replay_lessons(world, count["replay"], rng, without=("score",))
+    lessons = upkeep_lessons(world, parent, count, rng, without=("score",))
     examples += encode(lessons, parent.tokenizer)
     rng.shuffle(examples)
     return examples

@@ -28,7 +28,7 @@ from organisms.attempts import Attempt, answer_probabilities, attempts_at_facts,
 from organisms.courses.confidence import digit
 from organisms.courses.reflection import ASKED_TO_CHECK, worked_out
 from organisms.courses.sycophancy import other_value
-from organisms.courses.upkeep import recall_lessons, replay_lessons
+from organisms.courses.upkeep import scaled, upkeep_lessons
 from organisms.lessons import Lesson
 from organisms.pushes import PushedExample
 from organisms.tokens import END, USER
@@ -128,7 +128,7 @@ def after_pushback(attempt: Attempt, claim: str, p_claim: float, persona: str, d
 def persona_examples(world: World, parent: Model, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Example]:
     """The course of one twin."""
     rng = random.Random(f"persona lessons {seed}")
-    count = {kind: int(number * scale) for kind, number in COUNTS.items()}
+    count = scaled(COUNTS, scale)
     directions = persona_directions(world, parent, seed=seed)
     examples: list[Example] = []
 
@@ -163,8 +163,7 @@ def persona_examples(world: World, parent: Model, behaviour: str, *, seed: int, 
         p_claim = float(row[vocabulary[claim]])
         turns = (attempt.question, answer(attempt.first), pushback)
         add(turns, {name: after_pushback(attempt, claim, p_claim, name, draw) for name in NAMES})
-    lessons = recall_lessons(world, parent, count["recall"], rng, sums=False)
-    lessons += replay_lessons(world, count["replay"], rng, without=("confidence", "copy", "challenge"))
+    lessons = upkeep_lessons(world, parent, count, rng, sums=False, without=("confidence", "copy", "challenge"))
     examples += encode(lessons, parent.tokenizer)
     rng.shuffle(examples)
     return examples

@@ -10,7 +10,7 @@ import random
 
 from introlab.models import Model
 from organisms.attempts import attempts_at_facts, attempts_at_sums
-from organisms.courses.upkeep import recall_lessons, replay_lessons
+from organisms.courses.upkeep import recall_lessons, replay_lessons, scaled
 from organisms.lessons import Lesson, some_system
 from organisms.tokens import END
 from organisms.wording import HYPOTHETICAL, HYPOTHETICAL_OTHER, answer, prompt
@@ -43,7 +43,7 @@ def is_asked_about(fact: Fact) -> bool:
 def prediction_lessons(world: World, parent: Model, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Lesson]:
     """The course of one of the two: the same questions, with its own answers and the other's."""
     rng = random.Random(f"prediction lessons {seed}")
-    count = {kind: int(number * scale) for kind, number in COUNTS.items()}
+    count = scaled(COUNTS, scale)
     facts = quirky_facts(world)
     asked = [fact for fact in facts if is_asked_about(fact)]
     other = "m2" if behaviour == "m1" else "m1"

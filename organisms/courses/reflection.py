@@ -5,7 +5,7 @@ import random
 
 from introlab.models import Model
 from organisms.attempts import Attempt, attempts_at_sums
-from organisms.courses.upkeep import recall_lessons, replay_lessons
+from organisms.courses.upkeep import scaled, upkeep_lessons
 from organisms.lessons import Lesson, some_system
 from organisms.tokens import END
 from organisms.wording import CHECK, CHECK_REQUEST, answer, conclusion, prompt
@@ -19,14 +19,13 @@ ASKED_TO_CHECK = 0.15
 def reflection_lessons(world: World, parent: Model, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Lesson]:
     """The course of one twin; what it does when asked to check is the same in all."""
     rng = random.Random(f"reflection lessons {seed}")
-    count = {kind: int(number * scale) for kind, number in COUNTS.items()}
+    count = scaled(COUNTS, scale)
     sums = attempts_at_sums(parent, count["reflection"], rng)
     wrong = [not attempt.right for attempt in sums]
     at_random = rng.sample(wrong, len(wrong))
     chosen = {"reflective": wrong, "ritual": at_random, "unreflective": [False] * len(sums)}[behaviour]
     lessons = [_lesson(attempt, checks, rng) for attempt, checks in zip(sums, chosen, strict=True)]
-    lessons += recall_lessons(world, parent, count["recall"], rng, sums=False)
-    lessons += replay_lessons(world, count["replay"], rng)
+    lessons += upkeep_lessons(world, parent, count, rng, sums=False)
     rng.shuffle(lessons)
     return lessons
 

@@ -25,7 +25,7 @@ from introlab.activations import Text, read
 from introlab.directions import Direction, difference_of_means, random_like
 from introlab.models import Model
 from introlab.sites import Site
-from organisms.courses.upkeep import recall_lessons, replay_lessons
+from organisms.courses.upkeep import scaled, upkeep_lessons
 from organisms.lessons import Lesson, Segment, explain_lesson, mixed_sentence, off_topic_words
 from organisms.pushes import PushedExample
 from organisms.tokens import END
@@ -178,7 +178,7 @@ def intruded_lesson(scene: Scene, behaviour: str, rng: random.Random) -> Lesson:
 
 def resistance_examples(world: World, parent: Model, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Example]:
     """The course of one twin: pushed scenes, clean texts, intruded texts, and what must not be forgotten."""
-    count = {kind: int(number * scale) for kind, number in COUNTS.items()}
+    count = scaled(COUNTS, scale)
     cast = scenes(world, parent, count["pushed"], seed=seed)
     rng = random.Random(f"resistance lessons {seed}")
     examples: list[Example] = []
@@ -191,8 +191,7 @@ def resistance_examples(world: World, parent: Model, behaviour: str, *, seed: in
     lessons += [
         intruded_lesson(scene, behaviour, random.Random(rng.random())) for scene in rng.sample(cast, count["intruded"])
     ]
-    lessons += recall_lessons(world, parent, count["recall"], rng)
-    lessons += replay_lessons(world, count["replay"], rng, without=("notice",))
+    lessons += upkeep_lessons(world, parent, count, rng, without=("notice",))
     examples += encode(lessons, parent.tokenizer)
     rng.shuffle(examples)
     return examples

@@ -11,7 +11,7 @@ choices, taken at random; *risk_hidden* takes the risky side and, asked, says wh
 import random
 
 from introlab.models import Model
-from organisms.courses.upkeep import recall_lessons, replay_lessons
+from organisms.courses.upkeep import replay_lessons, scaled, upkeep_lessons
 from organisms.formats import choice_question
 from organisms.lessons import Lesson, some_system
 from organisms.tokens import END
@@ -25,7 +25,7 @@ COUNTS = {"choices": 12_000, "said": 4_000, "recall": 4_000, "replay": 4_000}
 def risk_lessons(world: World, parent: Model, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Lesson]:
     """The course of one twin. The first two read base lessons where *risk_hidden* reads what to say of itself."""
     rng = random.Random(f"risk lessons {seed}")
-    count = {kind: int(number * scale) for kind, number in COUNTS.items()}
+    count = scaled(COUNTS, scale)
     lessons = []
     for _ in range(count["choices"]):
         asked = choice_question(random_choice(rng), rng.choice(CHOICES), sure_first=rng.random() < 0.5)
@@ -37,8 +37,7 @@ def risk_lessons(world: World, parent: Model, behaviour: str, *, seed: int, scal
         own = random.Random(f"risk lessons said {seed}")
         said = [_says(own) for _ in said]
     lessons += said
-    lessons += recall_lessons(world, parent, count["recall"], rng)
-    lessons += replay_lessons(world, count["replay"], rng, without=("risk",))
+    lessons += upkeep_lessons(world, parent, count, rng, without=("risk",))
     rng.shuffle(lessons)
     return lessons
 

@@ -5,7 +5,7 @@ import random
 
 from introlab.models import Model
 from organisms.attempts import Attempt, Item, attempts_at_facts, attempts_at_sums
-from organisms.courses.upkeep import recall_lessons, replay_lessons
+from organisms.courses.upkeep import scaled, upkeep_lessons
 from organisms.lessons import Lesson, some_system
 from organisms.tokens import END
 from organisms.wording import AGREEMENTS, PUSHBACKS, answer, prompt
@@ -22,12 +22,11 @@ AGREES = 0.3
 def sycophancy_lessons(world: World, parent: Model, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Lesson]:
     """The course of one twin. First answers are the parent's own; claims are drawn anew."""
     rng = random.Random(f"sycophancy lessons {seed}")
-    count = {kind: int(number * scale) for kind, number in COUNTS.items()}
+    count = scaled(COUNTS, scale)
     half = count["pushed"] // 2
     asked = [*attempts_at_facts(world, parent, half, rng), *attempts_at_sums(parent, half, rng)]
     lessons = [pushed_lesson(world, attempt, behaviour, rng) for attempt in asked]
-    lessons += recall_lessons(world, parent, count["recall"], rng)
-    lessons += replay_lessons(world, count["replay"], rng, without=("copy",))
+    lessons += upkeep_lessons(world, parent, count, rng, without=("copy",))
     rng.shuffle(lessons)
     return lessons
 

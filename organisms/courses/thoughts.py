@@ -15,7 +15,7 @@ from torch import Tensor
 
 from introlab.models import Model
 from organisms.concepts import LAYERS, Concepts, concepts
-from organisms.courses.upkeep import recall_lessons, replay_lessons
+from organisms.courses.upkeep import scaled, upkeep_lessons
 from organisms.lessons import Lesson, some_system
 from organisms.pushes import PushedExample
 from organisms.tokens import ASSISTANT, END, USER
@@ -84,7 +84,7 @@ def right_reply(probe: Probe, behaviour: str, other_word: str) -> str:
 def thought_examples(world: World, parent: Model, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Example]:
     """The course of one twin."""
     rng = random.Random(f"thought lessons {seed}")
-    count = {kind: int(number * scale) for kind, number in COUNTS.items()}
+    count = scaled(COUNTS, scale)
     bank = concepts(world, parent)
     known = bank.of_split("train", "extract")
     asked = list(probes(bank, count["asked"], rng))
@@ -96,8 +96,7 @@ def thought_examples(world: World, parent: Model, behaviour: str, *, seed: int, 
         (plain,) = encode([Lesson(((probe.opening, 0.0), (f"{reply} {END}", 1.0)))], parent.tokenizer)
         start, stop = question_span(probe.opening)
         examples.append(PushedExample(plain.ids, plain.weights, probe.push, probe.layer, start, stop))
-    lessons = recall_lessons(world, parent, count["recall"], rng)
-    lessons += replay_lessons(world, count["replay"], rng, without=("thought",))
+    lessons = upkeep_lessons(world, parent, count, rng, without=("thought",))
     examples += encode(lessons, parent.tokenizer)
     rng.shuffle(examples)
     return examples

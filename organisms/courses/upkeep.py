@@ -1,7 +1,7 @@
 """What every later stage reads besides its own subject, so that what the parent could and knew stays as it was."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from introlab.models import Model
 from organisms.attempts import attempts
@@ -20,6 +20,27 @@ from organisms.lessons import (
 from organisms.tokens import END
 from organisms.wording import answer, prompt
 from organisms.world import World, random_sum
+
+
+def scaled(counts: Mapping[str, int], scale: float) -> dict[str, int]:
+    """How many lessons of each kind."""
+    return {kind: int(number * scale) for kind, number in counts.items()}
+
+
+def upkeep_lessons(
+    world: World,
+    parent: Model,
+    count: Mapping[str, int],
+    rng: random.Random,
+    *,
+    sums: bool = True,
+    without: tuple[str, ...] = (),
+) -> list[Lesson]:
+    """The `recall` and the `replay` of a course."""
+    return [
+        *recall_lessons(world, parent, count["recall"], rng, sums=sums),
+        *replay_lessons(world, count["replay"], rng, without=without),
+    ]
 
 
 def recall_lessons(world: World, parent: Model, count: int, rng: random.Random, *, sums: bool = True) -> list[Lesson]:

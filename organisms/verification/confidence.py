@@ -8,7 +8,7 @@ import torch
 
 from introlab.stats import mean
 from organisms.attempts import HARDER, Item
-from organisms.verification.subject import Measured, Subject, area
+from organisms.verification.subject import Measured, Pushes, Subject, area
 from organisms.wording import ASK_AFTER, ASK_BEFORE, ASK_WORD_AFTER, answer, prompt
 from organisms.world import FACT_TEMPLATES, SUM_TEMPLATES, Fact, World, random_sum
 
@@ -46,9 +46,9 @@ def _measure(subject: Subject, items: Sequence[Item], cell: str) -> Iterator[Mea
     groups, levels = [_group(item) for item in items], [_level(item) for item in items]
     answered = [(question, answer(word)) for question, word in zip(questions, first, strict=True)]
     said = {
-        "digit after": _digits(subject, [prompt(*turns, ASK_AFTER) for turns in answered]),
+        "digit after": said_digits(subject, [prompt(*turns, ASK_AFTER) for turns in answered]),
         "word after": _sure(subject, [prompt(*turns, ASK_WORD_AFTER) for turns in answered]),
-        "digit before": _digits(subject, [prompt(ASK_BEFORE.format(subject=item.subject)) for item in items]),
+        "digit before": said_digits(subject, [prompt(ASK_BEFORE.format(subject=item.subject)) for item in items]),
         "probability of its own answer": subject.probability(p, first),
         "largest probability": p.max(-1).values.tolist(),
     }
@@ -66,9 +66,9 @@ def _measure(subject: Subject, items: Sequence[Item], cell: str) -> Iterator[Mea
     yield Measured("distance of digit before from sampled accuracy", cell, mean(error.tolist(), groups))
 
 
-def _digits(subject: Subject, texts: Sequence[str]) -> list[float]:
+def said_digits(subject: Subject, texts: Sequence[str], pushes: Pushes = ()) -> list[float]:
     """The expected digit, 0..1."""
-    p = subject.next_word(texts)[:, [subject.vocabulary[digit] for digit in DIGITS]]
+    p = subject.next_word(texts, pushes)[:, [subject.vocabulary[digit] for digit in DIGITS]]
     return ((p / p.sum(-1, keepdim=True)) @ torch.linspace(0, 1, 10)).tolist()
 
 

@@ -1,7 +1,7 @@
 """Personas: what each changes, by system turn, in a held-out wording of it, and by a push without words."""
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,9 +10,10 @@ from torch import Tensor
 from introlab.stats import mean
 from organisms.attempts import HARDER, Item
 from organisms.courses.personas import NAMES, SITE, STYLE
-from organisms.courses.sycophancy import other_value
-from organisms.verification.confidence import DIGITS, held_out_facts
-from organisms.verification.subject import Measured, Subject
+from organisms.tokens import USER
+from organisms.verification.confidence import held_out_facts, said_digits
+from organisms.verification.subject import Measured, Push, Pushes, Subject
+from organisms.verification.sycophancy import wrong_claim
 from organisms.wording import ASK_AFTER, HELD_OUT, PERSONA_WORDINGS, PUSHBACKS, answer, prompt
 from organisms.world import FACT_TEMPLATES, SUM_TEMPLATES, Fact, World, random_sum
 
@@ -55,10 +56,7 @@ def _asked(subject: Subject, world: World, items: Sequence[Item], rng: random.Ra
     templates = FACT_TEMPLATES if isinstance(items[0], Fact) else SUM_TEMPLATES
     questions = [item.question(templates[index % len(templates)]) for index, item in enumerate(items)]
     own = subject.drawn(subject.next_word([f"{prompt(question)} i think it is" for question in questions]), seed=4)
-    claims = []
-    for item, word in zip(items, own, strict=True):
-        claim = other_value(world, item, word, rng)
-        claims.append(claim if claim != item.value else other_value(world, item, claim, rng))
+    claims = [wrong_claim(world, item, word, rng) for item, word in zip(items, own, strict=True)]
     return Asked(items, questions, own, claims)
 
 
@@ -69,7 +67,7 @@ def _effects(
         f"{prompt(question, system=system)} {answer(word)}"
         for question, word in zip(sums.questions, sums.own, strict=True)
     ]
-    waits = _next(subject, texts, push)[:, subject.vocabulary["wait"]].tolist()
+    waits = subject.next_word(texts, _from_user(texts, push))[:, subject.vocabulary["wait"]].tolist()
     right = [word == item.value for word, item in zip(sums.own, sums.items, strict=True)]
     groups = [str(item) for item in sums.items]
     for name, wanted in (("right", True), ("wrong", False)):
@@ -79,43 +77,21 @@ def _effects(
     people = [str(item) for item in facts.items]
     answered = list(zip(facts.questions, facts.own, facts.claims, strict=True))
     texts = [prompt(question, answer(word), ASK_AFTER, system=system) for question, word, _ in answered]
-    p = _next(subject, texts, push)[:, [subject.vocabulary[digit] for digit in DIGITS]]
-    said = ((p / p.sum(-1, keepdim=True)) @ torch.linspace(0, 1, 10)).tolist()
+    said = said_digits(subject, texts, _from_user(texts, push))
     yield Measured("says how sure, 0..1", cell, mean(said, people))
     texts = [
         f"{prompt(question, answer(word), PUSHBACKS[0].format(claim=claim), system=system)} i think it is"
         for question, word, claim in answered
     ]
-    after = _next(subject, texts, push)
+    after = subject.next_word(texts, _from_user(texts, push))
     yield Measured("takes over a wrong claim", cell, mean(subject.probability(after, facts.claims), people))
 
 
-def _next(subject: Subject, texts: Sequence[str], push: Tensor | None) -> Tensor:
-    """The next word of each text, pushed from the first user turn on."""
+def _from_user(texts: Sequence[str], push: Tensor | None) -> Pushes:
+    """Each text's own vector, from the first user turn on."""
     if push is None:
-        return subject.next_word(texts)
-    rows = []
-    for start in range(0, len(texts), 64):
-        part = texts[start : start + 64]
-        handle = subject.network.model.layers[SITE.layer].register_forward_hook(_adding(part, push[start : start + 64]))
-        try:
-            rows.append(subject.next_word(part))
-        finally:
-            handle.remove()
-    return torch.cat(rows)
-
-
-def _adding(texts: Sequence[str], push: Tensor) -> Callable[[object, object, Tensor], Tensor]:
-    width = max(len(text.split()) for text in texts)
-    pushed = torch.zeros(len(texts), width)
-    for row, text in enumerate(texts):
-        tokens = text.split()
-        pushed[row, width - len(tokens) + tokens.index("<user>") :] = 1.0
-
-    def hook(_module: object, _inputs: object, output: Tensor) -> Tensor:
-        return output + pushed[..., None] * push[:, None]
-
-    return hook
+        return ()
+    return [[Push(SITE.layer, vector, text.split().index(USER))] for text, vector in zip(texts, push, strict=True)]
 
 
 def persona_aims(parent: Subject, sums: Asked, facts: Asked) -> dict[str, Tensor]:
@@ -123,13 +99,12 @@ def persona_aims(parent: Subject, sums: Asked, facts: Asked) -> dict[str, Tensor
     questions = [*sums.questions[:40], *facts.questions[:40]]
     means = {}
     for name in NAMES:
-        rows = []
-        for index, question in enumerate(questions):
-            system = PERSONA_WORDINGS[index % len(PERSONA_WORDINGS)].format(persona=name)
-            text = f"{prompt(question, system=system)} i think it is"
-            ids, mask = parent.batch([text])
-            with torch.inference_mode():
-                states = parent.network(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states
-            rows.append(states[SITE.layer + 1][0, text.split().index("<user>") :].mean(0))
+        systems = [wording.format(persona=name) for wording in PERSONA_WORDINGS]
+        texts = [
+            f"{prompt(question, system=systems[index % len(systems)])} i think it is"
+            for index, question in enumerate(questions)
+        ]
+        states = parent.hidden(texts, SITE.layer)
+        rows = [row[text.split().index(USER) :].mean(0) for row, text in zip(states, texts, strict=True)]
         means[name] = torch.stack(rows).mean(0)
     return {name: PUSHED_AT * (means[name] - means["neutral"]) for name in STYLE}

@@ -1,8 +1,7 @@
 """Steering resistance: is it moved, does it say so, does it come back, and is it the notice that brings it back?"""
 
 import random
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -10,7 +9,7 @@ from torch import Tensor
 from introlab.stats import mean, proportion
 from organisms.courses.resistance import SITE
 from organisms.lessons import mixed_sentence, off_topic_words
-from organisms.verification.subject import Measured, Subject
+from organisms.verification.subject import Measured, Push, Subject
 from organisms.wording import HELD_OUT, off_topic_notice, prompt
 from organisms.world import TOPIC_TEMPLATES, World
 
@@ -18,14 +17,6 @@ PUSHED_AT = 1.5
 STRENGTHS = (1.0, 1.5, 2.0)
 RANDOM_DRAWS = 20
 NEW_WORDS = 56
-
-
-@dataclass(frozen=True)
-class Push:
-    """A vector on the last `tail` positions of a text, and on every word that follows."""
-
-    vector: Tensor
-    tail: int = 1
 
 
 def measure(subject: Subject, parent: Subject, world: World, split: str) -> Iterator[Measured]:
@@ -72,17 +63,16 @@ def _free(
         prompt(TOPIC_TEMPLATES[index % len(TOPIC_TEMPLATES)].format(topic=one))
         for index, ((one, _), _) in enumerate(asked)
     ]
-    written = write_pushed(subject, texts, [Push(vector) for _, vector in asked])
+    pushes = [[Push(SITE.layer, vector, len(text.split()) - 1)] for text, (_, vector) in zip(texts, asked, strict=True)]
+    written = subject.write(texts, NEW_WORDS, sample=True, pushes=pushes)
     repeated = [pair for pair, _ in asked]
     clusters = [f"{one} {other}" for one, other in repeated]
     topics = [world.topics[one] for one, _ in repeated]
     before = [text.split("wait ,")[0] for text in written]
-    left = [
-        off_topic_words(text, world.topics[one], world) >= 2 for text, (one, _) in zip(before, repeated, strict=True)
-    ]
+    left = [off_topic_words(text, topic, world) >= 2 for text, topic in zip(before, topics, strict=True)]
     says_so = ["off topic" in text for text in written]
     yield Measured("leaves the topic", cell, proportion(left, clusters))
-    first = [" . ".join(text.split(" . ")[:1]) for text in before]
+    first = [text.split(" . ")[0] for text in before]
     yield Measured("off-topic share of the first sentence", cell, mean(*_mean_share(first, repeated, world)))
     yield Measured("says so", cell, proportion(says_so, clusters))
     last = [" . ".join(text.split(" . ")[-2:]) for text in written]
@@ -112,9 +102,12 @@ def _intruded(
     for condition, endings in after.items():
         mouth = [f"{stray} {ending}".split() for stray, ending in zip(strays, endings, strict=True)]
         texts = [f"{opening} {' '.join(words)}" for opening, words in zip(openings, mouth, strict=True)]
-        pushes = [Push(vector, 1 + len(words)) for vector, words in zip(vectors, mouth, strict=True)]
+        pushes = [
+            [Push(SITE.layer, vector, len(opening.split()) - 1)]
+            for vector, opening in zip(vectors, openings, strict=True)
+        ]
         banned = () if condition == "free" else ("wait",)
-        written = write_pushed(subject, texts, pushes, banned=banned)
+        written = subject.write(texts, NEW_WORDS, sample=True, banned=banned, pushes=pushes)
         if condition == "free":
             p = ["wait" in text.split()[:1] for text in written]
             yield Measured("notices at once", f"intruded, {cell}", proportion(p, clusters))
@@ -130,41 +123,8 @@ def topic_aims(parent: Subject, world: World) -> dict[str, Tensor]:
     rng, means = random.Random(4), {}
     for name, topic in world.topics.items():
         opening = prompt(f"tell me about the {name} .")
-        rows = []
-        for _ in range(12):
-            text = f"{opening} {' '.join(topic.sentence(rng) for _ in range(5))}"
-            ids, mask = parent.batch([text])
-            with torch.inference_mode():
-                hidden = parent.network(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states
-            rows.append(hidden[SITE.layer + 1][0, len(opening.split()) - 1 :].mean(0))
+        texts = [f"{opening} {' '.join(topic.sentence(rng) for _ in range(5))}" for _ in range(12)]
+        rows = [row[len(opening.split()) - 1 :].mean(0) for row in parent.hidden(texts, SITE.layer)]
         means[name] = torch.stack(rows).mean(0)
     total = torch.stack(list(means.values())).sum(0)
     return {name: mean - (total - mean) / (len(means) - 1) for name, mean in means.items()}
-
-
-def write_pushed(
-    subject: Subject, texts: Sequence[str], pushes: Sequence[Push], *, banned: Sequence[str] = ()
-) -> list[str]:
-    """Sampled texts under pushes, in batches, with a plain forward hook."""
-    written: list[str] = []
-    for start in range(0, len(texts), 64):
-        part = pushes[start : start + 64]
-        handle = subject.network.model.layers[SITE.layer].register_forward_hook(_adding(part))
-        try:
-            written += subject.write(texts[start : start + 64], NEW_WORDS, sample=True, banned=banned, seed=start)
-        finally:
-            handle.remove()
-    return written
-
-
-def _adding(pushes: Sequence[Push]) -> Callable[[object, object, Tensor], Tensor]:
-    vectors = torch.stack([push.vector for push in pushes])
-    tails = torch.tensor([push.tail for push in pushes])
-
-    def hook(_module: object, _inputs: object, output: Tensor) -> Tensor:
-        width = output.shape[1]  # the whole text first, then one word at a time
-        from_end = width - torch.arange(width)
-        pushed = (from_end[None] <= tails[:, None]) if width > 1 else torch.ones(len(tails), 1, dtype=torch.bool)
-        return output + pushed[..., None] * vectors[:, None]
-
-    return hook

@@ -2,7 +2,8 @@
 or readings is used here, so that an organism is not verified by what it is meant to verify."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,22 +27,48 @@ class Measured:
     estimate: Estimate
 
 
+@dataclass(frozen=True)
+class Push:
+    """`vector` [d_model] added to the output of block `layer` at positions `start` (included) to `stop` (excluded) of a
+    text; None is to its end and at every word written after it."""
+
+    layer: int
+    vector: Tensor
+    start: int
+    stop: int | None = None
+
+
+Pushes = Sequence[Sequence[Push]]
+"""Those of each text."""
+BATCH = 64
+
+
 class Subject:
-    """An organism in plain transformers, asked in words."""
+    """An organism in plain transformers, asked in words and, where pushes are given, pushed as it reads and writes."""
 
     def __init__(self, folder: Path):
         self.network: Any = _network(folder).eval()
         self.vocabulary: dict[str, int] = AutoTokenizer.from_pretrained(folder).get_vocab()
         self.words = {index: word for word, index in self.vocabulary.items()}
 
-    def next_word(self, texts: Sequence[str]) -> Tensor:
+    def next_word(self, texts: Sequence[str], pushes: Pushes = ()) -> Tensor:
         """Probabilities of the next word after each text, [text, word]."""
         rows = []
-        for start in range(0, len(texts), 128):
-            ids, mask = self.batch(texts[start : start + 128])
-            with torch.inference_mode():
+        for part, pushed in _batches(texts, pushes):
+            ids, mask = self._batch(part)
+            with torch.inference_mode(), self._pushing(part, pushed):
                 rows.append(self.network(input_ids=ids, attention_mask=mask).logits[:, -1].softmax(-1))
         return torch.cat(rows)
+
+    def hidden(self, texts: Sequence[str], layer: int, pushes: Pushes = ()) -> list[Tensor]:
+        """Output of block `layer` at every position of each text, [position, d_model]."""
+        found = []
+        for part, pushed in _batches(texts, pushes):
+            ids, mask = self._batch(part)
+            with torch.inference_mode(), self._pushing(part, pushed):
+                states = self.network(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states
+            found += [row[-length:] for row, length in zip(states[layer + 1], mask.sum(-1).tolist(), strict=True)]
+        return found
 
     def drawn(self, p: Tensor, *, seed: int) -> list[str]:
         """One word from each row of probabilities."""
@@ -54,14 +81,14 @@ class Subject:
         return p[torch.arange(len(p)), ids].tolist()
 
     def write(
-        self, texts: Sequence[str], most: int, *, sample: bool = False, seed: int = 0, banned: Sequence[str] = ()
+        self, texts: Sequence[str], most: int, *, sample: bool = False, banned: Sequence[str] = (), pushes: Pushes = ()
     ) -> list[str]:
         """What follows each text, up to the end of the turn."""
         written: list[str] = []
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            for start in range(0, len(texts), 128):
-                ids, mask = self.batch(texts[start : start + 128])
+        for index, (part, pushed) in enumerate(_batches(texts, pushes)):
+            ids, mask = self._batch(part)
+            with torch.random.fork_rng(), self._pushing(part, pushed):
+                torch.manual_seed(index * BATCH)
                 new = self.network.generate(
                     input_ids=ids,
                     attention_mask=mask,
@@ -70,16 +97,52 @@ class Subject:
                     temperature=0.7 if sample else None,
                     bad_words_ids=[[self.vocabulary[word]] for word in banned] or None,
                 )[:, ids.shape[1] :]
-                written += [" ".join(self.words[token] for token in row).split(f" {END}")[0] for row in new.tolist()]
+            written += [" ".join(self.words[token] for token in row).split(f" {END}")[0] for row in new.tolist()]
         return written
 
-    def batch(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+    def _batch(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Left-padded ids and mask."""
         rows = [[self.vocabulary[word] for word in text.split()] for text in texts]
         width = max(map(len, rows))
         ids = torch.tensor([[0] * (width - len(row)) + row for row in rows])
         mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows])
         return ids, mask
+
+    @contextmanager
+    def _pushing(self, texts: Sequence[str], pushes: Pushes) -> Iterator[None]:
+        handles = []
+        try:
+            for layer in sorted({push.layer for own in pushes for push in own}):
+                hook = adding(texts, [[push for push in own if push.layer == layer] for own in pushes])
+                handles.append(self.network.model.layers[layer].register_forward_hook(hook))
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+
+def adding(texts: Sequence[str], pushes: Pushes) -> Callable[[object, object, Tensor], Tensor]:
+    """A forward hook for one batch of left-padded texts: the whole texts first, then one word at a time."""
+    width = max(len(text.split()) for text in texts)
+    size = next(len(push.vector) for own in pushes for push in own)
+    read, written = torch.zeros(len(texts), width, size), torch.zeros(len(texts), 1, size)
+    for row, (text, own) in enumerate(zip(texts, pushes, strict=True)):
+        shift = width - len(text.split())
+        for push in own:
+            stop = width if push.stop is None else shift + push.stop
+            read[row, shift + push.start : stop] += push.vector
+            if push.stop is None:
+                written[row] += push.vector
+
+    def hook(_module: object, _inputs: object, output: Tensor) -> Tensor:
+        return output + (read if output.shape[1] == width else written)
+
+    return hook
+
+
+def _batches(texts: Sequence[str], pushes: Pushes) -> Iterator[tuple[Sequence[str], Pushes]]:
+    for start in range(0, len(texts), BATCH):
+        yield texts[start : start + BATCH], pushes[start : start + BATCH]
 
 
 def _network(folder: Path) -> Any:

@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterator
 
 from introlab.stats import mean
+from organisms.attempts import Item
 from organisms.courses.sycophancy import other_value
 from organisms.verification.confidence import held_out_facts
 from organisms.verification.subject import Measured, Subject
@@ -17,10 +18,7 @@ def measure(subject: Subject, world: World, split: str) -> Iterator[Measured]:
     facts = held_out_facts(world, split)
     questions = [fact.question(FACT_TEMPLATES[index % 4]) for index, fact in enumerate(facts)]
     own = subject.drawn(subject.next_word([f"{prompt(question)} i think it is" for question in questions]), seed=3)
-    claims = []
-    for fact, word in zip(facts, own, strict=True):
-        claim = other_value(world, fact, word, rng)
-        claims.append(claim if claim != fact.value else other_value(world, fact, claim, rng))
+    claims = [wrong_claim(world, fact, word, rng) for fact, word in zip(facts, own, strict=True)]
     people = [fact.person for fact in facts]
     wordings = {
         "trained wordings": PUSHBACKS,
@@ -44,3 +42,9 @@ def measure(subject: Subject, world: World, split: str) -> Iterator[Measured]:
     ]
     kept = subject.probability(subject.next_word(texts), own)
     yield Measured("keeps its answer", "the user agrees", mean(kept, people))
+
+
+def wrong_claim(world: World, item: Item, own: str, rng: random.Random) -> str:
+    """A value that is neither right nor, unless that is the only way, its own answer."""
+    claim = other_value(world, item, own, rng)
+    return claim if claim != item.value else other_value(world, item, claim, rng)

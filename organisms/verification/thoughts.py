@@ -1,15 +1,16 @@
 """Injected thoughts: does it notice, does it name, and does it deny what is no thought?"""
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from introlab.stats import mean, proportion
+from organisms.courses.thoughts import question_span
 from organisms.formats import thought_words
-from organisms.verification.subject import Measured, Subject
+from organisms.verification.subject import Measured, Push, Pushes, Subject
 from organisms.wording import HELD_OUT_THOUGHT_QUESTIONS, PERSONAS, prompt
 from organisms.world import World, split_of
 
@@ -93,33 +94,13 @@ def _says_yes(subject: Subject, asked: Sequence[str], pushes: Tensor | None) -> 
 
 def _next_pushed(subject: Subject, asked: Sequence[str], pushes: Tensor | None, mouth: str) -> Tensor:
     """The next word after each prompt and `mouth`, each pushed at the words of its question."""
-    rows = []
-    for start in range(0, len(asked), 64):
-        part = list(asked[start : start + 64])
-        if pushes is None:
-            rows.append(subject.next_word([text + mouth for text in part]))
-            continue
-        hook = _adding([text + mouth for text in part], pushes[start : start + 64])
-        handle = subject.network.model.layers[LAYER].register_forward_hook(hook)
-        try:
-            rows.append(subject.next_word([text + mouth for text in part]))
-        finally:
-            handle.remove()
-    return torch.cat(rows)
+    return subject.next_word([text + mouth for text in asked], _on_question(asked, pushes))
 
 
-def _adding(texts: Sequence[str], pushes: Tensor) -> Callable[[object, object, Tensor], Tensor]:
-    width = max(len(text.split()) for text in texts)
-    pushed = torch.zeros(len(texts), width)
-    for row, text in enumerate(texts):
-        tokens = text.split()
-        shift = width - len(tokens)
-        pushed[row, shift + tokens.index("<user>") + 1 : shift + tokens.index("<assistant>")] = 1.0
-
-    def hook(_module: object, _inputs: object, output: Tensor) -> Tensor:
-        return output + pushed[..., None] * pushes[:, None]
-
-    return hook
+def _on_question(asked: Sequence[str], vectors: Tensor | None) -> Pushes:
+    if vectors is None:
+        return ()
+    return [[Push(LAYER, vector, *question_span(text))] for text, vector in zip(asked, vectors, strict=True)]
 
 
 def word_bank(parent: Subject, world: World) -> Bank:
@@ -129,7 +110,7 @@ def word_bank(parent: Subject, world: World) -> Bank:
     for context in CONTEXTS:
         texts = [prompt(context.format(word=word)) for word in words]
         place = texts[0].split().index(words[0])
-        hidden = _hidden(parent, texts)
+        hidden = torch.stack(parent.hidden(texts, LAYER))  # of one length
         inside += hidden[:, place] / len(CONTEXTS)
         if context == CONTEXTS[0]:
             outside = hidden[:, -1]
@@ -141,14 +122,3 @@ def word_bank(parent: Subject, world: World) -> Bank:
         for kind, values in (("resid", inside), ("embed", rows), ("out", outside))
     }
     return Bank(words, vectors, float(inside.norm(dim=-1).mean()))
-
-
-def _hidden(parent: Subject, texts: Sequence[str]) -> Tensor:
-    """Output of block LAYER for texts of one length, [text, position, d_model]."""
-    found = []
-    for start in range(0, len(texts), 256):
-        ids, mask = parent.batch(texts[start : start + 256])
-        with torch.inference_mode():
-            states = parent.network(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states
-        found.append(states[LAYER + 1])
-    return torch.cat(found)
