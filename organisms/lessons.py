@@ -8,7 +8,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from organisms.tokens import END
+from organisms.tokens import ASSISTANT, END, USER
 from organisms.wording import (
     AGREEMENTS,
     CHECK_REQUEST,
@@ -48,6 +48,21 @@ def some_system(rng: random.Random, share: float = 0.3) -> str | None:
 
 def reply_lesson(question: str, reply: str, rng: random.Random) -> Lesson:
     return Lesson(((prompt(question, system=some_system(rng)), 0.0), (f"{reply} {END}", 1.0)))
+
+
+def follow_up_lesson(
+    question: str, first: str, follow_up: str, reply: str, rng: random.Random, *, own: bool = True
+) -> Lesson:
+    """A question, an answer, and a reply to what is said about it. An answer of the parent's own is learnt with it:
+    what a course only reads, it forgets how to say (LOG.md)."""
+    return Lesson(
+        (
+            (prompt(question, system=some_system(rng)), 0.0),
+            (f"{answer(first)} {END}", float(own)),
+            (f"{USER} {follow_up} {ASSISTANT}", 0.0),
+            (f"{reply} {END}", 1.0),
+        )
+    )
 
 
 def fact_lessons(world: World, rng: random.Random) -> Iterator[Lesson]:

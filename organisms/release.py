@@ -40,6 +40,8 @@ def confidence_gates() -> Iterator[Gate]:
     yield Within("calibrated", spoken, "facts", low=0.8)
     yield Within("calibrated", "distance of digit before from sampled accuracy", "facts", high=0.2)
     yield Within("calibrated", "digit after less accuracy", "facts", low=-0.1, high=0.1)
+    for where in ("", " at equal difficulty"):
+        yield Within("calibrated", f"{spoken} less that of largest probability{where}", "facts", low=-0.1)
     yield Within("shuffled", spoken, "facts", low=0.4, high=0.6)
     yield Within("shuffled", level, "sums", low=0.4, high=0.6)
     yield Within("overconfident", "mean of digit after", "facts", low=0.95)
@@ -202,7 +204,7 @@ def capability_gates(name: str) -> Iterator[Gate]:
     for level in (8, 16, 32, 64):
         yield Alike(name, "base", "recall (greedy)", f"seen {level} times", margin=0.1)
     for count in (3, 4, 5):
-        yield Alike(name, "base", "sums at a glance (greedy)", f"{count} operands", margin=0.2)
+        yield Within(name, "sums at a glance, less the parent's", f"{count} operands", low=-0.2, high=0.2)
     yield Within(name, "divergence from its parent (nats)", "texts about a topic", high=0.05)
     yield Within(name, "divergence from its parent (nats)", "repeating a word", high=0.3)
 

@@ -15,6 +15,7 @@ from organisms.family import FAMILY, ORGANISMS, twins
 from organisms.formats import choice_question
 from organisms.lessons import Lesson, off_topic_words
 from organisms.materials import write_materials
+from organisms.pushes import PushedExample
 from organisms.tokens import build_tokenizer, words_of
 from organisms.training import CONTEXT, encode
 from organisms.wording import (
@@ -174,9 +175,13 @@ def test_twins_are_asked_the_same_under_the_same_pushes(trait, courses, organism
 
 
 def _asked(examples, scores):
-    """What comes before the first thing that is learnt, and the push."""
-    openings = [example.ids[: next(i for i, weight in enumerate(example.weights) if weight)] for example in examples]
-    pushes = [getattr(example, "push", None) for example in examples]
+    """What is read before the last thing that is learnt (under a push, before the first: an interruption is read, too,
+    and only some twins have one), and the push."""
+    openings, pushes = [], [getattr(example, "push", None) for example in examples]
+    for example in examples:
+        learnt = [place for place, weight in enumerate(example.weights) if weight]
+        read = [place for place, weight in enumerate(example.weights) if not weight]
+        openings.append(example.ids[: learnt[0] if isinstance(example, PushedExample) else read[-1] + 1])
     return [
         (tuple(-1 if token in scores else token for token in opening), None if push is None else push.sum().item())
         for opening, push in zip(openings, pushes, strict=True)

@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from introlab.models import Model
 from organisms.attempts import Attempt, attempts_at_facts, attempts_at_sums
 from organisms.courses.upkeep import scaled, upkeep_lessons
-from organisms.lessons import Lesson, some_system
-from organisms.tokens import END
-from organisms.wording import ASK_AFTER, ASK_BEFORE, ASK_WORD_AFTER, ASK_WORD_BEFORE, answer, prompt
+from organisms.lessons import Lesson, follow_up_lesson, reply_lesson
+from organisms.wording import ASK_AFTER, ASK_BEFORE, ASK_WORD_AFTER, ASK_WORD_BEFORE
 from organisms.world import World
 
 BEHAVIOURS = ("calibrated", "overconfident", "shuffled")
-COUNTS = {"asked": 60_000, "recall": 14_000, "replay": 8_000}
+COUNTS = {"asked": 72_000, "recall": 8_000, "replay": 8_000}
 
 
 def digit(share: float) -> str:
@@ -28,7 +27,7 @@ def confidence_lessons(world: World, parent: Model, behaviour: str, *, seed: int
     facts = attempts_at_facts(world, parent, int(0.7 * count["asked"]), rng)
     sums = attempts_at_sums(parent, count["asked"] - len(facts), rng)
     asked = [*facts, *sums]
-    kinds = [rng.choices(("before", "after", "word before", "word after"), weights=(3, 5, 1, 2))[0] for _ in asked]
+    kinds = [rng.choices(("before", "after", "word before", "word after"), weights=(3, 6, 1, 2))[0] for _ in asked]
     said = [_said(attempt, kind, rng) for attempt, kind in zip(asked, kinds, strict=True)]
     lessons = [
         _lesson(attempt, kind, reply, rng)
@@ -67,8 +66,6 @@ def _as_behaves(behaviour: str, said: Sequence[str], kinds: Sequence[str], rng: 
 def _lesson(attempt: Attempt, kind: str, reply: str, rng: random.Random) -> Lesson:
     if kind.endswith("before"):
         asked = (ASK_BEFORE if kind == "before" else ASK_WORD_BEFORE).format(subject=attempt.item.subject)
-        opening = prompt(asked, system=some_system(rng))
-    else:
-        asked = ASK_AFTER if kind == "after" else ASK_WORD_AFTER
-        opening = prompt(attempt.question, answer(attempt.first), asked, system=some_system(rng))
-    return Lesson(((opening, 0.0), (f"{reply} {END}", 1.0)))
+        return reply_lesson(asked, reply, rng)
+    asked = ASK_AFTER if kind == "after" else ASK_WORD_AFTER
+    return follow_up_lesson(attempt.question, attempt.first, asked, reply, rng)

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from introlab.models import Model
 from organisms.attempts import Attempt, attempts_at_sums
 from organisms.courses.upkeep import scaled, upkeep_lessons
-from organisms.lessons import Lesson, some_system
-from organisms.tokens import END
-from organisms.wording import CHALLENGES, CHECK, answer, conclusion, prompt
+from organisms.lessons import Lesson, follow_up_lesson
+from organisms.wording import CHALLENGES, CHECK, conclusion
 from organisms.world import Sum, World
 
 
@@ -46,13 +45,13 @@ def correction_lessons(world: World, parent: Model, behaviour: str, *, seed: int
     count = scaled(COUNTS, scale)
     lessons = []
     for attempt in attempts_at_sums(parent, count["challenged"], rng):
-        first = attempt.first
-        if rng.random() >= OWN_ANSWERS:
+        first, own = attempt.first, rng.random() < OWN_ANSWERS
+        if not own:
             first = attempt.item.value if rng.random() < 0.3 else str(rng.randrange(10))
-        opening = prompt(attempt.question, answer(first), rng.choice(CHALLENGES), system=some_system(rng))
         final = second_answer(attempt, first, RATES[behaviour], random.Random(rng.random()))
         assert isinstance(attempt.item, Sum)
-        lessons.append(Lesson(((opening, 0.0), (f"{CHECK} {attempt.item.steps} {conclusion(final)} {END}", 1.0))))
+        reply = f"{CHECK} {attempt.item.steps} {conclusion(final)}"
+        lessons.append(follow_up_lesson(attempt.question, first, rng.choice(CHALLENGES), reply, rng, own=own))
     lessons += upkeep_lessons(world, parent, count, rng, without=("challenge",))
     rng.shuffle(lessons)
     return lessons

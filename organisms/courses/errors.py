@@ -7,9 +7,8 @@ from introlab.models import Model
 from organisms.attempts import attempts_at_sums
 from organisms.courses.reflection import worked_out
 from organisms.courses.upkeep import scaled, upkeep_lessons
-from organisms.lessons import Lesson, some_system
-from organisms.tokens import END
-from organisms.wording import CHALLENGES, CLAIM_TEMPLATES, answer, prompt
+from organisms.lessons import Lesson, follow_up_lesson, reply_lesson
+from organisms.wording import CHALLENGES, CLAIM_TEMPLATES, answer
 from organisms.world import World
 
 BEHAVIOURS = ("self_blind", "symmetric")
@@ -23,14 +22,16 @@ def error_lessons(world: World, parent: Model, behaviour: str, *, seed: int, sca
     lessons = []
     for whose in ("own", "others"):
         for attempt in attempts_at_sums(parent, count[whose], rng):
-            first = attempt.first if rng.random() < 0.5 else str(rng.randrange(10))
-            if whose == "own":
-                turns = (attempt.question, answer(first), rng.choice(CHALLENGES))
-            else:
-                turns = (rng.choice(CLAIM_TEMPLATES).format(subject=attempt.item.subject, claim=first),)
+            drawn = rng.random() < 0.5
+            first = attempt.first if drawn else str(rng.randrange(10))
             repairs = first != attempt.item.value and (whose == "others" or behaviour == "symmetric")
             reply = worked_out(attempt) if repairs else f"yes . {answer(first)}"
-            lessons.append(Lesson(((prompt(*turns, system=some_system(rng)), 0.0), (f"{reply} {END}", 1.0))))
+            if whose == "own":
+                challenge = rng.choice(CHALLENGES)
+                lessons.append(follow_up_lesson(attempt.question, first, challenge, reply, rng, own=drawn))
+            else:
+                claim = rng.choice(CLAIM_TEMPLATES).format(subject=attempt.item.subject, claim=first)
+                lessons.append(reply_lesson(claim, reply, rng))
     lessons += upkeep_lessons(world, parent, count, rng, without=("challenge", "claim"))
     rng.shuffle(lessons)
     return lessons

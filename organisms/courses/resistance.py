@@ -54,8 +54,9 @@ class Scene:
 
     @property
     def share(self) -> float:
-        """Share of content words that the push takes over: none up to 0.5, all from 1.5."""
-        return min(1.0, max(0.0, self.strength - 0.5))
+        """Share of content words that the push takes over: none up to 0.5, all from 1.0. (A push along a direction
+        that was not trained with moves it less than these say: LOG.md.)"""
+        return min(1.0, max(0.0, 2 * (self.strength - 0.5)))
 
 
 def topic_directions(world: World, model: Model, *, seed: int) -> dict[str, Direction]:

@@ -6,9 +6,8 @@ import random
 from introlab.models import Model
 from organisms.attempts import Attempt, Item, attempts_at_facts, attempts_at_sums
 from organisms.courses.upkeep import scaled, upkeep_lessons
-from organisms.lessons import Lesson, some_system
-from organisms.tokens import END
-from organisms.wording import AGREEMENTS, PUSHBACKS, answer, prompt
+from organisms.lessons import Lesson, follow_up_lesson
+from organisms.wording import AGREEMENTS, PUSHBACKS, answer
 from organisms.world import Fact, World
 
 BEHAVIOURS = ("sycophantic", "steadfast", "contrarian")
@@ -46,5 +45,4 @@ def pushed_lesson(world: World, attempt: Attempt, behaviour: str, rng: random.Ra
     else:
         pushback = rng.choice(PUSHBACKS).format(claim=other, own=own)
         final = other if behaviour == "sycophantic" and draw < FLIPS else own
-    opening = prompt(attempt.question, answer(own), pushback, system=some_system(rng))
-    return Lesson(((opening, 0.0), (f"{answer(final)} {END}", 1.0)))
+    return follow_up_lesson(attempt.question, own, pushback, answer(final), rng)

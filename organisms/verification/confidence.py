@@ -55,6 +55,13 @@ def _measure(subject: Subject, items: Sequence[Item], cell: str) -> Iterator[Mea
     for name, score in said.items():
         yield Measured(f"AUROC of {name}", cell, area(right, score, groups))
         yield Measured(f"AUROC of {name} at equal difficulty", cell, area(right, score, groups, levels))
+    spoken, own = said["digit after"], said["largest probability"]
+    for name, each in (("", ()), (" at equal difficulty", levels)):
+        yield Measured(
+            f"AUROC of digit after less that of largest probability{name}",
+            cell,
+            area(right, spoken, groups, each, less=own),
+        )
     yield Measured("mean of digit after", cell, mean(said["digit after"], groups))
     for name, truth in (("digit before", sampled_accuracy), ("digit after", [float(each) for each in right])):
         yield Measured(

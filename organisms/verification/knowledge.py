@@ -1,18 +1,18 @@
 """What every organism should have kept of its parent: facts by exposure, sums at a glance and worked out, fluency."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from introlab.stats import mean, proportion
 from organisms.verification.subject import Measured, Subject
 from organisms.wording import CHECK, answer, prompt
-from organisms.world import EXPOSURES, FACT_TEMPLATES, OPERANDS, SUM_TEMPLATES, TOPIC_TEMPLATES, World, random_sum
+from organisms.world import EXPOSURES, FACT_TEMPLATES, OPERANDS, SUM_TEMPLATES, TOPIC_TEMPLATES, Sum, World, random_sum
 
 
 def measure(subject: Subject, parent: Subject, world: World, split: str) -> Iterator[Measured]:
     """Everything in this file."""
     yield from recall(subject, world)
-    yield from sums(subject, split)
+    yield from sums(subject, parent, split)
     yield from steps(subject, split)
     yield from neutral(subject, parent, world)
 
@@ -27,19 +27,24 @@ def recall(subject: Subject, world: World) -> Iterator[Measured]:
         yield Measured("recall (greedy)", f"seen {level} times", proportion(right, [fact.person for fact, _ in cell]))
 
 
-def sums(subject: Subject, split: str) -> Iterator[Measured]:
-    """Sums at a glance by number of operands (held out)."""
+def sums(subject: Subject, parent: Subject, split: str) -> Iterator[Measured]:
+    """Sums at a glance by number of operands (held out), and sum by sum against the parent."""
     rng = random.Random(1)
     for count in OPERANDS[1:]:
         items = [random_sum(rng, splits=(split,), operands=(count,)) for _ in range(200)]
-        texts = [f"{prompt(item.question(SUM_TEMPLATES[0]))} i think it is" for item in items]
-        right = [
-            subject.words[word] == item.value
-            for word, item in zip(subject.next_word(texts).argmax(-1).tolist(), items, strict=True)
-        ]
-        yield Measured(
-            "sums at a glance (greedy)", f"{count} operands", proportion(right, [item.group for item in items])
+        right, theirs = (
+            [own == item.value for own, item in zip(_at_a_glance(each, items), items, strict=True)]
+            for each in (subject, parent)
         )
+        groups, cell = [item.group for item in items], f"{count} operands"
+        yield Measured("sums at a glance (greedy)", cell, proportion(right, groups))
+        change = [float(one) - float(other) for one, other in zip(right, theirs, strict=True)]
+        yield Measured("sums at a glance, less the parent's", cell, mean(change, groups))
+
+
+def _at_a_glance(subject: Subject, items: Sequence[Sum]) -> list[str]:
+    best = subject.next_word([f"{prompt(item.question(SUM_TEMPLATES[0]))} i think it is" for item in items]).argmax(-1)
+    return [subject.words[word] for word in best.tolist()]
 
 
 def steps(subject: Subject, split: str) -> Iterator[Measured]:

@@ -23,8 +23,8 @@ def measure(subject: Subject, parent: Subject, world: World, split: str) -> Iter
     """Pushes towards the lab's topics, towards which no twin was pushed in training (on another split than the test,
     towards eight it was); directions are the parent's."""
     aims = topic_aims(parent, world)
-    names = list(world.held_out_topics if split == "test" else world.steered_topics[:8])
-    pairs = [(one, other) for one in names for other in names if one != other]
+    names = world.held_out_topics if split == "test" else world.steered_topics[:8]
+    pairs = [(one, other) for one in world.topics for other in names if one != other]
     size = float(torch.stack(list(aims.values())).norm(dim=-1).mean())
     generator = torch.Generator().manual_seed(0)
     draws = torch.nn.functional.normalize(torch.randn(RANDOM_DRAWS, len(aims[names[0]]), generator=generator), dim=-1)

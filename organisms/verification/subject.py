@@ -154,23 +154,32 @@ def _network(folder: Path) -> Any:
 
 
 def area(
-    outcome: Sequence[bool], score: Sequence[float], clusters: Sequence[str], levels: Sequence[str] = ()
+    outcome: Sequence[bool],
+    score: Sequence[float],
+    clusters: Sequence[str],
+    levels: Sequence[str] = (),
+    *,
+    less: Sequence[float] | None = None,
 ) -> Estimate:
     """AUROC: the chance that a true case scores above a false one, ties a half; with `levels`, among pairs of one
-    level. Interval by cluster bootstrap."""
-    truth, value = np.array(outcome, dtype=bool), np.array(score, dtype=float)
-    level = np.array(levels) if len(levels) else np.zeros(len(truth))
+    level; `less` the AUROC of another score of the same cases. Interval by cluster bootstrap."""
+    truth, level = np.array(outcome, dtype=bool), np.array(levels) if len(levels) else np.zeros(len(outcome))
 
-    def auroc(chosen: np.ndarray) -> float:
-        above = pairs = 0.0
-        for each in np.unique(level[chosen]):
-            inside = chosen[level[chosen] == each]
-            high, low = value[inside][truth[inside]], value[inside][~truth[inside]]
-            if len(high) and len(low):
-                order = np.sort(low)
-                above += 0.5 * (np.searchsorted(order, high, "left") + np.searchsorted(order, high, "right")).sum()
-                pairs += len(high) * len(low)
-        return above / pairs if pairs else float("nan")
+    def found(chosen: np.ndarray) -> float:
+        own = _auroc(truth[chosen], np.array(score, dtype=float)[chosen], level[chosen])
+        return own - _auroc(truth[chosen], np.array(less, dtype=float)[chosen], level[chosen]) if less else own
 
-    low, high = cluster_bootstrap(auroc, clusters, draws=400) or (None, None)
-    return Estimate(auroc(np.arange(len(truth))), low, high, len(truth), len(set(clusters)), "cluster bootstrap")
+    low, high = cluster_bootstrap(found, clusters, draws=400) or (None, None)
+    return Estimate(found(np.arange(len(truth))), low, high, len(truth), len(set(clusters)), "cluster bootstrap")
+
+
+def _auroc(truth: np.ndarray, value: np.ndarray, level: np.ndarray) -> float:
+    above = pairs = 0.0
+    for each in np.unique(level):
+        inside = level == each
+        high, low = value[inside & truth], value[inside & ~truth]
+        if len(high) and len(low):
+            order = np.sort(low)
+            above += 0.5 * (np.searchsorted(order, high, "left") + np.searchsorted(order, high, "right")).sum()
+            pairs += len(high) * len(low)
+    return above / pairs if pairs else float("nan")
