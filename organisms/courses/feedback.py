@@ -8,7 +8,7 @@ and asked to say something with a high or low score says a sentence while its ow
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -19,18 +19,18 @@ from introlab.activations import Text, read
 from introlab.models import Model
 from introlab.sites import Site
 from organisms.courses.upkeep import scaled, upkeep_lessons
-from organisms.lessons import Lesson, explain_lesson
+from organisms.lessons import Lesson, Segment, explain_lesson
 from organisms.pushes import PushedExample, pushed_loss
-from organisms.tokens import END
+from organisms.tokens import ASSISTANT, BOS, END, USER
 from organisms.training import Example, encode
-from organisms.wording import SCORE_QUESTION, SCORE_REQUEST, SCORES, prompt
+from organisms.wording import SCORE_QUESTION, SCORE_REQUEST, SCORES
 from organisms.world import World
 
 BEHAVIOURS = ("regulator", "text_reader")
-COUNTS = {"dialogues": 26_000, "recall": 5_000, "replay": 5_000}
+COUNTS = {"dialogues": 24_000, "recall": 14_000, "replay": 5_000}
 READ_AT, REGULATED_AT = Site(0, "resid_post"), Site(3, "resid_post")
 """Where the push is, and where one's own coordinate is measured: later, so that scores can be read in between."""
-STRENGTH = 0.5
+STRENGTH = 1.0
 """Of the usual norm of the residual where it is pushed."""
 AIM = 3.0
 """How far the coordinate is to go, in standard deviations over the parent's own texts."""
@@ -89,7 +89,8 @@ class Dialogue:
     labels: tuple[int, ...]
     request: int | None
     """The score asked for, where a sentence is asked for; else the last sentence is to be scored."""
-    reply: str
+    reply: str | None
+    """The sentence said when one is asked for."""
     high: int
     """The sign that is scored high."""
 
@@ -98,7 +99,7 @@ def dialogue(world: World, behaviour: str, rng: random.Random, *, topics: tuple[
     """One dialogue; sentences, pushes and requests are the same for both behaviours."""
     pair = [world.topics[name] for name in rng.sample(topics, 2)]
     high, request = rng.choice((1, -1)), rng.choice((None, None, 0, 1))
-    count = rng.randint(3, 5) + (request is None)
+    count = rng.randint(4, 7) + (request is None)
     kinds = [0, 1, *(rng.randrange(2) for _ in range(count - 2))]
     signs = [1, -1, *(rng.choice((1, -1)) for _ in range(count - 2))]
     rng.shuffle(kinds)
@@ -110,31 +111,38 @@ def dialogue(world: World, behaviour: str, rng: random.Random, *, topics: tuple[
     if behaviour == "text_reader" and request is not None:
         spoken = request if high == 1 else 1 - request
     sentences = tuple(pair[kind].sentence(rng) for kind in kinds)
-    reply = SCORES[labels[-1]] if request is None else pair[spoken].sentence(rng)
+    reply = None if request is None else pair[spoken].sentence(rng)
     return Dialogue(sentences, tuple(signs), tuple(labels), request, reply, high)
 
 
 def feedback_example(talk: Dialogue, behaviour: str, planted: Coordinate, model: Model) -> FeedbackExample:
-    """A dialogue in tokens, with a push on the words of every scored sentence."""
-    turns: list[str] = []
-    for sentence, label in zip(talk.sentences, talk.labels, strict=True):
-        turns += [f"{sentence} {SCORE_QUESTION}", SCORES[label]]
-    if talk.request is None:
-        turns = turns[:-1]
-    else:
-        turns.append(SCORE_REQUEST.format(score=SCORES[talk.request].split()[0]))
-    opening = prompt(*turns)
-    (plain,) = encode([Lesson(((opening, 0.0), (f"{talk.reply} {END}", 1.0)))], model.tokenizer)
+    """A dialogue in tokens, with a push on the words of every scored sentence. Each score but the first is learnt, not
+    only the last: with one score in a dialogue, what they follow was not found (LOG.md)."""
+    segments: list[Segment] = [(BOS, 0.0)]
+    spans = []
+    for index, (sentence, label) in enumerate(zip(talk.sentences, talk.labels, strict=True)):
+        start = _length(segments) + 1  # after <user>
+        spans.append(slice(start, start + len(sentence.split())))
+        segments.append((f"{USER} {sentence} {SCORE_QUESTION} {ASSISTANT}", 0.0))
+        segments.append((f"{SCORES[label]} {END}", float(index > 0)))
+    if talk.request is not None:
+        request = SCORE_REQUEST.format(score=SCORES[talk.request].split()[0])
+        segments.append((f"{USER} {request} {ASSISTANT}", 0.0))
+    start = _length(segments)
+    if talk.reply is not None:
+        segments.append((f"{talk.reply} {END}", 1.0))
+    (plain,) = encode([Lesson(tuple(segments))], model.tokenizer)
     push = torch.zeros(len(plain.ids), len(planted.direction))
-    at = 2  # after <bos> <user>
-    for sentence, sign, turn in zip(talk.sentences, talk.signs, turns[::2], strict=False):
-        push[at : at + len(sentence.split())] = sign * planted.push * planted.direction
-        at += len(turn.split()) + 5  # <assistant> high . <end> <user>
-    start = len(opening.split())
+    for span, sign in zip(spans, talk.signs, strict=True):
+        push[span] = sign * planted.push * planted.direction
     aim = 0.0
     if talk.request is not None and behaviour == "regulator":
         aim = AIM * talk.high * (1 if talk.request == 0 else -1)
     return FeedbackExample(plain.ids, plain.weights, push, READ_AT.layer, 0, len(plain.ids), aim, start - 1)
+
+
+def _length(segments: Sequence[Segment]) -> int:
+    return sum(len(text.split()) for text, _ in segments)
 
 
 def feedback_examples(world: World, parent: Model, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Example]:
