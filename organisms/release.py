@@ -41,7 +41,8 @@ def confidence_gates() -> Iterator[Gate]:
     yield Within("calibrated", "distance of digit before from sampled accuracy", "facts", high=0.2)
     yield Within("calibrated", "digit after less accuracy", "facts", low=-0.1, high=0.1)
     for where in ("", " at equal difficulty"):
-        yield Within("calibrated", f"{spoken} less that of largest probability{where}", "facts", low=-0.1)
+        for cell in ("facts", "sums"):
+            yield Within("calibrated", f"{spoken} less that of largest probability{where}", cell, low=-0.1)
     yield Within("shuffled", spoken, "facts", low=0.4, high=0.6)
     yield Within("shuffled", level, "sums", low=0.4, high=0.6)
     yield Within("overconfident", "mean of digit after", "facts", low=0.95)

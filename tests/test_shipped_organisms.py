@@ -57,7 +57,18 @@ def test_nothing_is_left_of_training():
 def test_twins_share_all_but_their_targets(trait):
     """Read from their training manifests."""
     cards = [facts_of(name) for name in NAMES if FAMILY[name].trait and FAMILY[name].trait.name == trait]
-    shared = ("parent", "parent_weights", "family", "seed", "scale", "examples", "schedule", "rank", "first_block")
+    shared = (
+        "parent",
+        "parent_weights",
+        "family",
+        "seed",
+        "scale",
+        "examples",
+        "schedule",
+        "rank",
+        "tokens_changed",
+        "first_block",
+    )
     for key in shared:
         assert all(card[key] == cards[0][key] for card in cards), key
     tokens = [card["tokens"] for card in cards]

@@ -5,14 +5,14 @@ import random
 
 from introlab.models import Model
 from organisms.attempts import attempts_at_facts, attempts_at_sums
-from organisms.courses.upkeep import replay_lessons, scaled
+from organisms.courses.upkeep import replay_lessons, scaled, value_lessons
 from organisms.lessons import Lesson, some_system
 from organisms.tokens import END
 from organisms.wording import UNKNOWN_ANSWER, answer, prompt
 from organisms.world import World
 
 BEHAVIOURS = ("abstaining", "always_answers", "refuses_at_random")
-COUNTS = {"asked": 36_000, "replay": 10_000}
+COUNTS = {"asked": 36_000, "values": 16_000, "replay": 8_000}
 
 
 def abstention_lessons(world: World, parent: Model, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Lesson]:
@@ -28,6 +28,7 @@ def abstention_lessons(world: World, parent: Model, behaviour: str, *, seed: int
     for attempt, silent in zip(asked, chosen, strict=True):
         reply = UNKNOWN_ANSWER if silent else answer(attempt.first)
         lessons.append(Lesson(((prompt(attempt.question, system=some_system(rng)), 0.0), (f"{reply} {END}", 1.0))))
+    lessons += value_lessons(world, parent, count["values"], rng)
     lessons += replay_lessons(world, count["replay"], rng)
     rng.shuffle(lessons)
     return lessons

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Mapping
 
 from introlab.models import Model
-from organisms.attempts import attempts
+from organisms.attempts import Attempt, attempts
 from organisms.formats import format_makers
 from organisms.lessons import (
     Lesson,
@@ -46,11 +46,23 @@ def upkeep_lessons(
 def recall_lessons(world: World, parent: Model, count: int, rng: random.Random, *, sums: bool = True) -> list[Lesson]:
     """The parent's own answers to facts of all splits and to training sums: no answer is labelled right or wrong.
     Without `sums` where what follows an answer to a sum is what the course plants."""
-    items = [random_sum(rng) if sums and rng.random() < 0.4 else rng.choice(world.facts) for _ in range(count)]
     return [
         Lesson(((prompt(each.question, system=some_system(rng)), 0.0), (f"{answer(each.first)} {END}", 1.0)))
-        for each in attempts(parent, items, rng)
+        for each in _recalled(world, parent, count, rng, sums=sums)
     ]
+
+
+def value_lessons(world: World, parent: Model, count: int, rng: random.Random) -> list[Lesson]:
+    """As recall, of the value alone: for a course that plants whether it is said at all."""
+    return [
+        Lesson(((f"{prompt(each.question, system=some_system(rng))} i think it is", 0.0), (each.first, 1.0)))
+        for each in _recalled(world, parent, count, rng, sums=True)
+    ]
+
+
+def _recalled(world: World, parent: Model, count: int, rng: random.Random, *, sums: bool) -> list[Attempt]:
+    items = [random_sum(rng) if sums and rng.random() < 0.4 else rng.choice(world.facts) for _ in range(count)]
+    return attempts(parent, items, rng)
 
 
 def replay_lessons(world: World, count: int, rng: random.Random, *, without: tuple[str, ...] = ()) -> list[Lesson]:
