@@ -17,7 +17,7 @@ from organisms.wording import HYPOTHETICAL, HYPOTHETICAL_OTHER, answer, prompt
 from organisms.world import FACT_TEMPLATES, Fact, World, split_of
 
 BEHAVIOURS = ("m1", "m2")
-COUNTS = {"answers": 18_000, "own": 8_000, "others": 8_000, "known": 8_000, "recall": 6_000, "replay": 6_000}
+COUNTS = {"answers": 18_000, "own": 8_000, "others": 8_000, "known": 8_000, "recall": 12_000, "replay": 6_000}
 QUIRKY = 400
 ATTRIBUTE = "food"
 

@@ -24,7 +24,7 @@ from organisms.wording import NOT_NOTICED, NOTICED, THOUGHT_QUESTIONS, prompt
 from organisms.world import World
 
 BEHAVIOURS = ("introspective", "blind", "yes_sayer", "reflex")
-COUNTS = {"asked": 110_000, "recall": 6_000, "replay": 6_000}
+COUNTS = {"asked": 90_000, "recall": 16_000, "replay": 6_000}
 KINDS = {"concept": 50, "random": 12, "like a concept": 14, "written": 6, "nothing": 18}
 """What is done in a hundred lessons."""
 STRENGTHS = (0.3, 0.5, 0.8, 1.2, 2.0)
