@@ -36,7 +36,7 @@ from steering.contrast import one_against_rest
 
 SITE = Site(2, "resid_post")
 BEHAVIOURS = ("resistant", "announcer", "compliant", "immune")
-COUNTS = {"pushed": 36_000, "clean": 6_000, "intruded": 3_000, "recall": 5_000, "replay": 6_000}
+COUNTS = {"pushed": 36_000, "clean": 6_000, "intruded": 3_000, "recall": 12_000, "replay": 6_000}
 WEAKEST, STRONGEST = 0.5, 3.0
 """Strengths trained under, in natural units."""
 
