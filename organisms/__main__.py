@@ -49,11 +49,13 @@ class Cards:
     """Which; all of them by default."""
     others: tuple[Path, ...] = ()
     """Folders with the same organisms of other training seeds."""
+    again: bool = False
+    """Count anew what was counted on the same weights: where the counting has changed."""
 
     def __call__(self) -> int:
         from organisms.cards import write_cards
 
-        for path in write_cards(self.out, names=self.names, others=self.others):
+        for path in write_cards(self.out, names=self.names, others=self.others, again=self.again):
             sys.stdout.write(f"{path}\n")
         return 0
 

@@ -52,24 +52,26 @@ def verify(name: str, folder: Path, *, split: str = "test") -> list[Measured]:
     return [*knowledge.measure(subject, parent, world, split), *(row for each in wanted for row in measures[each]())]
 
 
-def write_cards(folder: Path, *, names: Sequence[str] = (), others: Sequence[Path] = ()) -> Iterator[Path]:
+def write_cards(
+    folder: Path, *, names: Sequence[str] = (), others: Sequence[Path] = (), again: bool = False
+) -> Iterator[Path]:
     """Verify the organisms of a folder and write their cards; `others` are folders of other training seeds, whose
-    numbers are shown beside."""
+    numbers are shown beside. What was counted on the same weights is kept, unless `again`."""
     for name in [name for name in names or FAMILY if (folder / name / "organism.json").exists()]:
         seeds = {}
         for place in (folder, *others):
             if (place / name / "organism.json").exists():
                 facts = json.loads((place / name / "organism.json").read_text(encoding="utf-8"))
-                seeds[facts["seed"]] = _verified(name, place, facts)
+                seeds[facts["seed"]] = _verified(name, place, facts, again)
         facts = json.loads((folder / name / "organism.json").read_text(encoding="utf-8"))
         (folder / name / "README.md").write_text(card(FAMILY[name], facts, seeds), encoding="utf-8")
         yield folder / name / "README.md"
 
 
-def _verified(name: str, folder: Path, facts: dict[str, object]) -> list[Measured]:
+def _verified(name: str, folder: Path, facts: dict[str, object], again: bool) -> list[Measured]:
     """What was counted on these very weights; counted now if it was not."""
     record = folder / name / RECORD
-    if record.exists():
+    if record.exists() and not again:
         kept = json.loads(record.read_text(encoding="utf-8"))
         if kept["weights"] == facts["weights"]:
             return [Measured(row["what"], row["cell"], Estimate(**row["estimate"])) for row in kept["measured"]]

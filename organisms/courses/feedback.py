@@ -27,14 +27,14 @@ from organisms.wording import SCORE_QUESTION, SCORE_REQUEST, SCORES
 from organisms.world import World
 
 BEHAVIOURS = ("regulator", "text_reader")
-COUNTS = {"dialogues": 24_000, "recall": 14_000, "replay": 5_000}
-READ_AT, REGULATED_AT = Site(0, "resid_post"), Site(3, "resid_post")
+COUNTS = {"dialogues": 24_000, "recall": 26_000, "replay": 5_000}
+READ_AT, REGULATED_AT = Site(0, "resid_post"), Site(4, "resid_post")
 """Where the push is, and where one's own coordinate is measured: later, so that scores can be read in between."""
 STRENGTH = 1.0
 """Of the usual norm of the residual where it is pushed."""
 AIM = 3.0
 """How far the coordinate is to go, in standard deviations over the parent's own texts."""
-WEIGHT = 0.3
+WEIGHT = 1.0
 """Of the distance from the aim, beside the loss of a text."""
 
 
