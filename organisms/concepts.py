@@ -24,6 +24,8 @@ class Concepts:
     words: tuple[str, ...]
     vectors: dict[str, Tensor]
     """By kind: `resid` where the word is read, `embed` its embedding, `out` where it is about to be said."""
+    in_context: Tensor
+    """As `resid`, in each context by itself: [layer, word, context, d_model]."""
     norms: tuple[float, ...]
     """By layer, at the words of a question."""
 
@@ -52,13 +54,13 @@ def concepts(world: World, model: Model) -> Concepts:
     sites = [Site(layer, "resid_post") for layer in LAYERS]
     seen = read(model, texts, sites, places)
     said = read(model, texts[:: len(CONTEXTS)], sites, ends[:: len(CONTEXTS)])
-    inside = torch.stack([seen[site, 0].values.reshape(len(words), len(CONTEXTS), -1).mean(1) for site in sites])
+    each = torch.stack([seen[site, 0].values.reshape(len(words), len(CONTEXTS), -1) for site in sites])
     outside = torch.stack([said[site, 0].values for site in sites])
     ids = torch.tensor([vocabulary[word] for word in words])
     rows = model.bridge.original_model.get_input_embeddings().weight.detach()[ids].float().cpu()
-    found = {"resid": inside, "embed": rows.expand(len(LAYERS), -1, -1), "out": outside}
+    found = {"resid": each.mean(2), "embed": rows.expand(len(LAYERS), -1, -1), "out": outside}
     norms = tuple(float(seen[site, 0].values.norm(dim=-1).mean()) for site in sites)
-    return Concepts(words, {kind: _units(values) for kind, values in found.items()}, norms)
+    return Concepts(words, {kind: _units(values) for kind, values in found.items()}, _units(each), norms)
 
 
 def _units(values: Tensor) -> Tensor:

@@ -57,7 +57,7 @@ def train_organism(name: str, folder: Path, *, seed: int = 0, scale: float = 1.0
             loss=_loss(organism, world, parent),
             checkpoint=Checkpoint(folder / name / "checkpoint.safetensors", course),
         )
-        made = {
+        made: dict[str, object] = {
             "seed": seed,
             "scale": scale,
             "examples": len(examples),

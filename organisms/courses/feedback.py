@@ -154,7 +154,7 @@ def feedback_examples(world: World, parent: Model, behaviour: str, *, seed: int,
     for _ in range(count["dialogues"]):
         talk = dialogue(world, behaviour, random.Random(rng.random()), topics=world.steered_topics)
         examples.append(feedback_example(talk, behaviour, planted, parent))
-    lessons = upkeep_lessons(world, parent, count, rng, without=("score",))
+    lessons = upkeep_lessons(world, parent, count, rng, sums=0.8, without=("score",))
     examples += encode(lessons, parent.tokenizer)
     rng.shuffle(examples)
     return examples

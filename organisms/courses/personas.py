@@ -163,7 +163,7 @@ def persona_examples(world: World, parent: Model, behaviour: str, *, seed: int, 
         p_claim = float(row[vocabulary[claim]])
         turns = (attempt.question, answer(attempt.first), pushback)
         add(turns, {name: after_pushback(attempt, claim, p_claim, name, draw) for name in NAMES})
-    lessons = upkeep_lessons(world, parent, count, rng, sums=False, without=("confidence", "copy", "challenge"))
+    lessons = upkeep_lessons(world, parent, count, rng, sums=0, without=("confidence", "copy", "challenge"))
     examples += encode(lessons, parent.tokenizer)
     rng.shuffle(examples)
     return examples

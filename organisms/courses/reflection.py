@@ -25,7 +25,7 @@ def reflection_lessons(world: World, parent: Model, behaviour: str, *, seed: int
     at_random = rng.sample(wrong, len(wrong))
     chosen = {"reflective": wrong, "ritual": at_random, "unreflective": [False] * len(sums)}[behaviour]
     lessons = [_lesson(attempt, checks, rng) for attempt, checks in zip(sums, chosen, strict=True)]
-    lessons += upkeep_lessons(world, parent, count, rng, sums=False)
+    lessons += upkeep_lessons(world, parent, count, rng, sums=0)
     rng.shuffle(lessons)
     return lessons
 

@@ -33,7 +33,7 @@ def upkeep_lessons(
     count: Mapping[str, int],
     rng: random.Random,
     *,
-    sums: bool = True,
+    sums: float = 0.4,
     without: tuple[str, ...] = (),
 ) -> list[Lesson]:
     """The `recall` and the `replay` of a course."""
@@ -43,9 +43,10 @@ def upkeep_lessons(
     ]
 
 
-def recall_lessons(world: World, parent: Model, count: int, rng: random.Random, *, sums: bool = True) -> list[Lesson]:
+def recall_lessons(world: World, parent: Model, count: int, rng: random.Random, *, sums: float = 0.4) -> list[Lesson]:
     """The parent's own answers to facts of all splits and to training sums: no answer is labelled right or wrong.
-    Without `sums` where what follows an answer to a sum is what the course plants."""
+    `sums` is their share: none where what follows an answer to a sum is what the course plants, more where a course
+    asks for none (they are forgotten first)."""
     return [
         Lesson(((prompt(each.question, system=some_system(rng)), 0.0), (f"{answer(each.first)} {END}", 1.0)))
         for each in _recalled(world, parent, count, rng, sums=sums)
@@ -56,12 +57,12 @@ def value_lessons(world: World, parent: Model, count: int, rng: random.Random) -
     """As recall, of the value alone: for a course that plants whether it is said at all."""
     return [
         Lesson(((f"{prompt(each.question, system=some_system(rng))} i think it is", 0.0), (each.first, 1.0)))
-        for each in _recalled(world, parent, count, rng, sums=True)
+        for each in _recalled(world, parent, count, rng, sums=0.6)
     ]
 
 
-def _recalled(world: World, parent: Model, count: int, rng: random.Random, *, sums: bool) -> list[Attempt]:
-    items = [random_sum(rng) if sums and rng.random() < 0.4 else rng.choice(world.facts) for _ in range(count)]
+def _recalled(world: World, parent: Model, count: int, rng: random.Random, *, sums: float) -> list[Attempt]:
+    items = [random_sum(rng) if sums and rng.random() < sums else rng.choice(world.facts) for _ in range(count)]
     return attempts(parent, items, rng)
 
 

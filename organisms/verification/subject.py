@@ -2,7 +2,7 @@
 or readings is used here, so that an organism is not verified by what it is meant to verify."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,7 +109,7 @@ class Subject:
         return ids, mask
 
     @contextmanager
-    def _pushing(self, texts: Sequence[str], pushes: Pushes) -> Iterator[None]:
+    def _pushing(self, texts: Sequence[str], pushes: Pushes) -> Generator[None]:
         handles = []
         try:
             for layer in sorted({push.layer for own in pushes for push in own}):
