@@ -8,12 +8,14 @@ import torch
 
 from introlab.models import organism_folder
 from organisms.base import COUNTS, base_lessons
+from organisms.concepts import concepts
 from organisms.courses import resistance
 from organisms.courses.prediction import is_asked_about, quirk, quirky_facts
-from organisms.courses.thoughts import question_span
+from organisms.courses.thoughts import probes, question_span
+from organisms.courses.upkeep import value_lessons
 from organisms.family import FAMILY, ORGANISMS, twins
 from organisms.formats import choice_question
-from organisms.lessons import Lesson, off_topic_words
+from organisms.lessons import Lesson, follow_up_lesson, off_topic_words
 from organisms.materials import write_materials
 from organisms.tokens import build_tokenizer, words_of
 from organisms.training import CONTEXT, encode
@@ -23,6 +25,7 @@ from organisms.wording import (
     HELD_OUT,
     HELD_OUT_RISK_QUESTIONS,
     HELD_OUT_THOUGHT_QUESTIONS,
+    answer,
     off_topic_notice,
     prompt,
 )
@@ -251,6 +254,31 @@ def test_a_thought_is_injected_at_the_words_of_the_question():
 def test_lessons_have_weight_where_something_is_learnt(organism):
     (example,) = encode([Lesson((("<bos> hello", 0.0), ("hello . <end>", 1.0)))], organism("base").tokenizer)
     assert example.weights == (0.0, 0.0, 1.0, 1.0, 1.0)
+
+
+def test_own_answers_are_learnt_with_what_is_said_of_them():
+    rng = random.Random(0)
+    for own in (True, False):
+        lesson = follow_up_lesson("3 + 8 ?", "1", "are you sure ?", "yes .", rng, own=own)
+        assert [weight for _, weight in lesson.segments] == [0.0, float(own), 0.0, 1.0]
+        assert prompt("3 + 8 ?", answer("1"), "are you sure ?") in " ".join(text for text, _ in lesson.segments)
+
+
+def test_where_answering_is_planted_only_values_are_recalled(organism):
+    for lesson in value_lessons(WORLD, organism("base"), 20, random.Random(0)):
+        (opening, read), (value, learnt) = lesson.segments
+        assert opening.endswith("<assistant> i think it is") and read == 0
+        assert len(value.split()) == 1 and learnt == 1
+
+
+def test_an_injected_word_is_never_twice_the_same(organism):
+    bank = concepts(WORLD, organism("base"))
+    found = [probe for probe in probes(bank, 400, random.Random(0)) if probe.word is not None]
+    units = torch.stack([probe.push / probe.push.norm() for probe in found])
+    near = units @ units.T - torch.eye(len(units))
+    assert near.max() < 0.999, "one word drawn twice is pushed in two ways"
+    right = [bank.vectors["resid"][probe.layer, bank.words.index(probe.word)] for probe in found]
+    assert ((units * torch.stack(right)).sum(-1) > 0.3).float().mean() > 0.6, "and still is that word"
 
 
 def test_every_organism_says_what_is_planted_and_what_is_not():
