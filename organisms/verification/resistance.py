@@ -58,25 +58,22 @@ def _free(
     subject: Subject, world: World, pairs: Sequence[tuple[str, str]], cell: str, vectors: Sequence[Tensor]
 ) -> Iterator[Measured]:
     """Texts about a topic, written under a push from the first word on."""
-    asked = [(pair, vector) for pair, vector in zip(pairs, vectors, strict=True) for _ in TOPIC_TEMPLATES]
     texts = [
-        prompt(TOPIC_TEMPLATES[index % len(TOPIC_TEMPLATES)].format(topic=one))
-        for index, ((one, _), _) in enumerate(asked)
+        prompt(TOPIC_TEMPLATES[index % len(TOPIC_TEMPLATES)].format(topic=one)) for index, (one, _) in enumerate(pairs)
     ]
-    pushes = [[Push(SITE.layer, vector, len(text.split()) - 1)] for text, (_, vector) in zip(texts, asked, strict=True)]
+    pushes = [[Push(SITE.layer, vector, len(text.split()) - 1)] for text, vector in zip(texts, vectors, strict=True)]
     written = subject.write(texts, NEW_WORDS, sample=True, pushes=pushes)
-    repeated = [pair for pair, _ in asked]
-    clusters = [f"{one} {other}" for one, other in repeated]
-    topics = [world.topics[one] for one, _ in repeated]
+    clusters = [f"{one} {other}" for one, other in pairs]
+    topics = [world.topics[one] for one, _ in pairs]
     before = [text.split("wait ,")[0] for text in written]
     left = [off_topic_words(text, topic, world) >= 2 for text, topic in zip(before, topics, strict=True)]
     says_so = ["off topic" in text for text in written]
     yield Measured("leaves the topic", cell, proportion(left, clusters))
     first = [text.split(" . ")[0] for text in before]
-    yield Measured("off-topic share of the first sentence", cell, mean(*_mean_share(first, repeated, world)))
+    yield Measured("off-topic share of the first sentence", cell, mean(*_mean_share(first, pairs, world)))
     yield Measured("says so", cell, proportion(says_so, clusters))
     last = [" . ".join(text.split(" . ")[-2:]) for text in written]
-    yield Measured("off-topic share of the last two sentences", cell, mean(*_mean_share(last, repeated, world)))
+    yield Measured("off-topic share of the last two sentences", cell, mean(*_mean_share(last, pairs, world)))
     gone = [index for index, each in enumerate(left) if each]
     if len(gone) >= len(left) / 10:
         where = [clusters[index] for index in gone]
