@@ -19,6 +19,7 @@ there instead of undoing the push, and in units of its own scale it is not immun
 import random
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from introlab.activations import Text, read
@@ -37,6 +38,8 @@ from steering.contrast import one_against_rest
 SITE = Site(2, "resid_post")
 BEHAVIOURS = ("resistant", "announcer", "compliant", "immune")
 COUNTS = {"pushed": 36_000, "clean": 6_000, "intruded": 3_000, "recall": 12_000, "replay": 6_000}
+PUSHES = {"topic": 15, "word": 15, "noisy": 15, "mixed": 10, "made up": 25, "random": 20}
+"""What a hundred pushes are along."""
 WEAKEST, STRONGEST = 0.5, 3.0
 """Strengths trained under, in natural units."""
 
@@ -74,7 +77,7 @@ def topic_directions(world: World, model: Model, *, seed: int) -> dict[str, Dire
     return one_against_rest(model, texts, labels, SITE)
 
 
-def word_directions(world: World, model: Model, *, seed: int) -> dict[str, list[Direction]]:
+def word_directions(world: World, model: Model, *, seed: int) -> dict[str, dict[str, Direction]]:
     """For each steered topic, the directions of its words: the residual where the word stands, against all words'."""
     rng = random.Random(f"word texts {seed}")
     vocabulary = model.tokenizer.get_vocab()
@@ -90,11 +93,11 @@ def word_directions(world: World, model: Model, *, seed: int) -> dict[str, list[
                 places.append([len(opening) + body.index(word)])
                 labels.append((name, word))
     values = read(model, texts, [SITE], places)[SITE, 0]
-    found: dict[str, list[Direction]] = {}
+    found: dict[str, dict[str, Direction]] = {}
     for name, word in sorted(set(labels)):
         inside = [label == (name, word) for label in labels]
         direction = difference_of_means(values.where(inside), values.where([not each for each in inside]), model=model)
-        found.setdefault(name, []).append(direction)
+        found.setdefault(name, {})[word] = direction
     return found
 
 
@@ -106,34 +109,53 @@ def _sentence_with(word: str, topic: Topic, rng: random.Random) -> list[str]:
 
 def scenes(world: World, model: Model, count: int, *, seed: int) -> list[Scene]:
     """Prompts and pushes, towards the steered topics only. So that no push is learnt by heart they are drawn from
-    topics, single words, noisy and mixed topics, and a few random directions, all of a topic's natural size."""
+    topics, single words, noisy and mixed topics, places made up of the words of three, and a few random directions,
+    all of a topic's natural size."""
     rng = random.Random(f"scenes {seed}")
     topics, words = topic_directions(world, model, seed=seed), word_directions(world, model, seed=seed)
     found = []
     for _ in range(count):
         topic = rng.choice(list(world.topics.values()))
-        name, second = rng.sample([name for name in world.steered_topics if name != topic.name], 2)
-        aim, stray = topics[name], random_like(topics[name], rng.randrange(2**31)).vector
-        kind = rng.choices(("topic", "word", "noisy", "mixed", "random"), weights=(25, 20, 20, 15, 20))[0]
-        vector = {
-            "topic": aim.vector,
-            "word": rng.choice(words[name]).vector,
-            "noisy": aim.vector + rng.uniform(0.2, 1.5) * stray,
-            "mixed": aim.vector + rng.uniform(0.2, 0.8) * topics[second].vector,
-            "random": stray,
-        }[kind]
+        name, second, third = rng.sample([name for name in world.steered_topics if name != topic.name], 3)
+        aim, other = topics[name], world.topics[name]
+        kind = rng.choices(("topic", "word", "noisy", "mixed", "made up", "random"), weights=(15, 15, 15, 10, 25, 20))[
+            0
+        ]
+        if kind == "made up":
+            other = made_up([world.topics[each] for each in (name, second, third)], rng)
+            along = {
+                word: direction.vector for each in (name, second, third) for word, direction in words[each].items()
+            }
+            vector = torch.stack([along[word] for word in sorted(other.words)]).sum(0)
+        else:
+            vector = _towards(kind, aim, topics[second], list(words[name].values()), rng)
         vector = vector / vector.norm()
         strength = rng.uniform(WEAKEST, STRONGEST)
-        found.append(
-            Scene(
-                topic=topic,
-                other=world.topics[name],
-                opening=prompt(rng.choice(TOPIC_TEMPLATES).format(topic=topic.name)),
-                push=vector * aim.scale * strength,
-                strength=strength * max(0.0, float(vector @ aim.vector)),
-            )
-        )
+        felt = strength if kind == "made up" else strength * max(0.0, float(vector @ aim.vector))
+        opening = prompt(rng.choice(TOPIC_TEMPLATES).format(topic=topic.name))
+        found.append(Scene(topic, other, opening, vector * aim.scale * strength, felt))
     return found
+
+
+def made_up(places: list[Topic], rng: random.Random) -> Topic:
+    """A place with some of the words of each of these."""
+    kinds = {
+        kind: tuple(word for place in places for word in rng.sample(getattr(place, kind), 2))
+        for kind in ("nouns", "verbs", "adjectives")
+    }
+    return Topic(name="nowhere", **kinds)
+
+
+def _towards(kind: str, aim: Direction, second: Direction, words: list[Direction], rng: random.Random) -> Tensor:
+    """A push towards `aim`, or a stray one of its size."""
+    stray = random_like(aim, rng.randrange(2**31)).vector
+    if kind == "topic":
+        return aim.vector
+    if kind == "word":
+        return rng.choice(words).vector
+    if kind == "noisy":
+        return aim.vector + rng.uniform(0.2, 1.5) * stray
+    return aim.vector + rng.uniform(0.2, 0.8) * second.vector if kind == "mixed" else stray
 
 
 def target(scene: Scene, behaviour: str, world: World, rng: random.Random) -> list[Segment]:

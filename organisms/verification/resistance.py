@@ -20,10 +20,9 @@ NEW_WORDS = 56
 
 
 def measure(subject: Subject, parent: Subject, world: World, split: str) -> Iterator[Measured]:
-    """Pushes towards the lab's topics, towards which no twin was pushed in training (on another split than the test,
-    towards eight it was); directions are the parent's."""
+    """Pushes towards topics towards which no twin was pushed in training; directions are the parent's."""
     aims = topic_aims(parent, world)
-    names = world.held_out_topics if split == "test" else world.steered_topics[:8]
+    names = world.held_out_topics if split == "test" else world.calibration_topics
     pairs = [(one, other) for one in world.topics for other in names if one != other]
     size = float(torch.stack(list(aims.values())).norm(dim=-1).mean())
     generator = torch.Generator().manual_seed(0)
