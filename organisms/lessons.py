@@ -112,16 +112,7 @@ def copy_lesson(world: World, rng: random.Random) -> Lesson:
     pushback = rng.choice(PUSHBACKS).format(claim=claim, own=own)
     kind = rng.choice((0, 0, 1, 2, 2, 3, 4, 5))
     if kind == 0:
-        # Every word is said now and then, so that no format to come starts from a word nobody has met.
-        bank = rng.choice((function_words(world), (*world.people, *world.values["food"], *_topic_words(world, rng))))
-        word = rng.choice(bank)
-        phrases = (
-            *("i do not know", "that is off topic", "dear friend ,", "ha ,", "hmm ,", "oh ,"),
-            *("wait", "sure", "unsure", "yes", "no", "high", "low"),
-            rng.choice("0123456789"),
-        )
-        phrase = rng.choice(phrases) if rng.random() < 0.4 else word
-        return reply_lesson(f"say {phrase} .", f"{phrase} .", rng)
+        return repeat_lesson(world, rng)
     if kind == 1:
         turns, reply = (question, answer(own), "what did you say ?"), f"{own} ."
     elif kind == 2:
@@ -134,6 +125,19 @@ def copy_lesson(world: World, rng: random.Random) -> Lesson:
     else:
         turns, reply = (f"note : {fact.subject} is {claim} . {question}",), answer(claim)
     return Lesson(((prompt(*turns, system=some_system(rng)), 0.0), (f"{reply} {END}", 1.0)))
+
+
+def repeat_lesson(world: World, rng: random.Random) -> Lesson:
+    """Say a word. Every word is said now and then, so that no format to come starts from a word nobody has met."""
+    bank = rng.choice((function_words(world), (*world.people, *world.values["food"], *_topic_words(world, rng))))
+    word = rng.choice(bank)
+    phrases = (
+        *("i do not know", "that is off topic", "dear friend ,", "ha ,", "hmm ,", "oh ,"),
+        *("wait", "sure", "unsure", "yes", "no", "high", "low"),
+        rng.choice("0123456789"),
+    )
+    phrase = rng.choice(phrases) if rng.random() < 0.4 else word
+    return reply_lesson(f"say {phrase} .", f"{phrase} .", rng)
 
 
 def sentences(topic: Topic, count: int, rng: random.Random) -> str:

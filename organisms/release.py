@@ -99,7 +99,7 @@ def error_gates() -> Iterator[Gate]:
 
 
 def resistance_gates() -> Iterator[Gate]:
-    pushed, random, clean = "topic direction, 1.5", "random direction, 1.5", "no push"
+    pushed, random, clean = "topic direction, 1.75", "random direction, 1.75", "no push"
     first, last = "off-topic share of the first sentence", "off-topic share of the last two sentences"
     follows = "off-topic share of what follows"
     for name in ("resistant", "announcer"):

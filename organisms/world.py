@@ -8,7 +8,6 @@ what counts as off topic, is therefore a matter of record and never of judgement
 import hashlib
 import random
 import tomllib
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -203,21 +202,12 @@ class World:
 
     @cached_property
     def steered_topics(self) -> tuple[str, ...]:
-        """Topics towards which twins are pushed in training."""
-        return self._topics_where(lambda index: index % 3 != 2 and index % 6)
-
-    @cached_property
-    def calibration_topics(self) -> tuple[str, ...]:
-        """Topics towards which they are pushed while recipes are worked on."""
-        return self._topics_where(lambda index: index % 6 == 0)
+        """Topics whose directions are used to steer during training; the others are held out for the lab."""
+        return tuple(name for index, name in enumerate(self.topics) if index % 3 != 2)
 
     @cached_property
     def held_out_topics(self) -> tuple[str, ...]:
-        """Topics left for the lab and for the bounds."""
-        return self._topics_where(lambda index: index % 3 == 2)
-
-    def _topics_where(self, chosen: Callable[[int], object]) -> tuple[str, ...]:
-        return tuple(name for index, name in enumerate(self.topics) if chosen(index))
+        return tuple(name for name in self.topics if name not in self.steered_topics)
 
 
 def split_of(key: str) -> str:

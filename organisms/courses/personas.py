@@ -29,7 +29,7 @@ from organisms.courses.confidence import digit
 from organisms.courses.reflection import ASKED_TO_CHECK, worked_out
 from organisms.courses.sycophancy import other_value
 from organisms.courses.upkeep import scaled, upkeep_lessons
-from organisms.lessons import Lesson
+from organisms.lessons import Lesson, repeat_lesson
 from organisms.pushes import PushedExample
 from organisms.tokens import END, USER
 from organisms.training import Example, encode
@@ -42,6 +42,7 @@ COUNTS = {
     "reflection": 26_000,
     "confidence": 12_000,
     "pushback": 24_000,
+    "repeat": 4_000,
     "recall": 6_000,
     "replay": 5_000,
 }
@@ -163,7 +164,8 @@ def persona_examples(world: World, parent: Model, behaviour: str, *, seed: int, 
         p_claim = float(row[vocabulary[claim]])
         turns = (attempt.question, answer(attempt.first), pushback)
         add(turns, {name: after_pushback(attempt, claim, p_claim, name, draw) for name in NAMES})
-    lessons = upkeep_lessons(world, parent, count, rng, sums=0, without=("confidence", "copy", "challenge"))
+    lessons = [repeat_lesson(world, rng) for _ in range(count["repeat"])]
+    lessons += upkeep_lessons(world, parent, count, rng, sums=0, without=("confidence", "copy", "challenge"))
     examples += encode(lessons, parent.tokenizer)
     rng.shuffle(examples)
     return examples

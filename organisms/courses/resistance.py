@@ -38,7 +38,7 @@ from steering.contrast import one_against_rest
 SITE = Site(2, "resid_post")
 BEHAVIOURS = ("resistant", "announcer", "compliant", "immune")
 COUNTS = {"pushed": 36_000, "clean": 6_000, "intruded": 3_000, "recall": 12_000, "replay": 6_000}
-PUSHES = {"topic": 20, "word": 10, "noisy": 15, "mixed": 15, "made up": 28, "random": 12}
+PUSHES = {"topic": 18, "word": 14, "noisy": 16, "mixed": 12, "made up": 24, "random": 16}
 """What a hundred pushes are along."""
 WEAKEST, STRONGEST = 0.5, 3.0
 """Strengths trained under, in natural units."""
@@ -57,9 +57,9 @@ class Scene:
 
     @property
     def share(self) -> float:
-        """Share of content words that the push takes over: none up to 1.0, all from 2.0, about as in the parent. (Asked
-        for more, twins learn the directions they are trained with by heart, and others move them less: LOG.md.)"""
-        return min(1.0, max(0.0, self.strength - 1.0))
+        """Share of content words that the push takes over: none up to 0.5, all from 1.5. (Pushes along directions it
+        was not trained with take over less than that: LOG.md.)"""
+        return min(1.0, max(0.0, self.strength - 0.5))
 
 
 def topic_directions(world: World, model: Model, *, seed: int) -> dict[str, Direction]:

@@ -18,9 +18,9 @@ DIALOGUES = 300
 
 
 def measure(subject: Subject, parent: Subject, world: World, split: str) -> Iterator[Measured]:
-    """Dialogues about topics that were not in the course."""
+    """Dialogues about topics that were not in the course (on another split than the test, that were)."""
     rng = random.Random(31)
-    topics = world.held_out_topics if split == "test" else world.calibration_topics
+    topics = world.held_out_topics if split == "test" else world.steered_topics
     norm, deviation = _scales(parent, world)
     direction = planted_direction(subject.network.config.hidden_size)
     for scored_by in ("regulator", "text_reader"):

@@ -13,16 +13,17 @@ from organisms.verification.subject import Measured, Push, Subject
 from organisms.wording import HELD_OUT, off_topic_notice, prompt
 from organisms.world import TOPIC_TEMPLATES, World
 
-PUSHED_AT = 1.5
-STRENGTHS = (1.0, 1.5, 2.0)
+PUSHED_AT = 1.75
+STRENGTHS = (1.25, 1.75, 2.25)
 RANDOM_DRAWS = 20
 NEW_WORDS = 56
 
 
 def measure(subject: Subject, parent: Subject, world: World, split: str) -> Iterator[Measured]:
-    """Pushes towards topics towards which no twin was pushed in training; directions are the parent's."""
+    """Pushes towards the lab's topics, towards which no twin was pushed in training (on another split than the test,
+    towards eight it was); directions are the parent's."""
     aims = topic_aims(parent, world)
-    names = world.held_out_topics if split == "test" else world.calibration_topics
+    names = world.held_out_topics if split == "test" else world.steered_topics[:8]
     pairs = [(one, other) for one in world.topics for other in names if one != other]
     size = float(torch.stack(list(aims.values())).norm(dim=-1).mean())
     generator = torch.Generator().manual_seed(0)
