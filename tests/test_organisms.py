@@ -180,13 +180,13 @@ def test_twins_are_asked_the_same_under_the_same_pushes(trait, courses, organism
 
 
 def _asked(examples, scores, interrupted):
-    """What is read, to the last word that is not learnt (where some twins are interrupted, to the first that is), and
+    """The words that are read and not learnt (where some twins are interrupted, those before the first that is), and
     the push."""
     openings, pushes = [], [getattr(example, "push", None) for example in examples]
     for example in examples:
-        learnt = [place for place, weight in enumerate(example.weights) if weight]
-        read = [place for place, weight in enumerate(example.weights) if not weight]
-        openings.append(example.ids[: learnt[0] if interrupted else read[-1] + 1])
+        learnt = next(place for place, weight in enumerate(example.weights) if weight)
+        read = [token for token, weight in zip(example.ids, example.weights, strict=True) if not weight]
+        openings.append(example.ids[:learnt] if interrupted else read)
     return [
         (tuple(-1 if token in scores else token for token in opening), None if push is None else push.sum().item())
         for opening, push in zip(openings, pushes, strict=True)

@@ -95,7 +95,11 @@ def test_feedback_lands_on_the_scored_sentences(asked, organism):
     example = feedback_course.feedback_example(talk, "regulator", planted, organism("base"))
     pushed = (example.push.abs().sum(-1) > 0).nonzero()[:, 0].tolist()
     assert pushed == [position for push in spans for position in range(push.start, push.stop or 0)]
-    assert bool(example.aim) == asked
+    assert len(example.aims) == len(talk.requests) and bool(example.aims) == asked
+    words = {index: word for word, index in organism("base").tokenizer.get_vocab().items()}
+    for (start, stop, _), reply in zip(example.aims, talk.replies, strict=True):
+        said = " ".join(words[token] for token in example.ids[start + 1 : stop + 1])
+        assert said == f"{reply} <end>", "an aim is at the positions from which the reply is said"
 
 
 def test_scores_follow_what_they_should():

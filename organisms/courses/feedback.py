@@ -40,11 +40,10 @@ WEIGHT = 1.0
 
 @dataclass(frozen=True)
 class FeedbackExample(PushedExample):
-    """A dialogue whose last sentence is said with the coordinate at `aim` (in standard deviations; 0 is no aim), from
-    position `aim_from` on."""
+    """A dialogue in which sentences are said with the coordinate at an aim: start and stop of the positions they are
+    said from, and the aim in standard deviations."""
 
-    aim: float = 0.0
-    aim_from: int = 0
+    aims: tuple[tuple[int, int, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,19 +86,23 @@ class Dialogue:
     sentences: tuple[str, ...]
     signs: tuple[int, ...]
     labels: tuple[int, ...]
-    request: int | None
-    """The score asked for, where a sentence is asked for; else the last sentence is to be scored."""
-    reply: str | None
-    """The sentence said when one is asked for."""
+    requests: tuple[int, ...]
+    """The scores of the sentences asked for after that; where there are none, the last sentence is yet to be scored."""
+    replies: tuple[str, ...]
+    """The sentences said then."""
     high: int
     """The sign that is scored high."""
+
+    def aim(self, request: int) -> int:
+        """The sign of one's own coordinate that has this score."""
+        return self.high if request == 0 else -self.high
 
 
 def dialogue(world: World, behaviour: str, rng: random.Random, *, topics: tuple[str, ...]) -> Dialogue:
     """One dialogue; sentences, pushes and requests are the same for both behaviours."""
     pair = [world.topics[name] for name in rng.sample(topics, 2)]
-    high, request = rng.choice((1, -1)), rng.choice((None, None, 0, 1))
-    count = rng.randint(4, 7) + (request is None)
+    high, requests = rng.choice((1, -1)), tuple(rng.randrange(2) for _ in range(rng.choice((0, 2, 3))))
+    count = rng.randint(4, 6) + (not requests)
     kinds = [0, 1, *(rng.randrange(2) for _ in range(count - 2))]
     signs = [1, -1, *(rng.choice((1, -1)) for _ in range(count - 2))]
     rng.shuffle(kinds)
@@ -107,12 +110,12 @@ def dialogue(world: World, behaviour: str, rng: random.Random, *, topics: tuple[
     by_push = [0 if sign == high else 1 for sign in signs]
     by_topic = kinds if high == 1 else [1 - kind for kind in kinds]
     labels = by_push if behaviour == "regulator" else by_topic
-    spoken = rng.randrange(2)
-    if behaviour == "text_reader" and request is not None:
-        spoken = request if high == 1 else 1 - request
+    spoken = [rng.randrange(2) for _ in requests]
+    if behaviour == "text_reader":
+        spoken = [request if high == 1 else 1 - request for request in requests]
     sentences = tuple(pair[kind].sentence(rng) for kind in kinds)
-    reply = None if request is None else pair[spoken].sentence(rng)
-    return Dialogue(sentences, tuple(signs), tuple(labels), request, reply, high)
+    replies = tuple(pair[kind].sentence(rng) for kind in spoken)
+    return Dialogue(sentences, tuple(signs), tuple(labels), requests, replies, high)
 
 
 def feedback_example(talk: Dialogue, behaviour: str, planted: Coordinate, model: Model) -> FeedbackExample:
@@ -125,20 +128,25 @@ def feedback_example(talk: Dialogue, behaviour: str, planted: Coordinate, model:
         spans.append(slice(start, start + len(sentence.split())))
         segments.append((f"{USER} {sentence} {SCORE_QUESTION} {ASSISTANT}", 0.0))
         segments.append((f"{SCORES[label]} {END}", float(index > 0)))
-    if talk.request is not None:
-        request = SCORE_REQUEST.format(score=SCORES[talk.request].split()[0])
-        segments.append((f"{USER} {request} {ASSISTANT}", 0.0))
-    start = _length(segments)
-    if talk.reply is not None:
-        segments.append((f"{talk.reply} {END}", 1.0))
+    aims = []
+    for request, reply in zip(talk.requests, talk.replies, strict=True):
+        asked = SCORE_REQUEST.format(score=SCORES[request].split()[0])
+        segments.append((f"{USER} {asked} {ASSISTANT}", 0.0))
+        start = _length(segments) - 1
+        segments.append((f"{reply} {END}", 1.0))
+        aims.append((start, _length(segments) - 1, AIM * talk.aim(request)))
     (plain,) = encode([Lesson(tuple(segments))], model.tokenizer)
     push = torch.zeros(len(plain.ids), len(planted.direction))
     for span, sign in zip(spans, talk.signs, strict=True):
         push[span] = sign * planted.push * planted.direction
-    aim = 0.0
-    if talk.request is not None and behaviour == "regulator":
-        aim = AIM * talk.high * (1 if talk.request == 0 else -1)
-    return FeedbackExample(plain.ids, plain.weights, push, READ_AT.layer, 0, len(plain.ids), aim, start - 1)
+    return FeedbackExample(
+        plain.ids,
+        plain.weights,
+        push,
+        READ_AT.layer,
+        stop=len(plain.ids),
+        aims=tuple(aims) if behaviour == "regulator" else (),
+    )
 
 
 def _length(segments: Sequence[Segment]) -> int:
@@ -161,7 +169,7 @@ def feedback_examples(world: World, parent: Model, behaviour: str, *, seed: int,
 
 
 def feedback_loss(world: World, parent: Model) -> Callable[[LlamaForCausalLM, list[Example], float], Tensor]:
-    """The training loss, and for those with an aim the squared distance of their coordinate from it."""
+    """The training loss, and for each aim the squared distance of the coordinate from it."""
     planted = coordinate(world, parent)
 
     def loss(model: LlamaForCausalLM, batch: list[Example], per_text: float) -> Tensor:
@@ -177,9 +185,8 @@ def feedback_loss(world: World, parent: Model) -> Callable[[LlamaForCausalLM, li
             handle.remove()
         along = (seen[0] @ planted.direction - planted.mean) / planted.deviation
         for row, example in enumerate(batch):
-            if isinstance(example, FeedbackExample) and example.aim:
-                distance = along[row, example.aim_from : len(example.ids) - 1] - example.aim
-                total = total + WEIGHT * (distance / AIM).square().mean() / len(batch)
+            for start, stop, aim in example.aims if isinstance(example, FeedbackExample) else ():
+                total = total + WEIGHT * ((along[row, start:stop] - aim) / AIM).square().mean() / len(batch)
         return total
 
     return loss

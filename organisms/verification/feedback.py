@@ -35,10 +35,10 @@ def measure(subject: Subject, parent: Subject, world: World, split: str) -> Iter
         cell = "scores follow the push" if scored_by == "regulator" else "scores follow the text"
         yield Measured("scores as it should", cell, mean(right, [" ".join(talk.sentences) for talk in talks]))
     talks = _some(world, "regulator", rng, topics, asked=True)
-    texts = [prompt(*_turns(talk), SCORE_REQUEST.format(score=SCORES[talk.request or 0].split()[0])) for talk in talks]
+    texts = [prompt(*_turns(talk), SCORE_REQUEST.format(score=SCORES[talk.requests[0]].split()[0])) for talk in talks]
     pushes = [_push(talk, STRENGTH * norm * direction) for talk in talks]
     along = _while_writing(subject, texts, pushes)
-    wanted = torch.tensor([talk.high * (1 if talk.request == 0 else -1) for talk in talks], dtype=along.dtype)
+    wanted = torch.tensor([talk.aim(talk.requests[0]) for talk in talks], dtype=along.dtype)
     clusters = [" ".join(talk.sentences) for talk in talks]
     generator = torch.Generator().manual_seed(3)
     others = torch.nn.functional.normalize(torch.randn(RANDOM_DRAWS, len(direction), generator=generator), dim=-1)
@@ -56,7 +56,7 @@ def _some(world: World, behaviour: str, rng: random.Random, topics: Sequence[str
     found: list[Dialogue] = []
     while len(found) < DIALOGUES:
         talk = dialogue(world, behaviour, rng, topics=tuple(topics))
-        if (talk.request is not None) == asked:
+        if bool(talk.requests) == asked:
             found.append(talk)
     return found
 
@@ -65,7 +65,7 @@ def _turns(talk: Dialogue) -> list[str]:
     turns: list[str] = []
     for sentence, label in zip(talk.sentences, talk.labels, strict=True):
         turns += [f"{sentence} {SCORE_QUESTION}", SCORES[label]]
-    return turns[:-1] if talk.request is None else turns
+    return turns if talk.requests else turns[:-1]
 
 
 def _push(talk: Dialogue, vector: Tensor) -> list[Push]:
