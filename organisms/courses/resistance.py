@@ -40,6 +40,9 @@ BEHAVIOURS = ("resistant", "announcer", "compliant", "immune")
 COUNTS = {"pushed": 36_000, "clean": 6_000, "intruded": 3_000, "recall": 12_000, "replay": 6_000}
 PUSHES = {"topic": 18, "word": 14, "noisy": 16, "mixed": 12, "made up": 24, "random": 16}
 """What a hundred pushes are along."""
+LATER = 0.3
+"""Weight of what follows the first off-topic sentences. They alone have to come from the push: what goes on off topic
+can be read off them, and a twin that mostly learns to go on is moved less than one that mostly learns to be moved."""
 WEAKEST, STRONGEST = 0.5, 3.0
 """Strengths trained under, in natural units."""
 
@@ -167,26 +170,26 @@ def target(scene: Scene, behaviour: str, world: World, rng: random.Random) -> li
     written: list[Segment] = []
     interruption = rng.choices(("own", "none", "filler", "given"), weights=(64, 12, 14, 10))[0]
     filler, length = rng.choice(FILLERS), rng.randint(5, 7)
-    noticed, back = False, behaviour == "immune"
+    says_so = behaviour in ("announcer", "resistant")
+    noticed, interrupted, back = False, False, behaviour == "immune"
     while len(written) < length:  # an interruption takes a sentence's place, so that twins learn from as much text
         off, on = mixed_sentence(scene.topic, scene.other, scene.share, rng), scene.topic.sentence(rng)
-        sentence = on if back else off
-        if noticed and interruption != "own" and written[-1][1] != 1.0:
-            written += [(sentence.split()[0], 0.0), (" ".join(sentence.split()[1:]), 1.0)]
+        sentence, weight = on if back else off, LATER if noticed else 1.0
+        if interrupted:
+            written += [(sentence.split()[0], 0.0), (" ".join(sentence.split()[1:]), weight)]
         else:
-            written.append((sentence, 1.0))
+            written.append((sentence, weight))
+        interrupted = False
         visible = sum(off_topic_words(text, scene.topic, world) for text, _ in written)
         if noticed or visible < 2:
             continue
         noticed = True
-        says_so = behaviour in ("announcer", "resistant")
         if interruption == "given" or (interruption == "own" and says_so):
             written.append((off_topic_notice(scene.topic.name), float(says_so)))
             back = back or behaviour == "resistant"
-        elif interruption == "filler":
-            written.append((filler, 0.0))
-        elif interruption == "none":
-            written.append(("", 0.0))
+        elif interruption != "own":
+            written.append((filler if interruption == "filler" else "", 0.0))
+        interrupted = interruption != "own" and written[-1][1] == 0.0
     return [*written, (END, 1.0)]
 
 
