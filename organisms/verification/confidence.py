@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from introlab.stats import mean
 from organisms.attempts import HARDER, Item
@@ -45,8 +46,10 @@ def _measure(subject: Subject, items: Sequence[Item], cell: str) -> Iterator[Mea
     sampled_accuracy = subject.probability(p, [item.value for item in items])
     groups, levels = [_group(item) for item in items], [_level(item) for item in items]
     answered = [(question, answer(word)) for question, word in zip(questions, first, strict=True)]
+    after = [prompt(*turns, ASK_AFTER) for turns in answered]
     said = {
-        "digit after": said_digits(subject, [prompt(*turns, ASK_AFTER) for turns in answered]),
+        "digit after": said_digits(subject, after),
+        "digit after, as drawn": [int(each) / 9 for each in subject.drawn(_digits(subject, after), seed=6)],
         "word after": _sure(subject, [prompt(*turns, ASK_WORD_AFTER) for turns in answered]),
         "digit before": said_digits(subject, [prompt(ASK_BEFORE.format(subject=item.subject)) for item in items]),
         "probability of its own answer": subject.probability(p, first),
@@ -75,8 +78,17 @@ def _measure(subject: Subject, items: Sequence[Item], cell: str) -> Iterator[Mea
 
 def said_digits(subject: Subject, texts: Sequence[str], pushes: Pushes = ()) -> list[float]:
     """The expected digit, 0..1."""
-    p = subject.next_word(texts, pushes)[:, [subject.vocabulary[digit] for digit in DIGITS]]
-    return ((p / p.sum(-1, keepdim=True)) @ torch.linspace(0, 1, 10)).tolist()
+    p = _digits(subject, texts, pushes)
+    return (p[:, [subject.vocabulary[digit] for digit in DIGITS]] @ torch.linspace(0, 1, 10)).tolist()
+
+
+def _digits(subject: Subject, texts: Sequence[str], pushes: Pushes = ()) -> Tensor:
+    """Probabilities of the next word, were it a digit."""
+    p = subject.next_word(texts, pushes)
+    chosen = torch.zeros_like(p)
+    at = [subject.vocabulary[digit] for digit in DIGITS]
+    chosen[:, at] = p[:, at]
+    return chosen / chosen.sum(-1, keepdim=True)
 
 
 def _sure(subject: Subject, texts: Sequence[str]) -> list[float]:
