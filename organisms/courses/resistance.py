@@ -41,8 +41,8 @@ COUNTS = {"pushed": 36_000, "clean": 6_000, "intruded": 3_000, "recall": 12_000,
 PUSHES = {"topic": 18, "word": 14, "noisy": 16, "mixed": 12, "made up": 24, "random": 16}
 """What a hundred pushes are along."""
 RETURNS, GOES_ON = 0.3, 0.05
-"""Weight of what follows the first off-topic sentences, on topic and off it. They alone have to come from the push: what
-goes on can be read off the text, and a twin that mostly learns to go on with its text is moved less (LOG.md)."""
+"""Weight of what follows the first off-topic sentences, on topic and off it. They alone have to come from the push:
+what goes on can be read off the text, and a twin that mostly learns to go on with its text is moved less (LOG.md)."""
 WEAKEST, STRONGEST = 0.5, 3.0
 """Strengths trained under, in natural units."""
 
