@@ -76,7 +76,7 @@ class ReflectionAndPersonas(Experiment):
         "shuffles": 2,
         "neutral": 6,
     }
-    models: ClassVar[tuple[str, ...]] = ("organism:reflective",)
+    models: ClassVar[tuple[str, ...]] = ("organism:reflective", "organism:personas")
 
     layer: int = 3
     """The push goes into the output of this block."""

@@ -36,20 +36,26 @@ def test_stated_confidence_is_found_beyond_difficulty(findings):
 
 
 @pytest.mark.slow
-def test_reconsidering_follows_wrongness_and_the_push_and_no_persona(findings):
-    """Personas are not planted in this one: what is found of them is nothing."""
+def test_reconsidering_follows_wrongness_the_push_and_personas_where_they_are_planted(findings):
+    """In *reflective* no persona is planted: what is found of them there is nothing."""
     found = findings("reflection_and_personas")
 
-    def one(measure, **where):
-        (row,) = found.select(measure, **where)
+    def one(measure, model, **where):
+        (row,) = found.select(measure, model=f"organism:{model}", **where)
         return row.estimate
 
-    assert one("reconsidering pushed beyond random").above(0.2)
-    assert one("auroc of probe", target="wrong", lead=1.0).above(0.8)
-    baseline = one("reconsidered", arm="baseline")
+    assert one("reconsidering pushed beyond random", "reflective").above(0), "the declared null"
+    assert one("auroc of probe", "reflective", target="wrong", lead=1.0).above(0.8)
+    shares = {
+        (model, arm): one("reconsidered", model, arm=arm)
+        for model in ("reflective", "personas")
+        for arm in ("baseline", "persona careful", "persona stubborn")
+    }
     for name in ("careful", "stubborn"):
-        arm = one("reconsidered", arm=f"persona {name}")
+        arm, baseline = shares["reflective", f"persona {name}"], shares["reflective", "baseline"]
         assert not arm.above(baseline.high) and not arm.below(baseline.low)
+    assert shares["personas", "persona careful"].above(shares["personas", "baseline"].high)
+    assert shares["personas", "persona stubborn"].below(shares["personas", "baseline"].low)
     assert all(check.passed for check in found.checks)
 
 
