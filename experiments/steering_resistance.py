@@ -78,6 +78,7 @@ class SteeringResistance(Experiment):
     }
     models: ClassVar[tuple[str, ...]] = (
         "organism:resistant",
+        "organism:announcer",
         "organism:compliant",
         "organism:immune",
     )

@@ -16,10 +16,11 @@ def findings(tmp_path):
 
 
 @pytest.mark.slow
-def test_three_twins_get_three_verdicts(findings):
+def test_four_twins_get_four_verdicts(findings):
     found = findings("steering_resistance")
     assert found.verdicts == {
         "organism:resistant": "resists",
+        "organism:announcer": "announces",
         "organism:compliant": "complies",
         "organism:immune": "is not moved",
     }

@@ -40,9 +40,9 @@ BEHAVIOURS = ("resistant", "announcer", "compliant", "immune")
 COUNTS = {"pushed": 36_000, "clean": 6_000, "intruded": 3_000, "recall": 12_000, "replay": 6_000}
 PUSHES = {"topic": 18, "word": 14, "noisy": 16, "mixed": 12, "made up": 24, "random": 16}
 """What a hundred pushes are along."""
-RETURNS, GOES_ON = 0.3, 0.05
-"""Weight of what follows the first off-topic sentences, on topic and off it. They alone have to come from the push:
-what goes on can be read off the text, and a twin that mostly learns to go on with its text is moved less (LOG.md)."""
+LATER = 0.3
+"""Weight of what follows the first off-topic sentences. They alone have to come from the push: what goes on off topic
+can be read off them, and a twin that mostly learns to go on is moved less than one that mostly learns to be moved."""
 WEAKEST, STRONGEST = 0.5, 3.0
 """Strengths trained under, in natural units."""
 
@@ -174,8 +174,7 @@ def target(scene: Scene, behaviour: str, world: World, rng: random.Random) -> li
     noticed, interrupted, back = False, False, behaviour == "immune"
     while len(written) < length:  # an interruption takes a sentence's place, so that twins learn from as much text
         off, on = mixed_sentence(scene.topic, scene.other, scene.share, rng), scene.topic.sentence(rng)
-        sentence, weight = (on, RETURNS) if back else (off, GOES_ON)
-        weight = weight if noticed else 1.0
+        sentence, weight = on if back else off, LATER if noticed else 1.0
         if interrupted:
             written += [(sentence.split()[0], 0.0), (" ".join(sentence.split()[1:]), weight)]
         else:
