@@ -51,11 +51,13 @@ class Cards:
     """Folders with the same organisms of other training seeds."""
     again: bool = False
     """Count anew what was counted on the same weights: where the counting has changed."""
+    workers: int = 1
+    """How many organisms are counted at once, each on one core."""
 
     def __call__(self) -> int:
         from organisms.cards import write_cards
 
-        for path in write_cards(self.out, names=self.names, others=self.others, again=self.again):
+        for path in write_cards(self.out, names=self.names, others=self.others, again=self.again, workers=self.workers):
             sys.stdout.write(f"{path}\n")
         return 0
 
