@@ -70,7 +70,9 @@ def write_cards(
         for running in [pool.submit(_count, name, place) for name, place in missing]:
             running.result()
     for name in chosen:
-        seeds = {int(str(_facts(name, place)["seed"])): _counted(name, place) or [] for place in places[name]}
+        seeds: dict[int, Sequence[Measured]] = {
+            int(str(_facts(name, place)["seed"])): _counted(name, place) or [] for place in places[name]
+        }
         (folder / name / "README.md").write_text(card(FAMILY[name], _facts(name, folder), seeds), encoding="utf-8")
         yield folder / name / "README.md"
 
@@ -82,7 +84,9 @@ def _facts(name: str, folder: Path) -> dict[str, object]:
 def _counted(name: str, folder: Path) -> list[Measured] | None:
     """What was counted on these very weights, if it was."""
     record = folder / name / RECORD
-    kept = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {"weights": None}
+    if not record.exists():
+        return None
+    kept = json.loads(record.read_text(encoding="utf-8"))
     if kept["weights"] != _facts(name, folder)["weights"]:
         return None
     return [Measured(row["what"], row["cell"], Estimate(**row["estimate"])) for row in kept["measured"]]
