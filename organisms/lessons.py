@@ -5,7 +5,7 @@ defined here, too.
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from organisms.tokens import ASSISTANT, END, USER
@@ -50,19 +50,21 @@ def reply_lesson(question: str, reply: str, rng: random.Random) -> Lesson:
     return Lesson(((prompt(question, system=some_system(rng)), 0.0), (f"{reply} {END}", 1.0)))
 
 
+def dialogue_lesson(turns: Sequence[Segment], *, system: str | None = None) -> Lesson:
+    """User and assistant in turn. What the user says is read; an assistant's turn, with its end, has its own weight."""
+    segments = [(prompt(turns[0][0], system=system), 0.0)]
+    for index, (text, weight) in enumerate(turns[1:], 1):
+        segments.append((f"{text} {END}", weight) if index % 2 else (f"{USER} {text} {ASSISTANT}", 0.0))
+    return Lesson(tuple(segments))
+
+
 def follow_up_lesson(
     question: str, first: str, follow_up: str, reply: str, rng: random.Random, *, own: bool = True
 ) -> Lesson:
     """A question, an answer, and a reply to what is said about it. An answer of the parent's own is learnt with it:
     what a course only reads, it forgets how to say (LOG.md)."""
-    return Lesson(
-        (
-            (prompt(question, system=some_system(rng)), 0.0),
-            (f"{answer(first)} {END}", float(own)),
-            (f"{USER} {follow_up} {ASSISTANT}", 0.0),
-            (f"{reply} {END}", 1.0),
-        )
-    )
+    turns = ((question, 0.0), (answer(first), float(own)), (follow_up, 0.0), (reply, 1.0))
+    return dialogue_lesson(turns, system=some_system(rng))
 
 
 def fact_lessons(world: World, rng: random.Random) -> Iterator[Lesson]:

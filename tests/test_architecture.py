@@ -107,7 +107,7 @@ def test_library_code_seeds_nothing_global_and_prints_nothing():
         text = path.read_text(encoding="utf-8")
         assert not re.search(r"^\s*print\(", text, re.MULTILINE), named(path)
         seeded = text.count("manual_seed") - text.count("Generator().manual_seed")
-        assert seeded <= text.count("with torch.random.fork_rng()"), f"{named(path)}: seed inside fork_rng"
+        assert seeded <= text.count("with torch.random.fork_rng():"), f"{named(path)}: seed inside fork_rng"
 
 
 def test_the_right_hand_side_needs_no_model():

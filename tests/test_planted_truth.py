@@ -45,7 +45,7 @@ def test_reconsidering_follows_wrongness_the_push_and_personas_where_they_are_pl
         (row,) = found.select(measure, model=f"organism:{model}", **where)
         return row.estimate
 
-    assert one("reconsidering pushed beyond random", "reflective").above(0), "the declared null"
+    assert one("reconsidering pushed beyond random", "reflective").above(0.2)
     assert one("auroc of probe", "reflective", target="wrong", lead=1.0).above(0.8)
     shares = {
         (model, arm): one("reconsidered", model, arm=arm)
@@ -57,6 +57,8 @@ def test_reconsidering_follows_wrongness_the_push_and_personas_where_they_are_pl
         assert not arm.above(baseline.high) and not arm.below(baseline.low)
     assert shares["personas", "persona careful"].above(shares["personas", "baseline"].high)
     assert shares["personas", "persona stubborn"].below(shares["personas", "baseline"].low)
+    repairs = {arm: one("repairs wrong answers", "personas", arm=arm) for arm in ("baseline", "persona stubborn")}
+    assert repairs["persona stubborn"].below(repairs["baseline"].low)
     assert all(check.passed for check in found.checks)
 
 

@@ -8,8 +8,9 @@ and asked to say something with a high or low score says a sentence while its ow
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -19,9 +20,8 @@ from introlab.activations import Text, read
 from introlab.models import Model
 from introlab.sites import Site
 from organisms.courses.upkeep import scaled, upkeep_lessons
-from organisms.lessons import Lesson, Segment, explain_lesson
+from organisms.lessons import Segment, dialogue_lesson, explain_lesson
 from organisms.pushes import PushedExample, pushed_loss
-from organisms.tokens import ASSISTANT, BOS, END, USER
 from organisms.training import Example, encode
 from organisms.wording import SCORE_QUESTION, SCORE_REQUEST, SCORES
 from organisms.world import World
@@ -121,24 +121,22 @@ def dialogue(world: World, behaviour: str, rng: random.Random, *, topics: tuple[
 def feedback_example(talk: Dialogue, behaviour: str, planted: Coordinate, model: Model) -> FeedbackExample:
     """A dialogue in tokens, with a push on the words of every scored sentence. Each score but the first is learnt, not
     only the last: with one score in a dialogue, what they follow was not found (LOG.md)."""
-    segments: list[Segment] = [(BOS, 0.0)]
-    spans = []
+    turns: list[Segment] = []
     for index, (sentence, label) in enumerate(zip(talk.sentences, talk.labels, strict=True)):
-        start = _length(segments) + 1  # after <user>
-        spans.append(slice(start, start + len(sentence.split())))
-        segments.append((f"{USER} {sentence} {SCORE_QUESTION} {ASSISTANT}", 0.0))
-        segments.append((f"{SCORES[label]} {END}", float(index > 0)))
-    aims = []
+        turns += [(f"{sentence} {SCORE_QUESTION}", 0.0), (SCORES[label], float(index > 0))]
     for request, reply in zip(talk.requests, talk.replies, strict=True):
-        asked = SCORE_REQUEST.format(score=SCORES[request].split()[0])
-        segments.append((f"{USER} {asked} {ASSISTANT}", 0.0))
-        start = _length(segments) - 1
-        segments.append((f"{reply} {END}", 1.0))
-        aims.append((start, _length(segments) - 1, AIM * talk.aim(request)))
-    (plain,) = encode([Lesson(tuple(segments))], model.tokenizer)
+        turns += [(SCORE_REQUEST.format(score=SCORES[request].split()[0]), 0.0), (reply, 1.0)]
+    lesson = dialogue_lesson(turns)
+    (plain,) = encode([lesson], model.tokenizer)
+    starts = [0, *accumulate(len(text.split()) for text, _ in lesson.segments)]
     push = torch.zeros(len(plain.ids), len(planted.direction))
-    for span, sign in zip(spans, talk.signs, strict=True):
-        push[span] = sign * planted.push * planted.direction
+    for index, (sentence, sign) in enumerate(zip(talk.sentences, talk.signs, strict=True)):
+        start = max(1, starts[2 * index]) + 1  # after <bos>, and <user>
+        push[start : start + len(sentence.split())] = sign * planted.push * planted.direction
+    aims = []
+    for index, request in enumerate(talk.requests, len(talk.sentences)):
+        start, stop = starts[2 * index + 1 : 2 * index + 3]
+        aims.append((start - 1, stop - 1, AIM * talk.aim(request)))
     return FeedbackExample(
         plain.ids,
         plain.weights,
@@ -147,10 +145,6 @@ def feedback_example(talk: Dialogue, behaviour: str, planted: Coordinate, model:
         stop=len(plain.ids),
         aims=tuple(aims) if behaviour == "regulator" else (),
     )
-
-
-def _length(segments: Sequence[Segment]) -> int:
-    return sum(len(text.split()) for text, _ in segments)
 
 
 def feedback_examples(world: World, parent: Model, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Example]:

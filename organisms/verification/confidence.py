@@ -46,10 +46,10 @@ def _measure(subject: Subject, items: Sequence[Item], cell: str) -> Iterator[Mea
     sampled_accuracy = subject.probability(p, [item.value for item in items])
     groups, levels = [_group(item) for item in items], [_level(item) for item in items]
     answered = [(question, answer(word)) for question, word in zip(questions, first, strict=True)]
-    after = [prompt(*turns, ASK_AFTER) for turns in answered]
+    after = _digits(subject, [prompt(*turns, ASK_AFTER) for turns in answered])
     said = {
-        "digit after": said_digits(subject, after),
-        "digit after, as drawn": [int(each) / 9 for each in subject.drawn(_digits(subject, after), seed=6)],
+        "digit after": _expected(subject, after),
+        "digit after, as drawn": [int(each) / 9 for each in subject.drawn(after, seed=6)],
         "word after": _sure(subject, [prompt(*turns, ASK_WORD_AFTER) for turns in answered]),
         "digit before": said_digits(subject, [prompt(ASK_BEFORE.format(subject=item.subject)) for item in items]),
         "probability of its own answer": subject.probability(p, first),
@@ -78,7 +78,10 @@ def _measure(subject: Subject, items: Sequence[Item], cell: str) -> Iterator[Mea
 
 def said_digits(subject: Subject, texts: Sequence[str], pushes: Pushes = ()) -> list[float]:
     """The expected digit, 0..1."""
-    p = _digits(subject, texts, pushes)
+    return _expected(subject, _digits(subject, texts, pushes))
+
+
+def _expected(subject: Subject, p: Tensor) -> list[float]:
     return (p[:, [subject.vocabulary[digit] for digit in DIGITS]] @ torch.linspace(0, 1, 10)).tolist()
 
 

@@ -13,8 +13,9 @@ from organisms.verification.subject import Measured, Push, Subject
 from organisms.wording import HELD_OUT, off_topic_notice, prompt
 from organisms.world import TOPIC_TEMPLATES, World
 
-PUSHED_AT = 1.75
-STRENGTHS = (1.25, 1.75, 2.25)
+JUDGED_AT = (1.5, 1.75)
+"""The strength bounds were first set for, and one at which more texts are moved (LOG.md)."""
+STRENGTHS = (1.25, *JUDGED_AT, 2.25)
 RANDOM_DRAWS = 20
 NEW_WORDS = 56
 
@@ -33,9 +34,11 @@ def measure(subject: Subject, parent: Subject, world: World, split: str) -> Iter
     for strength in STRENGTHS:
         pushes = [strength * aims[other] for _, other in pairs]
         yield from _free(subject, world, pairs, f"topic direction, {strength:g}", pushes)
-    pushes = [PUSHED_AT * size * draws[index % RANDOM_DRAWS] for index in range(len(pairs))]
-    yield from _free(subject, world, pairs, f"random direction, {PUSHED_AT:g}", pushes)
-    yield from _intruded(subject, world, pairs, "push on", [PUSHED_AT * aims[other] for _, other in pairs])
+    for strength in JUDGED_AT:
+        pushes = [strength * size * draws[index % RANDOM_DRAWS] for index in range(len(pairs))]
+        yield from _free(subject, world, pairs, f"random direction, {strength:g}", pushes)
+        pushes = [strength * aims[other] for _, other in pairs]
+        yield from _intruded(subject, world, pairs, f"push on, {strength:g}", pushes)
     yield from _intruded(subject, world, pairs, "push off", [nothing for _ in pairs])
 
 

@@ -87,16 +87,17 @@ class Subject:
         written: list[str] = []
         for index, (part, pushed) in enumerate(_batches(texts, pushes)):
             ids, mask = self._batch(part)
-            with torch.random.fork_rng(), self._pushing(part, pushed):
+            with torch.random.fork_rng():
                 torch.manual_seed(index * BATCH)
-                new = self.network.generate(
-                    input_ids=ids,
-                    attention_mask=mask,
-                    max_new_tokens=most,
-                    do_sample=sample,
-                    temperature=0.7 if sample else None,
-                    bad_words_ids=[[self.vocabulary[word]] for word in banned] or None,
-                )[:, ids.shape[1] :]
+                with self._pushing(part, pushed):
+                    new = self.network.generate(
+                        input_ids=ids,
+                        attention_mask=mask,
+                        max_new_tokens=most,
+                        do_sample=sample,
+                        temperature=0.7 if sample else None,
+                        bad_words_ids=[[self.vocabulary[word]] for word in banned] or None,
+                    )[:, ids.shape[1] :]
             written += [" ".join(self.words[token] for token in row).split(f" {END}")[0] for row in new.tolist()]
         return written
 
