@@ -12,10 +12,12 @@ import torch
 
 from introlab.chat import user
 from introlab.directions import Direction, random_like
-from introlab.generation import Request, generate
+from introlab.generation import generate
 from introlab.models import Model, load
 from introlab.protocols import Intervention
-from introlab.sites import Site, Span
+from introlab.requests import Request
+from introlab.sites import Site
+from introlab.spans import Span
 from introlab.tasks import materials_for
 from steering.dose import Dose
 from steering.edits import Add

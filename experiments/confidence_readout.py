@@ -14,7 +14,8 @@ from introlab.chat import assistant, user
 from introlab.errors import InputError
 from introlab.experiment import Experiment, Size
 from introlab.findings import Findings
-from introlab.generation import Generation, Request
+from introlab.requests import Generation, Request
+from introlab.sampling import GREEDY
 from introlab.sites import Site
 from introlab.tasks import SPLITS, Question, Split
 from introlab.trials import Trial
@@ -102,7 +103,7 @@ class ConfidenceReadout(Experiment):
                 tuple(model.ids([user(one.text)], room=ANSWER_ROOM)),
                 one.id,
                 max_new=ANSWER_ROOM,
-                temperature=0,
+                sampling=GREEDY,
                 note=one,
             )
             for one in self._questions(bench, split)

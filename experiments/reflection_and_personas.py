@@ -16,8 +16,9 @@ from introlab.directions import Direction, difference_of_means, random_like
 from introlab.errors import InputError
 from introlab.experiment import Experiment, Size
 from introlab.findings import Findings
-from introlab.generation import Request
 from introlab.protocols import Intervention
+from introlab.requests import Request
+from introlab.sampling import Sampling
 from introlab.sites import Site
 from introlab.tasks import Question, Split, single_tokens
 from introlab.trials import Trial
@@ -157,7 +158,7 @@ class ReflectionAndPersonas(Experiment):
             item=question.id,
             interventions=pushes,
             max_new=self.max_new,
-            temperature=self.temperature,
+            sampling=Sampling(temperature=self.temperature),
             note={"question": question, "condition": "baseline", "strength": 0.0, "draw": None, **note},
         )
 

@@ -14,8 +14,9 @@ from introlab.chat import user
 from introlab.directions import Direction, random_like
 from introlab.experiment import Experiment, Size
 from introlab.findings import Findings
-from introlab.generation import Generation, Request
 from introlab.protocols import Intervention
+from introlab.requests import Generation, Request
+from introlab.sampling import Sampling
 from introlab.sites import Site
 from introlab.trials import Trial
 from probes.coherence import CoherenceBounds, sentence_logprobs
@@ -141,7 +142,7 @@ class SteeringResistance(Experiment):
             replicate=note["replicate"],
             interventions=pushes,
             max_new=self.max_new,
-            temperature=TEMPERATURE,
+            sampling=Sampling(temperature=TEMPERATURE),
             note={"strength": 0.0, "draw": None, **note},
         )
 

@@ -7,6 +7,7 @@ text. All three run under interventions if asked to, with the same receipts as g
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Self
 
@@ -15,12 +16,15 @@ from jaxtyping import Float
 from safetensors.torch import save_file
 from torch import Tensor
 
-from introlab.editing import Editor
+from introlab.editing import Editor, Pass
 from introlab.errors import InputError, ModelMismatch, NotFinite
 from introlab.models import Model
 from introlab.protocols import Intervention
 from introlab.sites import Site
 from introlab.tensor_files import reading
+
+_ROWS, _WIDTH = 16, 16
+"""Of a deterministic model's passes."""
 
 
 @dataclass(frozen=True)
@@ -206,21 +210,44 @@ def _passes(
     stop: int | None = None,
 ) -> Iterator[tuple[Sequence[Text], Tensor]]:
     """Right-padded passes over batches of similar length: reading needs no cache, and padding at the end is unseen."""
-    order = sorted(texts, key=lambda text: len(text.ids))
-    for start in range(0, len(order), batch_size):
-        batch = order[start : start + batch_size]
-        lengths = torch.tensor([len(text.ids) for text in batch], device=model.device)
-        width = int(lengths.max())
-        model.check_length(width)
-        positions = torch.arange(width, device=model.device).expand(len(batch), width)
-        real = positions < lengths[:, None]
-        ids = torch.zeros(len(batch), width, dtype=torch.long, device=model.device)
-        ids[real] = torch.tensor([token for text in batch for token in text.ids], device=model.device)
-        prompts = torch.tensor([text.prompt_len for text in batch], device=model.device)
-        editor = Editor([text.interventions for text in batch], prompts, width)
-        hooks = editor.hooks(positions, real, ids) + (look(batch) if look is not None else [])
-        with model.hooked(hooks):
-            logits, _ = model.forward(ids, mask=real.long(), positions=positions * real, stop_at_layer=stop)
+    for text in texts:
+        model.check_length(len(text.ids))
+    for batch, rows, width in _batches(model, texts, batch_size):
+        lengths = torch.tensor([len(text.ids) for text in batch] + [1] * (rows - len(batch)), device=model.device)
+        real = torch.arange(width, device=model.device) < lengths[:, None]
+        positions = torch.arange(width, device=model.device) * real
+        ids = torch.full((rows, width), -1, device=model.device)
+        tokens = [token for text in batch for token in text.ids] + [0] * (rows - len(batch))
+        ids[real] = torch.tensor(tokens, device=model.device)
+        editor = Editor(rows, width, model.device)
         for row, text in enumerate(batch):
-            editor.receipts(row, text.ids, text.example)
-        yield batch, logits
+            editor.enter(row, text.interventions, ids[row], text.prompt_len)
+        hooks = editor.hooks(Pass(torch.arange(rows, device=model.device), positions, real))
+        hooks += look(batch) if look is not None else []
+        starts = torch.zeros(rows, dtype=torch.long, device=model.device)
+        with model.hooked(hooks):
+            logits = model.forward(
+                ids.clamp_min(0),
+                starts=starts,
+                positions=positions,
+                logits_to_keep=None if look is not None else 0,
+                stop_at_layer=stop,
+            )
+        for row, text in enumerate(batch):
+            editor.receipts(row, len(text.ids), text.example)
+        yield batch, logits if logits is not None else torch.empty(0)
+
+
+def _batches(model: Model, texts: Sequence[Text], batch_size: int) -> Iterator[tuple[Sequence[Text], int, int]]:
+    """Texts of similar length with the rows and columns of their pass. Of a deterministic model these depend on the
+    length of a text alone: to the next 16 columns, and always as many rows, if need be empty ones."""
+
+    def width(text: Text) -> int:
+        return -(-len(text.ids) // _WIDTH) * _WIDTH if model.deterministic else 0
+
+    order = sorted(texts, key=lambda text: len(text.ids))
+    for columns, alike in groupby(order, key=width):
+        rest, rows = list(alike), _ROWS if model.deterministic else batch_size
+        for start in range(0, len(rest), rows):
+            batch = rest[start : start + rows]
+            yield batch, rows if model.deterministic else len(batch), columns or len(batch[-1].ids)

@@ -28,13 +28,18 @@ def parent_of(folder: Path) -> str:
     return named
 
 
-def merged(folder: Path, *, dtype: torch.dtype, device: str, trust_remote_code: bool) -> Any:
+def merged(
+    folder: Path, *, dtype: torch.dtype, device: str, trust_remote_code: bool, attn_implementation: str | None = None
+) -> Any:
     """The parent with the adapter's changes added to its weights in float32: an ordinary Hugging Face network."""
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
 
     network = AutoModelForCausalLM.from_pretrained(
-        parent_of(folder), dtype=torch.float32, attn_implementation="eager", trust_remote_code=trust_remote_code
+        parent_of(folder),
+        dtype=torch.float32,
+        attn_implementation=attn_implementation,
+        trust_remote_code=trust_remote_code,
     )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*tie_word_embeddings.*")  # merged before anything could go astray

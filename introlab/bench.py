@@ -9,9 +9,10 @@ from typing import TypeVar
 
 from tqdm.auto import tqdm
 
-from introlab.generation import Generation, Request, generate
+from introlab.generation import generate
 from introlab.models import Model
 from introlab.protocols import Readout
+from introlab.requests import Generation, Request
 from introlab.tasks import Materials
 
 T = TypeVar("T")

@@ -1,6 +1,6 @@
 """Interventions as hooks: many rows, each with its own edits, in one pass, and a ledger of what they did.
 
-Shapes: b rows of a batch, n rows that share one step, p positions of this pass.
+Shapes: n rows of a pass, p positions of this pass. A row of the batch holds one text at a time.
 """
 
 from collections import defaultdict
@@ -10,75 +10,199 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from introlab.protocols import Edit, Intervention
+from introlab.paths import Hook
+from introlab.protocols import Change, Edit, Gate, Intervention
 from introlab.receipts import Ledger, Receipt
-from introlab.sites import Site, Span
-
-Hook = Callable[[Tensor], Tensor | None]
+from introlab.sites import Site
 
 
 @dataclass
 class _Step:
-    """Rows whose `slot`-th intervention has one span and one kind of edit: edited together."""
+    """Rows of a pass whose `slot`-th intervention is of one kind: edited together."""
 
     slot: int
     rows: Tensor
-    span: Span
+    """Of the batch."""
+    local: Tensor
+    """Of the pass."""
     edits: list[Edit]
-    change: Callable[[Tensor], Tensor] | None = None
+    gates: list[Gate | None]
+    change: Change | None = None
+    axis: Tensor | None = None
 
-    def apply(
-        self, values: Tensor, positions: Tensor, real: Tensor, ids: Tensor, lengths: Tensor, ledger: Ledger
-    ) -> Tensor:
-        at = real[self.rows] & self.span.covers(positions[self.rows], ids[self.rows], lengths[self.rows, None])
-        if not bool(at.any()):
-            return values
+    def prepare(self, values: Tensor) -> Change:
         if self.change is None:
             self.change = type(self.edits[0]).stacked(self.edits, values)
-        before = values[self.rows]
-        after = torch.where(at[..., None], self.change(before), before)
-        ledger.enter(self.slot, self.rows, positions[self.rows], at, before, after)
-        return values.index_copy(0, self.rows, after)
+            axes = [edit.axis for edit in self.edits]
+            if all(axis is not None for axis in axes):
+                self.axis = torch.stack([axis for axis in axes if axis is not None]).to(values)[:, None]
+        return self.change
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One pass: which row of the batch each of its rows is, where it stands, and what is padding."""
+
+    rows: Tensor
+    positions: Tensor
+    real: Tensor
+    recorded: bool = True
+    """Whether receipts count it; a forked reading leaves no trace."""
 
 
 class Editor:
-    """The edits of one batch. Edits of a row at one site act in the order the row lists them.
+    """The edits of a batch, row by row. Edits of a text at one site act in the order the text lists them.
 
     `width` is the longest text, in tokens, that any row can become.
     """
 
-    def __init__(self, interventions: Sequence[Sequence[Intervention]], lengths: Tensor, width: int):
-        self._interventions = interventions
-        self._lengths = lengths
-        self._steps: dict[Site, list[_Step]] = defaultdict(list)
-        slots = max((len(each) for each in interventions), default=0)
-        self._ledger = Ledger(len(interventions), width, slots, lengths.device)
+    def __init__(self, rows: int, width: int, device: torch.device):
+        self._width, self._device = width, device
+        self._rows: list[tuple[Intervention, ...]] = [() for _ in range(rows)]
+        self._prompts = [0] * rows
+        self._amounts: list[Tensor] = []
+        """Per slot [row, position]: how much of the edit a position gets."""
+        self._ledger = Ledger(rows, width, device)
+        self._open = torch.zeros(0, rows, dtype=torch.bool, device=device)
+        """Per slot and row: whether a gate that reads a position earlier is open for the next."""
+        self._gated_by_logits = False
+        self._planned: tuple[list[int], dict[Site, list[_Step]]] | None = None
+
+    def enter(self, row: int, interventions: Sequence[Intervention], text: Tensor, prompt_len: int) -> None:
+        """A new text in this row; `text` is as wide as the editor and holds the prompt's tokens."""
+        self._rows[row], self._prompts[row], self._planned = tuple(interventions), prompt_len, None
+        self._ledger.clear(row)
+        while len(self._amounts) < len(interventions):
+            self._amounts.append(torch.zeros(len(self._rows), self._width, device=self._device))
+            self._open = torch.cat([self._open, self._open.new_zeros(1, len(self._rows))])
+        self._open[:, row] = False
+        positions = torch.arange(self._width, device=self._device)
+        for slot, intervention in enumerate(interventions):
+            gate = intervention.gate
+            self._gated_by_logits |= gate is not None and gate.reading.site is None
+            self._amounts[slot][row] = intervention.amounts(positions, text, prompt_len)
+
+    def leave(self, row: int) -> None:
+        """The row is empty."""
+        self._rows[row], self._planned = (), None
+
+    def keep(self, rows: Tensor) -> None:
+        """Only these rows, in this order."""
+        order = rows.tolist()
+        self._rows, self._prompts = [self._rows[row] for row in order], [self._prompts[row] for row in order]
+        self._amounts, self._open = [each[rows] for each in self._amounts], self._open[:, rows]
+        self._ledger.keep(rows)
+        self._planned = None
+
+    def append(self, row: int, position: int, text: Tensor) -> None:
+        """A new token stands at `position` of `text`: spans that depend on tokens are decided there."""
+        for slot, intervention in enumerate(self._rows[row]):
+            if intervention.span.depends_on_text:
+                at = torch.tensor([position], device=self._device)
+                self._amounts[slot][row, position] = intervention.amounts(at, text, self._prompts[row])[0]
+
+    def reads_text(self, row: int) -> bool:
+        """Whether `append` has anything to decide for this row."""
+        return any(intervention.span.depends_on_text for intervention in self._rows[row])
+
+    def hooks(self, now: Pass) -> list[tuple[Site, Hook]]:
+        """One hook per edited or gating site, for one pass; padding (not `real`) is never edited."""
+        rows = now.rows.tolist()
+        if self._planned is None or self._planned[0] != rows:
+            self._planned = (rows, self._plan(rows))
+        plan = self._planned[1]
+        hooks: list[tuple[Site, Hook]] = []
+        opened: dict[tuple[int, int], Tensor] = {}
+        for site, steps in plan.items():
+            for step in steps:
+                hooks += self._gate_hooks(site, step, now, opened)
+        hooks += [(site, self._edit_hook(steps, now, opened)) for site, steps in sorted(plan.items())]
+        return hooks
+
+    def _plan(self, rows: list[int]) -> dict[Site, list[_Step]]:
+        plan: dict[Site, list[_Step]] = defaultdict(list)
+        slots = max((len(self._rows[row]) for row in rows), default=0)
         for slot in range(slots):
-            groups: dict[tuple[Site, Span, type], list[int]] = defaultdict(list)
-            for row, each in enumerate(interventions):
-                if slot < len(each):
-                    groups[each[slot].site, each[slot].span, type(each[slot].edit)].append(row)
-            for (site, span, _), rows in groups.items():
-                edits = [interventions[row][slot].edit for row in rows]
-                self._steps[site].append(_Step(slot, torch.tensor(rows, device=lengths.device), span, edits))
+            groups: dict[tuple[Site, type, object], list[int]] = defaultdict(list)
+            for index, row in enumerate(rows):
+                if slot < len(self._rows[row]):
+                    one = self._rows[row][slot]
+                    groups[one.site, type(one.edit), one.edit.shared].append(index)
+            for (site, _, _), local in groups.items():
+                members = [self._rows[rows[index]][slot] for index in local]
+                where = torch.tensor([rows[index] for index in local], device=self._device)
+                at = torch.tensor(local, device=self._device)
+                step = _Step(slot, where, at, [one.edit for one in members], [one.gate for one in members])
+                plan[site].append(step)
+        return dict(plan)
 
-    def hooks(self, positions: Tensor, real: Tensor, ids: Tensor) -> list[tuple[Site, Hook]]:
-        """One hook per edited site, for a pass over these absolute positions; padding (not `real`) is never edited."""
+    def _edit_hook(self, steps: list[_Step], now: Pass, opened: dict[tuple[int, int], Tensor]) -> Hook:
+        def edit(values: Tensor) -> Tensor:
+            for step in steps:
+                values = self._apply(step, values, now, opened)
+            return values
 
-        def hook(steps: list[_Step]) -> Hook:
-            def edit(values: Tensor) -> Tensor:
-                for step in steps:
-                    values = step.apply(values, positions, real, ids, self._lengths, self._ledger)
-                return values
+        return edit
 
-            return edit
+    def _apply(self, step: _Step, values: Tensor, now: Pass, opened: dict[tuple[int, int], Tensor]) -> Tensor:
+        change = step.prepare(values)
+        positions, real = now.positions[step.local], now.real[step.local]
+        amount = self._amounts[step.slot][step.rows[:, None], positions] * real
+        eligible = amount != 0
+        is_open = self._opened(step, eligible, opened)
+        acts = eligible & is_open
+        before = values[step.local]
+        after = torch.where(acts[..., None], change(before, amount.to(before.dtype), positions), before)
+        if now.recorded:
+            self._ledger.enter(step.slot, step.rows, positions, eligible, is_open, before, after, step.axis)
+        return values.index_copy(0, step.local, after)
 
-        return [(site, hook(steps)) for site, steps in sorted(self._steps.items())]
+    def _opened(self, step: _Step, eligible: Tensor, opened: dict[tuple[int, int], Tensor]) -> Tensor:
+        is_open = torch.ones_like(eligible)
+        for index, gate in enumerate(step.gates):
+            if gate is None:
+                continue
+            row = int(step.rows[index])
+            now = opened.get((step.slot, row))
+            is_open[index] = self._open[step.slot, row] if now is None else now
+        return is_open
 
-    def receipts(self, row: int, read: Sequence[int], trial: str) -> tuple[Receipt, ...]:
-        """What was done to a row that read these tokens, checked against its plan. Raises EditNotApplied."""
-        length = int(self._lengths[row])
+    def _gate_hooks(
+        self, site: Site, step: _Step, now: Pass, opened: dict[tuple[int, int], Tensor]
+    ) -> list[tuple[Site, Hook]]:
+        """Readings that gate: of the same position, for this pass; or of the newest one, for the next."""
+
+        def hook(gate: Gate, row: int, local: int, at_once: bool) -> Hook:
+            def read(values: Tensor) -> None:
+                mine = values[local]
+                if at_once:
+                    opened[step.slot, row] = gate.opens(gate.reading(mine))
+                else:
+                    self._open[step.slot, row] = gate.opens(gate.reading(mine[-1:]))[0]
+
+            return read
+
+        found: list[tuple[Site, Hook]] = []
+        for index, gate in enumerate(step.gates):
+            if gate is not None and gate.reading.site is not None:
+                row, local = int(step.rows[index]), int(step.local[index])
+                found.append((gate.reading.site, hook(gate, row, local, gate.at_once(site))))
+        return found
+
+    def note_logprobs(self, rows: Sequence[int], log_p: Callable[[], Tensor]) -> None:
+        """Gates that read next-token probabilities: `log_p()[i]` are those of row `rows[i]`, after its newest token."""
+        if not self._gated_by_logits:
+            return
+        for index, row in enumerate(rows):
+            for slot, intervention in enumerate(self._rows[row]):
+                gate = intervention.gate
+                if gate is not None and gate.reading.site is None:
+                    self._open[slot, row] = gate.opens(gate.reading(log_p()[index : index + 1]))[0]
+
+    def receipts(self, row: int, length: int, trial: str) -> tuple[Receipt, ...]:
+        """What was done to the text of a row that read `length` tokens, checked against its plan. Raises
+        EditNotApplied."""
         return tuple(
-            self._ledger.receipt(slot, row, intervention, list(read), length, trial)
-            for slot, intervention in enumerate(self._interventions[row])
+            self._ledger.receipt(slot, row, intervention, self._amounts[slot][row, :length], self._prompts[row], trial)
+            for slot, intervention in enumerate(self._rows[row])
         )

@@ -28,6 +28,7 @@ class Settings:
 
     batch_size: int = 64
     shuffle: int | None = None
+    deterministic: bool = False
     dtype: str = "float32"
     device: str | None = None
     materials: Path | None = None
@@ -99,7 +100,13 @@ def model_facts(model: Model) -> dict[str, object]:
 
 
 def _bench(spec: str, experiment: Experiment, settings: Settings) -> Bench:
-    model = load(spec, device=settings.device, dtype=settings.dtype, trust_remote_code=settings.trust_remote_code)
+    model = load(
+        spec,
+        device=settings.device,
+        dtype=settings.dtype,
+        trust_remote_code=settings.trust_remote_code,
+        deterministic=settings.deterministic,
+    )
     return Bench(
         model,
         materials_for(model, settings.materials),
@@ -149,6 +156,7 @@ def _manifest(experiment: Experiment, specs: Sequence[str], settings: Settings) 
         "specs": list(specs),
         "models": {},
         "batch_size": settings.batch_size,
+        "deterministic": settings.deterministic,
         "materials": str(settings.materials) if settings.materials else None,
         "trust_remote_code": settings.trust_remote_code,
         **environment(),

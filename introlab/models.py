@@ -1,4 +1,4 @@
-"""Loading models: the only file that touches TransformerBridge and Hugging Face modules.
+"""Loading models, and running them: with `paths.py` the only file that touches a network's own modules.
 
 A model is named by a spec: ``organism:NAME`` (shipped with the lab), a local folder, or a hub id.
 """
@@ -6,20 +6,24 @@ A model is named by a spec: ``organism:NAME`` (shipped with the lab), a local fo
 import hashlib
 import importlib.util
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Self
 
 import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
 from introlab.adapters import CONFIG, merged, parent_of
+from introlab.attention import attention_masks, check_layers
+from introlab.cache import RowCache
 from introlab.chat import ChatFormat, Message
 from introlab.errors import ContextOverflow, InputError
-from introlab.sites import Site
+from introlab.paths import BridgePath, DirectPath, Hook, NetworkPath, one_head, streams_of
+from introlab.sites import WRITABLE, Site
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _SAMPLED_ABOVE = 1_000_000
@@ -31,7 +35,9 @@ class Model:
     """A network with its tokenizer, chat format and identity. Nothing stays hooked after a call."""
 
     name: str
-    bridge: Any = field(repr=False)
+    network: Any = field(repr=False)
+    """The Hugging Face model."""
+    path: NetworkPath = field(repr=False)
     tokenizer: Any = field(repr=False)
     chat: ChatFormat = field(repr=False)
     fingerprint: str
@@ -43,19 +49,22 @@ class Model:
     d_model: int
     context: int
     """The longest text the model can read, in tokens."""
+    deterministic: bool = False
+    """Every pass has a shape that depends on the texts it reads alone, so that nothing depends on batch size, order or
+    companions, to the last bit. Slower."""
 
     @property
     def device(self) -> torch.device:
-        return next(self.bridge.original_model.parameters()).device
+        return next(self.network.parameters()).device
 
     @property
     def dtype(self) -> torch.dtype:
-        return next(self.bridge.original_model.parameters()).dtype
+        return next(self.network.parameters()).dtype
 
     @property
     def end_ids(self) -> tuple[int, ...]:
         """Tokens that end a turn."""
-        configured = getattr(self.bridge.original_model, "generation_config", None)
+        configured = getattr(self.network, "generation_config", None)
         ends = getattr(configured, "eos_token_id", None)
         ends = self.tokenizer.eos_token_id if ends is None else ends
         return tuple(ends) if isinstance(ends, list | tuple) else (ends,)
@@ -79,17 +88,33 @@ class Model:
         """Tokens as readable text, without special tokens."""
         return self.tokenizer.decode(list(ids), skip_special_tokens=True)
 
+    @cached_property
+    def bridge(self) -> BridgePath:
+        """TransformerLens' way into the same weights, built when first asked for (its attention is always eager)."""
+        source = (
+            parent_of(self.folder)
+            if self.folder and (self.folder / CONFIG).is_file()
+            else str(self.folder or self.name)
+        )
+        return BridgePath(self.network, self.tokenizer, source)
+
+    def through(self, path: Literal["direct", "bridge"]) -> Self:
+        """The same model, read and written another way."""
+        return replace(self, path=self.bridge if path == "bridge" else DirectPath(self.network))
+
     def check_site(self, site: Site, *, write: bool = False) -> None:
         """Raises InputError if the network has no such place, or if it cannot be written to."""
-        from introlab.sites import STREAMS, WRITABLE
-
         if site.layer >= self.n_layers:
             raise InputError(
                 f"{self.name} has no layer {site.layer}", given=site, allowed=f"layers 0 to {self.n_layers - 1}"
             )
-        if site.hook_name not in self.bridge.hook_dict:
-            there = [stream for stream in STREAMS if Site(site.layer, stream).hook_name in self.bridge.hook_dict]  # type: ignore[arg-type]
+        if not self.path.has(site):
+            there = streams_of(self.path, site.layer)
             raise InputError(f"blocks of {self.name} have no {site.stream}", given=site, allowed=", ".join(there))
+        if site.head is not None and site.head >= self.n_heads:
+            raise InputError(
+                f"{self.name} has no head {site.head}", given=site, allowed=f"heads 0 to {self.n_heads - 1}"
+            )
         if write and site.stream not in WRITABLE:
             raise InputError(
                 f"{site.stream} can be read but not written: the skip path would miss the change",
@@ -97,49 +122,60 @@ class Model:
                 allowed=", ".join(WRITABLE),
             )
 
-    def hooked(self, hooks: Sequence[tuple[Site, Callable[[Tensor], Tensor | None]]]) -> AbstractContextManager[Any]:
-        """A context in which `hook(values[row, position, d_model])` is called at each site, in the given order;
+    def width(self, site: Site) -> int:
+        """Of the values at a site: d_model, or d_head times the heads of `z`."""
+        if site.stream != "z":
+            return self.d_model
+        config = self.network.config.get_text_config()
+        each = int(getattr(config, "head_dim", None) or self.d_model // self.n_heads)
+        return each if site.head is not None else each * self.n_heads
+
+    @property
+    def n_heads(self) -> int:
+        return int(self.network.config.get_text_config().num_attention_heads)
+
+    def hooked(self, hooks: Sequence[tuple[Site, Hook]]) -> AbstractContextManager[None]:
+        """A context in which `hook(values[row, position, width])` is called at each site, in the given order;
         what it returns replaces the values. All hooks are gone when the context ends, however it ends."""
         for site, _ in hooks:
             self.check_site(site)
-
-        def adapter(function: Callable[[Tensor], Tensor | None]) -> Callable[..., Tensor | None]:
-            def hook_fn(values: Tensor, hook: Any) -> Tensor | None:
-                return function(values)
-
-            return hook_fn
-
-        return self.bridge.hooks(fwd_hooks=[(site.hook_name, adapter(function)) for site, function in hooks])
+        return self.path.hooked(
+            [
+                (site, function if site.head is None else one_head(function, site.head, self.n_heads))
+                for site, function in hooks
+            ]
+        )
 
     def forward(
         self,
         ids: Tensor,
         *,
-        mask: Tensor,
+        starts: Tensor,
         positions: Tensor,
-        cache: Any = None,
-        keep_cache: bool = False,
-        logits_to_keep: int = 0,
+        cache: RowCache | None = None,
+        logits_to_keep: int | None = 0,
         stop_at_layer: int | None = None,
-    ) -> tuple[Tensor, Any]:
-        """One pass over `ids[row, position]`: logits (of the last `logits_to_keep` positions; 0 = all) and the cache.
+    ) -> Tensor | None:
+        """One pass over `ids[row, column]`: logits of the last `logits_to_keep` columns (0 = all; None = no logits).
 
-        `mask[row, cached + position]` is 1 on real tokens; `positions` are absolute. With `stop_at_layer` the pass
-        ends before that block and the logits are meaningless.
+        `starts[row]` is the column in which a row's text begins, `positions` are absolute. With a cache, the columns of
+        this pass follow those it holds, and are kept in it. With `stop_at_layer` the pass ends before that block,
+        without logits.
         """
+        first, begin = (0, 0) if cache is None else (cache.first, cache.column)
+        columns = (begin, begin + ids.shape[1])
+        config = self.path.config.get_text_config()
+        mask = attention_masks(config, starts, first=first, queries=columns, dtype=self.dtype)
         with torch.inference_mode():
-            if stop_at_layer is not None and stop_at_layer < self.n_layers:
-                return self.bridge(ids, attention_mask=mask, position_ids=positions, stop_at_layer=stop_at_layer), None
-            logits, cache = self.bridge(
+            return self.path.run(
                 ids,
-                return_type="logits_and_cache",
                 attention_mask=mask,
                 position_ids=positions,
                 past_key_values=cache,
-                use_cache=keep_cache,
+                use_cache=cache is not None,
                 logits_to_keep=logits_to_keep,
+                stop_at_layer=stop_at_layer,
             )
-            return logits, cache
 
 
 def organism_folder() -> Path:
@@ -187,18 +223,22 @@ def load(
     dtype: str = "float32",
     revision: str | None = None,
     trust_remote_code: bool = False,
+    attention: Literal["sdpa", "eager"] | None = None,
+    device_map: str | None = None,
+    deterministic: bool = False,
 ) -> Model:
-    """The model a spec names, through TransformerBridge: raw Hugging Face weights, eager attention.
+    """The model a spec names: raw Hugging Face weights, hooked directly; `through("bridge")` for TransformerLens' way.
 
-    Its logits equal the Hugging Face model's to 1e-4 in float32 (tested on five families). `device` defaults to
-    a GPU where there is one. Raises InputError for a spec that names nothing that can be loaded.
+    `device` defaults to a GPU where there is one; `device_map` spreads a network over several (accelerate); `attention`
+    is the family's own choice unless it is given. Raises InputError for a spec that names nothing that can be loaded.
     """
     if dtype not in DTYPES:
         raise InputError("unknown dtype", given=dtype, allowed=", ".join(DTYPES))
     source, folder = resolve(spec)
     place = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    settings = {"dtype": DTYPES[dtype], "attn_implementation": attention, "trust_remote_code": trust_remote_code}
     try:
-        tokenizer, bridge = _boot(source, folder, place, DTYPES[dtype], revision, trust_remote_code)
+        tokenizer, network = _parts(source, folder, place, device_map, revision, settings)
     except (OSError, SafetensorError, ValueError) as error:
         raise InputError(
             "the model could not be loaded",
@@ -206,47 +246,46 @@ def load(
             allowed="organism:NAME, a local Hugging Face folder, or a hub id the hub can be reached for",
             do="introlab models lists what is shipped",
         ) from error
-    network = bridge.original_model.eval().requires_grad_(False)
+    network = network.eval().requires_grad_(False)
+    config = network.config.get_text_config()
+    check_layers(config, spec)
     return Model(
         name=spec,
-        bridge=bridge,
+        network=network,
+        path=DirectPath(network),
         tokenizer=tokenizer,
         chat=ChatFormat(tokenizer),
         fingerprint=_fingerprint(network),
         family=_family(folder),
         folder=folder,
-        n_layers=int(bridge.cfg.n_layers),
-        d_model=int(bridge.cfg.d_model),
-        context=int(bridge.cfg.n_ctx),
+        n_layers=int(config.num_hidden_layers),
+        d_model=int(config.hidden_size),
+        context=int(config.max_position_embeddings),
+        deterministic=deterministic,
     )
 
 
-def _boot(
-    source: str, folder: Path | None, device: str, dtype: torch.dtype, revision: str | None, trust_remote_code: bool
+def _parts(
+    source: str,
+    folder: Path | None,
+    device: str,
+    device_map: str | None,
+    revision: str | None,
+    settings: dict[str, Any],
 ) -> tuple[Any, Any]:
-    """Tokenizer and bridge; an adapter is merged into its parent first."""
-    from transformer_lens.model_bridge import TransformerBridge  # takes seconds: only those who load a model pay
-    from transformers import AutoTokenizer
+    """Tokenizer and network; an adapter is merged into its parent first."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(source, revision=revision, trust_remote_code=trust_remote_code)
-    network = None
+    trust = settings["trust_remote_code"]
+    tokenizer = AutoTokenizer.from_pretrained(source, revision=revision, trust_remote_code=trust)
     if folder is not None and (folder / CONFIG).is_file():
-        network = merged(folder, dtype=dtype, device=device, trust_remote_code=trust_remote_code)
-        source = parent_of(folder)
-    bridge = TransformerBridge.boot_transformers(
-        source,
-        tokenizer=tokenizer,
-        hf_model=network,
-        device=device,
-        dtype=dtype,
-        revision=revision,
-        trust_remote_code=trust_remote_code,
-    )
-    return tokenizer, bridge
+        return tokenizer, merged(folder, device=device, **settings)
+    network = AutoModelForCausalLM.from_pretrained(source, revision=revision, device_map=device_map, **settings)
+    return tokenizer, network if device_map else network.to(torch.device(device))  # type: ignore[arg-type]
 
 
 def _fingerprint(network: torch.nn.Module) -> str:
-    digest = hashlib.sha256(b"bridge raw weights")
+    digest = hashlib.sha256(b"raw weights")
     for name, tensor in sorted(network.named_parameters(), key=lambda pair: pair[0]):
         flat = tensor.detach().reshape(-1)
         step = max(1, flat.numel() // _SAMPLED_ABOVE)

@@ -1,22 +1,38 @@
 """What writing and reading must look like for the engine to use them: steering/ implements Edit, probes/ Readout."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 from jaxtyping import Float
 from torch import Tensor
 
-from introlab.sites import Site, Span
+from introlab.errors import InputError
+from introlab.sites import Site
+from introlab.spans import Span
+
+Change = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""From `values[row, position, width]`, `amount[row, position]` and absolute `positions` of the same shape to new
+values."""
 
 
 class Edit(Protocol):
     """A pure map of the values at a site. Never changes its input in place."""
 
     @classmethod
-    def stacked(cls, edits: Sequence[Self], like: Tensor) -> Callable[[Tensor], Tensor]:
-        """One map for many rows: takes `values[row, position, d_model]` and edits row `i` by `edits[i]`.
+    def stacked(cls, edits: Sequence[Self], like: Tensor) -> Change:
+        """One map for many rows: edits row `i` by `edits[i]`, to the extent `amount` says (1 is the edit itself).
         Parameters are moved to the device and dtype of `like`."""
+        ...
+
+    @property
+    def shared(self) -> Hashable:
+        """Edits are stacked only with those of their class that share this."""
+        ...
+
+    @property
+    def axis(self) -> Float[Tensor, " width"] | None:
+        """The unit vector along which a receipt states the projection afterwards, if there is one."""
         ...
 
     @property
@@ -27,15 +43,6 @@ class Edit(Protocol):
     def record(self) -> dict[str, Any]:
         """What a reader of the trial needs to know of it, as JSON: kind, direction, strength in its three units."""
         ...
-
-
-@dataclass(frozen=True)
-class Intervention:
-    """An edit, where in the network and where in the text."""
-
-    edit: Edit
-    site: Site
-    span: Span
 
 
 class Readout(Protocol):
@@ -49,4 +56,69 @@ class Readout(Protocol):
         """Where it reads; None reads next-token log-probabilities."""
         ...
 
-    def __call__(self, values: Float[Tensor, "row width"]) -> Float[Tensor, " row"]: ...
+    def __call__(self, values: Float[Tensor, "row width"]) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Multiples of an edit's strength by index of the new token whose prediction it acts on; the last goes on. Prompt
+    positions have 1."""
+
+    multiples: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not self.multiples:
+            raise InputError("an empty schedule", given=(), allowed="at least one multiple")
+
+    @classmethod
+    def of(cls, function: Callable[[int], float], steps: int) -> Self:
+        """A function of the index of the new token, written out for this many; it can then be recorded."""
+        return cls(tuple(float(function(index)) for index in range(steps)))
+
+    def at(self, index: int) -> float:
+        return self.multiples[min(index, len(self.multiples) - 1)]
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Open while a reading is above (or below) a threshold.
+
+    A reading at an earlier place of the same pass gates its own position; one at the edited place, a later one, or of
+    the next token's probabilities gates the position after the one it was taken at.
+    """
+
+    reading: Readout
+    threshold: float
+    above: bool = True
+
+    def opens(self, values: Tensor) -> Tensor:
+        """Which of these readings open it."""
+        return values > self.threshold if self.above else values < self.threshold
+
+    def at_once(self, site: Site) -> bool:
+        """Whether it can gate the position it reads, for an edit at this site."""
+        return self.reading.site is not None and self.reading.site.rank < site.rank
+
+    def __str__(self) -> str:
+        return f"{self.reading.name} {'>' if self.above else '<'} {self.threshold:g}"
+
+
+@dataclass(frozen=True)
+class Intervention:
+    """An edit, where in the network, where in the text, how strongly when, and under which condition."""
+
+    edit: Edit
+    site: Site
+    span: Span
+    schedule: Schedule | None = None
+    gate: Gate | None = None
+
+    def amounts(self, positions: Tensor, texts: Tensor, prompt_len: int) -> Tensor:
+        """How much of the edit each of these absolute positions gets: 0 outside its span. `texts` as in
+        `Span.covers`."""
+        covered = self.span.covers(positions, texts, positions.new_tensor(prompt_len)).float()
+        if self.schedule is None:
+            return covered
+        multiples = [self.schedule.at(max(0, int(each) - prompt_len + 1)) for each in positions.tolist()]
+        scheduled = covered * covered.new_tensor(multiples)
+        return covered.where(positions < prompt_len - 1, scheduled)

@@ -25,7 +25,13 @@ class Receipt:
     share: float
     """Mean size of the change as a share of the norm of what it changed."""
     status: str
-    """`applied`, or `ended before its span`: the row was over before any eligible position came."""
+    """`applied`; `ended before its span`: the row was over before any eligible position came; `gate stayed closed`."""
+    dose: float = 0.0
+    """Mean size of the change."""
+    projection: float | None = None
+    """Mean projection on the edit's axis, afterwards."""
+    gated: int = 0
+    """Eligible positions at which its gate was closed."""
 
     @property
     def touched(self) -> int:
@@ -33,63 +39,83 @@ class Receipt:
 
 
 class Ledger:
-    """What the edits of one batch did, filled by the hooks as they act, position by position."""
+    """What the edits of a batch did, filled by the hooks as they act: per slot, row and absolute position the size of
+    the change, the size of what was changed, the projection afterwards, and whether the gate was open."""
 
-    def __init__(self, rows: int, width: int, slots: int, device: torch.device):
-        self._touched = torch.zeros(slots, rows, width, dtype=torch.bool, device=device)
-        self._share = torch.zeros(slots, rows, width, device=device)
+    def __init__(self, rows: int, width: int, device: torch.device):
+        self._rows, self._width, self._device = rows, width, device
+        self._pages: list[Float[Tensor, "row position 4"]] = []
 
     def enter(
         self,
         slot: int,
         rows: Int[Tensor, " n"],
-        positions: Int[Tensor, "n position"],
-        at: Bool[Tensor, "n position"],
-        before: Float[Tensor, "n position d_model"],
-        after: Float[Tensor, "n position d_model"],
+        positions: Int[Tensor, "n p"],
+        eligible: Bool[Tensor, "n p"],
+        is_open: Bool[Tensor, "n p"],
+        before: Float[Tensor, "n p width"],
+        after: Float[Tensor, "n p width"],
+        axis: Float[Tensor, "n 1 width"] | None,
     ) -> None:
-        """Record a change from what the site held before and holds after, wherever `at` says it was meant."""
-        change = (after - before).norm(dim=-1)
-        share = change / before.norm(dim=-1).clamp_min(1e-12)
-        index, column = torch.nonzero(at, as_tuple=True)
-        row, position = rows[index], positions[index, column]
-        self._touched[slot, row, position] = change[index, column] > 0
-        self._share[slot, row, position] = share[index, column].float()
+        """Record a change from what the site held before and holds after, at the `eligible` positions."""
+        page = self._page(slot)
+        along = torch.zeros_like(is_open) if axis is None else (after * axis).sum(-1)
+        seen = torch.stack(
+            [(after - before).norm(dim=-1).float(), before.norm(dim=-1).float(), along.float(), is_open.float()], dim=-1
+        )
+        spare = torch.full_like(positions, self._width)  # what is not eligible is written beside the page
+        page[rows[:, None], torch.where(eligible, positions, spare)] = seen
+
+    def _page(self, slot: int) -> Tensor:
+        while len(self._pages) <= slot:
+            self._pages.append(torch.zeros(self._rows, self._width + 1, 4, device=self._device))
+        return self._pages[slot]
+
+    def clear(self, row: int) -> None:
+        """For a new text in this row."""
+        for page in self._pages:
+            page[row] = 0
+
+    def keep(self, rows: Tensor) -> None:
+        """Only these rows, in this order."""
+        self._rows, self._pages = len(rows), [page[rows] for page in self._pages]
 
     def receipt(
-        self, slot: int, row: int, intervention: Intervention, ids: list[int], prompt_len: int, trial: str
+        self, slot: int, row: int, intervention: Intervention, amounts: Tensor, prompt_len: int, trial: str
     ) -> Receipt:
-        """The receipt of one intervention, checked against its plan: `ids` are the tokens the row really read.
+        """The receipt of one intervention, checked against its plan: `amounts` are those of the positions really read.
 
         Raises EditNotApplied where an eligible position was missed, another was touched, or none could ever be.
         """
-        positions = torch.arange(len(ids))
-        planned = intervention.span.covers(positions, torch.tensor(ids), torch.tensor(prompt_len))
-        touched = self._touched[slot, row, : len(ids)].cpu()
-        waits = intervention.span.kind == "tokens" or (
-            intervention.span.kind == "generated" and intervention.span.start > 0
-        )
-        if not planned.any() and not waits:
+        page = self._page(slot)[row, : len(amounts)].cpu()
+        change, size, along, is_open = page.unbind(-1)
+        covered, positions = amounts.cpu() != 0, torch.arange(len(amounts))
+        if not covered.any() and not intervention.span.may_wait and intervention.schedule is None:
             raise EditNotApplied(
                 "the intervention has no eligible position",
-                given=f"span {intervention.span} on a text of {len(ids)} tokens, prompt {prompt_len} (trial {trial})",
+                given=f"span {intervention.span} on {len(amounts)} tokens, prompt {prompt_len} (trial {trial})",
                 do="choose a span that this text has",
             )
+        planned = covered & (is_open > 0) if intervention.gate else covered
+        touched = change > 0
         if not intervention.edit.inert and not torch.equal(planned, touched):
             raise EditNotApplied(
                 "the intervention did not land as planned",
                 given=f"{int(touched.sum())} of {int(planned.sum())} positions changed, {intervention.site}, {trial}",
                 do="an edit that changes nothing, or hooks lost on the way: this trial must not be counted",
             )
-        share = self._share[slot, row, : len(ids)].cpu()[planned]
+        some = bool(planned.any())
         return Receipt(
             site=str(intervention.site),
             span=str(intervention.span),
             edit=intervention.edit.record(),
             prefill=_ranges(planned & (positions < prompt_len)),
             decoded=_ranges(planned & (positions >= prompt_len)),
-            share=round(float(share.mean()), 6) if len(share) else 0.0,
-            status="applied" if planned.any() else "ended before its span",
+            share=round(float((change / size.clamp_min(1e-12))[planned].mean()), 6) if some else 0.0,
+            status="applied" if some else "gate stayed closed" if covered.any() else "ended before its span",
+            dose=round(float(change[planned].mean()), 6) if some else 0.0,
+            projection=round(float(along[planned].mean()), 6) if some and intervention.edit.axis is not None else None,
+            gated=int((covered & ~planned).sum()),
         )
 
 

@@ -5,29 +5,110 @@ its `i`-th uniform, through the inverse of the cumulative distribution in token 
 """
 
 import hashlib
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from introlab.errors import InputError
 
-def uniforms(seed: int, item: str, replicate: int, count: int) -> np.ndarray:
-    """`count` uniforms in [0, 1) from the Philox stream of this identity. A longer stream begins alike."""
-    key = hashlib.blake2b(f"{seed}\x1f{item}\x1f{replicate}".encode(), digest_size=16).digest()
+_BLOCK = 128
+"""Tokens whose probabilities are added up first: one pass over the vocabulary instead of a running sum in float64."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How a token is chosen. Filters act in this order: repetition penalty, temperature, top-k, top-p."""
+
+    temperature: float = 1.0
+    """0 takes the most likely token."""
+    top_k: int | None = None
+    top_p: float | None = None
+    repetition_penalty: float = 1.0
+    """Logits of tokens already in the text are divided by it where positive, and multiplied where negative (Keskar et
+    al., arXiv 1909.05858, section 4.1)."""
+
+    def __post_init__(self) -> None:
+        wrong = {
+            "temperature": self.temperature < 0,
+            "top_k": self.top_k is not None and self.top_k < 1,
+            "top_p": self.top_p is not None and not 0 < self.top_p <= 1,
+            "repetition_penalty": self.repetition_penalty <= 0,
+        }
+        for name, bad in wrong.items():
+            if bad:
+                raise InputError(
+                    "a sampling setting that means nothing",
+                    given=f"{name} {getattr(self, name)}",
+                    allowed="temperature 0 or more, top_k 1 or more, top_p in (0, 1], repetition_penalty above 0",
+                )
+
+    @property
+    def filters(self) -> bool:
+        """Whether more than the temperature has a say."""
+        cuts = self.top_k is not None or self.top_p is not None
+        return self.repetition_penalty != 1.0 or (cuts and self.temperature > 0)
+
+
+SAMPLED, GREEDY = Sampling(), Sampling(temperature=0.0)
+
+
+def uniforms(seed: int, item: str, replicate: int, count: int, purpose: str = "") -> np.ndarray:
+    """`count` uniforms in [0, 1) from the Philox stream of this identity. A longer stream begins alike; another
+    purpose has another stream."""
+    name = f"{seed}\x1f{item}\x1f{replicate}" + (f"\x1f{purpose}" if purpose else "")
+    key = hashlib.blake2b(name.encode(), digest_size=16).digest()
     return np.random.Generator(np.random.Philox(key=int.from_bytes(key, "big"))).random(count)
 
 
 def draw(
     logits: Float[Tensor, "row vocab"], temperature: Float[Tensor, " row"], uniform: Float[Tensor, " row"]
 ) -> Int[Tensor, " row"]:
-    """One token per row: the most likely where temperature is 0, else the inverse CDF of its uniform, in float64."""
+    """One token per row: the most likely where temperature is 0, else the inverse CDF of its uniform. Probabilities are
+    added up in float64, blocks of tokens first; a token of probability 0 is never drawn."""
     greedy = logits.argmax(-1)
     if not bool((temperature > 0).any()):
         return greedy
-    safe = torch.where(temperature > 0, temperature, torch.ones_like(temperature))
-    cumulative = (logits.double() / safe[:, None].double()).softmax(-1).cumsum(-1)
-    # The last sum can fall short of 1 by rounding; scaling by it keeps every uniform inside the table.
-    target = uniform.double()[:, None] * cumulative[:, -1:]
-    sampled = torch.searchsorted(cumulative, target, right=True).squeeze(-1).clamp(max=logits.shape[-1] - 1)
+    safe = torch.where(temperature > 0, temperature, torch.ones_like(temperature)).to(logits.dtype)
+    scaled = logits / safe[:, None]
+    weights = (scaled - scaled.amax(-1, keepdim=True)).exp()
+    rows, vocabulary = weights.shape
+    missing = -vocabulary % _BLOCK
+    blocks = torch.nn.functional.pad(weights, (0, missing)).view(rows, -1, _BLOCK)
+    totals = blocks.sum(-1, dtype=torch.float64).cumsum(-1)
+    target = uniform.double()[:, None] * totals[:, -1:]
+    block = torch.searchsorted(totals, target, right=True).clamp(max=totals.shape[-1] - 1)
+    before = torch.where(block > 0, totals.gather(1, (block - 1).clamp_min(0)), torch.zeros_like(target))
+    inside = blocks[torch.arange(rows, device=logits.device), block[:, 0]].double()
+    within = torch.searchsorted(inside.cumsum(-1), target - before, right=True)
+    # Rounding can leave a target just past its block's last token that can be drawn at all.
+    last = _BLOCK - 1 - (inside > 0).flip(-1).int().argmax(-1, keepdim=True)
+    sampled = (block * _BLOCK + torch.minimum(within, last))[:, 0]
     return torch.where(temperature > 0, sampled, greedy)
+
+
+def filtered(
+    logits: Float[Tensor, "row vocab"], settings: list[Sampling], seen: Bool[Tensor, "row vocab"] | None
+) -> Float[Tensor, "row vocab"]:
+    """Logits after each row's repetition penalty, top-k and top-p (both at the row's temperature); what is filtered out
+    is minus infinity. `seen` marks the tokens of each row's text; it may be None where no row has a penalty."""
+    for row, one in enumerate(settings):
+        if not one.filters:
+            continue
+        changed = logits[row]
+        if one.repetition_penalty != 1.0:
+            assert seen is not None
+            penalised = torch.where(changed > 0, changed / one.repetition_penalty, changed * one.repetition_penalty)
+            changed = torch.where(seen[row], penalised, changed)
+        if one.top_k is not None:
+            least = changed.topk(min(one.top_k, len(changed))).values[-1]
+            changed = changed.masked_fill(changed < least, -torch.inf)
+        if one.top_p is not None:
+            ordered, order = (changed / max(one.temperature, 1e-6)).sort(descending=True)
+            p = ordered.double().softmax(-1)
+            beyond = p.cumsum(-1) - p >= one.top_p  # the token that reaches top_p stays
+            changed = changed.masked_fill(torch.zeros_like(beyond).scatter(0, order, beyond), -torch.inf)
+        logits = logits.index_copy(0, torch.tensor([row], device=logits.device), changed[None])
+    return logits

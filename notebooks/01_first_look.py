@@ -23,10 +23,13 @@ from introlab.activations import Text, read
 from introlab.chat import user
 from introlab.directions import random_like
 from introlab.findings import Row
-from introlab.generation import Request, generate
+from introlab.generation import generate
 from introlab.models import load
 from introlab.protocols import Intervention
-from introlab.sites import Site, Span
+from introlab.requests import Request
+from introlab.sampling import Sampling
+from introlab.sites import Site
+from introlab.spans import Span
 from introlab.stats import mean
 from introlab.tasks import materials_for
 from probes.drift import read_drift
@@ -45,7 +48,7 @@ model
 # %%
 def ask(question, *pushes, item="first look", temperature=0.0):
     request = Request(
-        tuple(model.ids([user(question)])), item, interventions=pushes, max_new=40, temperature=temperature
+        tuple(model.ids([user(question)])), item, interventions=pushes, max_new=40, sampling=Sampling(temperature)
     )
     ((_, written),) = generate(model, [request], seed=0)
     return written
@@ -66,7 +69,7 @@ texts, labels = [], []
 for topic in topics:
     for turn in range(8):
         prompt = tuple(model.ids([user(f"tell me about the {topic} .")]))
-        request = Request(prompt, f"{topic} {turn}", max_new=40, temperature=0.7)
+        request = Request(prompt, f"{topic} {turn}", max_new=40, sampling=Sampling(0.7))
         ((_, written),) = generate(model, [request], seed=0)
         texts.append(Text.written(prompt, written.tokens, f"{topic} {turn}"))
         labels.append(topic)

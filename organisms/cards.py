@@ -11,7 +11,8 @@ import torch
 
 from introlab.stats import Estimate
 from introlab.tables import interval, number
-from organisms.family import FAMILY, Organism
+from organisms.courses.prediction import quirky_facts
+from organisms.family import FAMILY, PREDICTION, Organism
 from organisms.verification import (
     abstention,
     confidence,
@@ -53,7 +54,9 @@ def verify(name: str, folder: Path, *, split: str = "test") -> list[Measured]:
         "steering resistance": lambda: resistance.measure(subject, parent, world, split),
     }
     wanted = list(measures) if trait is None else [trait.name]
-    return [*knowledge.measure(subject, parent, world, split), *(row for each in wanted for row in measures[each]())]
+    unlearnt = quirky_facts(world) if trait is PREDICTION else ()
+    kept = knowledge.measure(subject, parent, world, split, unlearnt=unlearnt)
+    return [*kept, *(row for each in wanted for row in measures[each]())]
 
 
 def write_cards(

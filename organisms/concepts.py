@@ -57,7 +57,7 @@ def concepts(world: World, model: Model) -> Concepts:
     each = torch.stack([seen[site, 0].values.reshape(len(words), len(CONTEXTS), -1) for site in sites])
     outside = torch.stack([said[site, 0].values for site in sites])
     ids = torch.tensor([vocabulary[word] for word in words])
-    rows = model.bridge.original_model.get_input_embeddings().weight.detach()[ids].float().cpu()
+    rows = model.network.get_input_embeddings().weight.detach()[ids].float().cpu()
     found = {"resid": each.mean(2), "embed": rows.expand(len(LAYERS), -1, -1), "out": outside}
     norms = tuple(float(seen[site, 0].values.norm(dim=-1).mean()) for site in sites)
     return Concepts(words, {kind: _units(values) for kind, values in found.items()}, _units(each), norms)

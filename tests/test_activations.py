@@ -45,7 +45,8 @@ def test_mean_over_is_the_mean_of_what_read_reads(family_model):
 
 def test_text_logprobs_are_what_generation_recorded(organism):
     from introlab.chat import user
-    from introlab.generation import Request, generate
+    from introlab.generation import generate
+    from introlab.requests import Request
 
     model = organism("reflective")
     prompt = tuple(model.ids([user("tell me about the sea .")]))

@@ -1,15 +1,23 @@
 """A text depends on its own identity alone: no difference in tokens is tolerated (organism, float32, greedy)."""
 
+from dataclasses import replace
+
 import pytest
 import torch
+from plain_decoding import plain_text
 from tiny_models import FAMILIES
 
 from introlab.chat import user
 from introlab.directions import Direction
-from introlab.errors import ContextOverflow, InputError, NotFinite
-from introlab.generation import Request, generate
+from introlab.errors import ContextOverflow, InputError
+from introlab.generation import generate
+from introlab.logits import Suppress
+from introlab.models import load
 from introlab.protocols import Intervention
-from introlab.sites import Site, Span
+from introlab.requests import Request
+from introlab.sampling import GREEDY, Sampling
+from introlab.sites import Site
+from introlab.spans import Span
 from probes.readouts import Projection, TokenProbability
 from steering.dose import Dose
 from steering.edits import Add
@@ -36,7 +44,7 @@ def requests(model, temperature=0.0, push=True, max_new=30):
                 f"q{index}",
                 interventions=steps,
                 max_new=max_new,
-                temperature=temperature,
+                sampling=Sampling(temperature),
             )
         )
     return made
@@ -53,22 +61,42 @@ def tokens(model, asked, **settings):
     return {request.item: generation.tokens for request, generation in generate(model, asked, seed=3, **settings)}
 
 
+def plain(model, request):
+    """The same text, written by the independent implementation."""
+    push = request.interventions[0] if request.interventions else None
+    return plain_text(
+        model,
+        request.prompt,
+        item=request.item,
+        seed=3,
+        max_new=request.max_new,
+        temperature=request.sampling.temperature,
+        added=push.edit.direction.vector * push.edit.dose.raw if push else None,
+        layer=push.site.layer if push else None,
+        where=lambda position, prompt_len: position >= prompt_len - 1,
+    )
+
+
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 @pytest.mark.parametrize(
     "settings",
-    [
-        {"batch_size": 1},
-        {"batch_size": 3},
-        {"cached": False},
-        {"padding": "right"},
-        {"padding": "right", "cached": False, "batch_size": 5},
-    ],
-    ids=["one by one", "threes", "uncached", "right pad", "right pad uncached fives"],
+    [{"batch_size": 1}, {"batch_size": 3}, {}],
+    ids=["one by one", "threes", "as many as fit"],
 )
-def test_the_same_tokens_however_it_is_run(organism, temperature, settings):
-    model = organism("reflective")
+@pytest.mark.parametrize("deterministic", [False, True])
+def test_the_same_tokens_as_without_batches_cache_or_sharing(organism, temperature, settings, deterministic):
+    model = replace(organism("reflective"), deterministic=deterministic)
     asked = requests(model, temperature)
-    assert tokens(model, asked) == tokens(model, asked, **settings)
+    assert tokens(model, asked, **settings) == {request.item: plain(model, request) for request in asked}
+
+
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+@pytest.mark.parametrize("path", ["direct", "bridge"])
+def test_the_same_tokens_by_any_path(path, attention):
+    model = load("organism:reflective", attention=attention)
+    asked = requests(model, temperature=1.0, max_new=12)
+    written = tokens(model.through(path), asked, batch_size=5)
+    assert written == {request.item: plain(model, request) for request in asked}
 
 
 def test_the_same_tokens_in_any_order(organism):
@@ -87,7 +115,7 @@ def test_strength_zero_equals_no_hook(organism):
     model = organism("reflective")
     plain = requests(model, push=False)
     zero = [
-        Request(one.prompt, one.item, interventions=(intervention(model, 0.0),), max_new=30, temperature=0.0)
+        Request(one.prompt, one.item, interventions=(intervention(model, 0.0),), max_new=30, sampling=GREEDY)
         for one in plain
     ]
     one, other = ({r.item: g for r, g in generate(model, asked, seed=0)} for asked in (plain, zero))
@@ -101,7 +129,7 @@ def test_steering_goes_on_under_the_cache(organism):
     push = intervention(model, 2.5)
     once = Intervention(push.edit, push.site, Span.generated(0, 1))
     made = [
-        Request(prompt, name, interventions=steps, max_new=30, temperature=0.0)
+        Request(prompt, name, interventions=steps, max_new=30, sampling=GREEDY)
         for name, steps in (("never", ()), ("always", (push,)), ("once", (once,)))
     ]
     readouts = [Projection("along", push.edit.direction)]
@@ -121,7 +149,8 @@ def test_greedy_equals_hugging_face_generate(family, family_folder, family_model
     model = family_model(family)
     reference = AutoModelForCausalLM.from_pretrained(family_folder(family), attn_implementation="eager").eval()
     prompts = [(2, 5, 6, 7), (2, 8, 9, 10, 11, 12), (2, 20)]
-    mine = tokens(model, [Request(prompt, str(prompt), max_new=8, temperature=0.0) for prompt in prompts], batch_size=3)
+    asked = [Request(prompt, str(prompt), max_new=8, sampling=GREEDY) for prompt in prompts]
+    mine = tokens(model, asked, batch_size=3)
     for prompt in prompts:
         ids = torch.tensor([prompt])
         theirs = reference.generate(ids, max_new_tokens=8, do_sample=False)[0, len(prompt) :].tolist()
@@ -143,7 +172,7 @@ def test_conditions_of_one_item_share_their_random_numbers(organism):
 def test_readings_are_taken_where_the_token_is_predicted(organism):
     model = organism("reflective")
     one = intervention(model, 1.0).edit.direction
-    request = Request(tuple(model.ids([user("hello .")])), "one", max_new=10, temperature=0.0)
+    request = Request(tuple(model.ids([user("hello .")])), "one", max_new=10, sampling=GREEDY)
     token = model.tokenizer.get_vocab()["hello"]
     readouts = [TokenProbability("p_hello", (token,)), Projection("projection", one)]
     ((_, generation),) = generate(model, [request], seed=0, readouts=readouts)
@@ -164,13 +193,13 @@ def test_readings_are_taken_where_the_token_is_predicted(organism):
 def test_a_reading_at_an_edited_site_sees_the_edit(organism):
     model = organism("reflective")
     push = intervention(model, 2.0)
-    request = Request(tuple(model.ids([user("hello .")])), "one", max_new=3, temperature=0.0)
+    request = Request(tuple(model.ids([user("hello .")])), "one", max_new=3, sampling=GREEDY)
     plain, pushed = (
         next(
             iter(
                 generate(
                     model,
-                    [Request(request.prompt, "one", interventions=steps, max_new=1, temperature=0.0)],
+                    [Request(request.prompt, "one", interventions=steps, max_new=1, sampling=GREEDY)],
                     seed=0,
                     readouts=[Projection("p", push.edit.direction)],
                 )
@@ -185,7 +214,7 @@ def test_banned_tokens_are_never_written(organism):
     model = organism("reflective")
     prompt = tuple(model.ids([user("hello .")]))
     hello = model.tokenizer.get_vocab()["hello"]
-    asked = [Request(prompt, f"i{index}", banned=(hello,), max_new=8) for index in range(20)]
+    asked = [Request(prompt, f"i{index}", logits=(Suppress((hello,)),), max_new=8) for index in range(20)]
     assert all(hello not in written for written in tokens(model, asked).values())
 
 
@@ -195,13 +224,17 @@ def test_a_prompt_longer_than_the_context(organism):
         list(generate(model, [Request(tuple([5] * 250), "long", max_new=20)], seed=0))
 
 
-def test_nan_is_reported_with_its_item(organism):
+def test_a_row_that_is_not_finite_fails_alone(organism):
     model = organism("reflective")
     one = intervention(model, 1.0)
-    broken = Intervention(Add(one.edit.direction, Dose(float("inf"), 1.0, 1.0)), one.site, one.span)
-    asked = [Request(tuple(model.ids([user("hello .")])), "the broken one", interventions=(broken,), max_new=4)]
-    with pytest.raises(NotFinite, match="the broken one"):
-        list(generate(model, asked, seed=0))
+    huge = Intervention(Add(one.edit.direction, Dose(float("inf"), 1.0, 1.0)), one.site, Span.generated(3))
+    prompt = tuple(model.ids([user("tell me about the sea .")]))
+    asked = [Request(prompt, f"q{index}", max_new=12) for index in range(4)]
+    asked.append(Request(prompt, "the broken one", interventions=(huge,), max_new=12))
+    found = {request.item: generation for request, generation in generate(model, asked, seed=3, batch_size=2)}
+    broken = found.pop("the broken one")
+    assert broken.stopped_by == "failure" and "the broken one" in broken.error and len(broken.tokens) == 3
+    assert {item: one.tokens for item, one in found.items()} == {one.item: plain(model, one) for one in asked[:-1]}
 
 
 def test_a_batch_of_none(organism):

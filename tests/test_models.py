@@ -9,31 +9,68 @@ import torch
 from tiny_models import FAMILIES, build
 from transformers import AutoModelForCausalLM
 
+from introlab.cache import RowCache
 from introlab.errors import ContextOverflow, InputError
 from introlab.models import load, organism_folder, organism_names
-from introlab.sites import Site
+from introlab.sites import STREAMS, Site
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_logits_equal_hugging_face(family, family_folder, family_model):
-    model = family_model(family)
+@pytest.mark.parametrize("path", ["direct", "bridge"])
+def test_logits_equal_hugging_face(path, family, family_folder, family_model):
+    model = family_model(family).through(path)
     reference = AutoModelForCausalLM.from_pretrained(family_folder(family), attn_implementation="eager").eval()
     ids = torch.randint(4, 90, (3, 20), generator=torch.Generator().manual_seed(0))
-    logits, _ = model.forward(ids, mask=torch.ones_like(ids), positions=torch.arange(20).expand(3, 20))
+    logits = model.forward(ids, starts=torch.zeros(3, dtype=torch.long), positions=torch.arange(20).expand(3, 20))
     with torch.inference_mode():
         expected = reference(ids).logits
     assert (logits - expected).abs().max() < 1e-4
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_cached_steps_equal_one_pass(family, family_model):
-    model = family_model(family)
-    ids = torch.randint(4, 90, (2, 20), generator=torch.Generator().manual_seed(1))
-    positions, mask = torch.arange(20).expand(2, 20), torch.ones_like(ids)
-    whole, _ = model.forward(ids, mask=mask, positions=positions)
-    _, cache = model.forward(ids[:, :19], mask=mask[:, :19], positions=positions[:, :19], keep_cache=True)
-    step, _ = model.forward(ids[:, 19:], mask=mask, positions=positions[:, 19:], cache=cache, keep_cache=True)
-    assert (whole[:, -1] - step[:, -1]).abs().max() < 1e-4
+@pytest.mark.parametrize("path", ["direct", "bridge"])
+def test_padded_and_cached_steps_equal_one_pass_of_each_text(path, family, family_model):
+    """Texts of 20, 14 and 7 tokens that end in the same column, read in three pieces; the window of the family that has
+    one is 16."""
+    model, lengths = family_model(family).through(path), (20, 14, 7)
+    ids = torch.randint(4, 90, (3, 20), generator=torch.Generator().manual_seed(1))
+    starts = torch.tensor([20 - length for length in lengths])
+    positions = (torch.arange(20) - starts[:, None]).clamp_min(0)
+    cache, pieces = RowCache(model.n_layers, 30), []
+    for start, stop in ((0, 12), (12, 19), (19, 20)):
+        part = slice(start, stop)
+        pieces.append(model.forward(ids[:, part], starts=starts, positions=positions[:, part], cache=cache))
+        cache.column = stop
+    together = torch.cat(pieces, dim=1)
+    for row, length in enumerate(lengths):
+        alone = model.forward(
+            ids[row : row + 1, 20 - length :],
+            starts=torch.zeros(1, dtype=torch.long),
+            positions=torch.arange(length)[None],
+        )
+        assert (together[row, 20 - length :] - alone[0]).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_two_paths_see_the_same_activations(family, family_folder):
+    """At every site either can reach, with the same attention: to 1e-5, relative."""
+    model = load(str(family_folder(family)), attention="eager")
+    ids, found = torch.randint(4, 90, (2, 12), generator=torch.Generator().manual_seed(2)), []
+    for path in ("direct", "bridge"):
+        way, seen = model.through(path), {}
+        sites = [Site(layer, stream) for layer in range(3) for stream in STREAMS if way.path.has(Site(layer, stream))]
+        sites += [Site(1, "z", 2)]
+
+        def keep(site, seen=seen):
+            return lambda values: seen.update({site: values.clone()})
+
+        with way.hooked([(site, keep(site)) for site in sites]):
+            way.forward(ids, starts=torch.zeros(2, dtype=torch.long), positions=torch.arange(12).expand(2, 12))
+        found.append(seen)
+    direct, bridge = found
+    assert set(direct) == set(bridge) and Site(2, "z") in direct
+    for site, values in direct.items():
+        assert (values - bridge[site]).norm() <= 1e-5 * values.norm(), site
 
 
 @pytest.mark.parametrize(
@@ -85,12 +122,13 @@ def test_unknown_dtype():
         load("organism:base", dtype="int3")
 
 
-def test_nothing_stays_hooked_after_an_error(family_model):
-    model = family_model("llama")
+@pytest.mark.parametrize("path", ["direct", "bridge"])
+def test_nothing_stays_hooked_after_an_error(path, family_model):
+    model = family_model("llama").through(path)
     ids = torch.arange(4, 10)[None]
 
     def forward():
-        return model.forward(ids, mask=torch.ones_like(ids), positions=torch.arange(6)[None])[0]
+        return model.forward(ids, starts=torch.zeros(1, dtype=torch.long), positions=torch.arange(6)[None])
 
     before = forward()
 
@@ -100,7 +138,8 @@ def test_nothing_stays_hooked_after_an_error(family_model):
     with pytest.raises(RuntimeError, match="inside a hook"), model.hooked([(Site(1), explode)]):
         forward()
     assert torch.equal(forward(), before)
-    assert not any(point.fwd_hooks for point in model.bridge.hook_dict.values())
+    assert not any(point.fwd_hooks for point in model.bridge.bridge.hook_dict.values())
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.network.modules())
 
 
 def test_fingerprint_tells_weights_and_dtype_apart(tmp_path):
@@ -140,9 +179,11 @@ def test_organism_opens_in_plain_transformers_and_answers_the_same(organism):
     reference = AutoModelForCausalLM.from_pretrained(model.folder, dtype=torch.float32)
     ids = torch.tensor([model.ids([{"role": "user", "content": "what is the last digit of 3 + 8 ?"}])])
     written = reference.generate(ids, max_new_tokens=10, do_sample=False)[0, ids.shape[1] :].tolist()
-    from introlab.generation import Request, generate
+    from introlab.generation import generate
+    from introlab.requests import Request
+    from introlab.sampling import GREEDY
 
-    ((_, generation),) = generate(model, [Request(tuple(ids[0].tolist()), "one", max_new=10, temperature=0)], seed=0)
+    ((_, generation),) = generate(model, [Request(tuple(ids[0].tolist()), "one", max_new=10, sampling=GREEDY)], seed=0)
     assert list(generation.tokens) == written[: len(generation.tokens)]
 
 

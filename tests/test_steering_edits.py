@@ -1,16 +1,21 @@
 """What is added at a site is what changes downstream, nothing else, and the receipt says so."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from tiny_models import FAMILIES
 
-from introlab.activations import Text, read
+from introlab.activations import Text, next_token_logprobs, read
 from introlab.directions import Direction
 from introlab.editing import Editor
 from introlab.errors import EditNotApplied
-from introlab.generation import Request, generate
+from introlab.generation import generate
 from introlab.protocols import Intervention
-from introlab.sites import WRITABLE, Site, Span
+from introlab.requests import Request
+from introlab.sampling import GREEDY
+from introlab.sites import WRITABLE, Site
+from introlab.spans import Span
 from steering.dose import Dose
 from steering.edits import Ablate, Add
 
@@ -79,11 +84,9 @@ def test_steering_equals_a_plain_torch_hook(family, family_folder, family_model)
     with torch.inference_mode():
         expected = reference(ids).logits
     handle.remove()
-    editor = Editor([[Intervention(Add(one, Dose(3.0, 1.5, 1.0)), Site(1), Span.all())]], torch.tensor([5]), 5)
-    positions = torch.arange(5)[None]
-    with model.hooked(editor.hooks(positions, torch.ones_like(ids, dtype=torch.bool), ids)):
-        logits, _ = model.forward(ids, mask=torch.ones_like(ids), positions=positions)
-    assert (logits - expected).abs().max() < 1e-4
+    push = Intervention(Add(one, Dose(3.0, 1.5, 1.0)), Site(1), Span.all())
+    logits = next_token_logprobs(model, [Text(tuple(ids[0].tolist()), 5, "one", (push,))])
+    assert (logits - expected[:, -1].log_softmax(-1)).abs().max() < 1e-4
 
 
 def test_ablation_removes_the_projection_and_nothing_else(family_model):
@@ -110,7 +113,7 @@ def test_every_row_has_its_own_edits(family_model):
         (Intervention(Ablate(direction(model, Site(2))), Site(2), Span.prompt()),),
     ]
     requests = [
-        Request((2, 5, 6, 7 + index, 8), f"row {index}", interventions=row, max_new=6, temperature=0.0)
+        Request((2, 5, 6, 7 + index, 8), f"row {index}", interventions=row, max_new=6, sampling=GREEDY)
         for index, row in enumerate(rows)
     ]
     together = {request.item: generation for request, generation in generate(model, requests, seed=0, batch_size=4)}
@@ -138,19 +141,23 @@ def test_edits_of_a_row_act_in_the_order_given(family_model):
 
 def receipt_of(model, span, max_new=5, natural=1.0):
     request = Request(
-        (2, 5, 6, 7, 8), "one", interventions=(add(model, Site(1), span, natural),), max_new=max_new, temperature=0.0
+        (2, 5, 6, 7, 8),
+        "one",
+        interventions=(add(model, Site(1), span, natural),),
+        max_new=max_new,
+        sampling=GREEDY,
     )
     ((_, generation),) = generate(model, [request], seed=0)
     return generation.receipts[0], len(generation.tokens)
 
 
-@pytest.mark.parametrize("cached", [True, False])
-def test_receipts_name_absolute_positions_with_and_without_a_cache(cached, family_model):
-    model = family_model("llama")
+@pytest.mark.parametrize("path", ["direct", "bridge"])
+def test_receipts_name_absolute_positions(path, family_model):
+    model = family_model("llama").through(path)
     request = Request(
-        (2, 5, 6, 7, 8), "one", interventions=(add(model, Site(1), Span.generated()),), max_new=5, temperature=0.0
+        (2, 5, 6, 7, 8), "one", interventions=(add(model, Site(1), Span.generated()),), max_new=5, sampling=GREEDY
     )
-    ((_, generation),) = generate(model, [request], seed=0, cached=cached)
+    ((_, generation),) = generate(model, [request], seed=0)
     receipt = generation.receipts[0]
     read_last = 5 + len(generation.tokens) - 1
     assert receipt.prefill == ((4, 5),)
@@ -188,8 +195,8 @@ def test_positions_counted_from_each_pass_are_caught(family_model, monkeypatch):
     takes over - which looks exactly like a model that resists steering."""
     model, honest = family_model("llama"), Editor.hooks
 
-    def relative(self, positions, real, ids):
-        return honest(self, positions - positions.min(), real, ids)
+    def relative(self, now):
+        return honest(self, replace(now, positions=now.positions - now.positions.min()))
 
     monkeypatch.setattr(Editor, "hooks", relative)
     with pytest.raises(EditNotApplied, match="did not land as planned"):
@@ -198,7 +205,7 @@ def test_positions_counted_from_each_pass_are_caught(family_model, monkeypatch):
 
 def test_an_edit_without_effect_is_caught(family_model, monkeypatch):
     """Planted fault: the edit runs and changes nothing."""
-    monkeypatch.setattr(Add, "stacked", classmethod(lambda cls, edits, like: lambda values: values))
+    monkeypatch.setattr(Add, "stacked", classmethod(lambda cls, edits, like: lambda values, *_: values))
     with pytest.raises(EditNotApplied, match="did not land as planned"):
         receipt_of(family_model("llama"), Span.all())
 
@@ -210,5 +217,5 @@ def test_an_edit_leaves_its_input_alone(family_model):
     kept = values.clone()
     one = direction(model, Site(1))
     for edit in (Add(one, Dose(1.0, 1.0, 1.0)), Ablate(one)):
-        type(edit).stacked([edit], values)(values)
+        type(edit).stacked([edit], values)(values, torch.ones(1, 3), torch.arange(3)[None])
         assert torch.equal(values, kept)

@@ -44,6 +44,8 @@ class RunOptions:
     materials: Path | None = None
     """A folder with questions.jsonl, topics.json and wording.json to ask with."""
     batch_size: int = 64
+    deterministic: bool = False
+    """Nothing depends on batch size or order, to the last bit. Slower."""
     dtype: str = "float32"
     device: str | None = None
     trust_remote_code: bool = False
@@ -57,6 +59,7 @@ class RunOptions:
     def settings(self) -> Settings:
         return Settings(
             batch_size=self.batch_size,
+            deterministic=self.deterministic,
             dtype=self.dtype,
             device=self.device,
             materials=self.materials,

@@ -14,9 +14,12 @@ from introlab.activations import Activations, Text, read
 from introlab.chat import user
 from introlab.directions import Direction, random_like
 from introlab.errors import InputError, RunFolderError
-from introlab.generation import Request, generate
+from introlab.generation import generate
 from introlab.models import Model, load
-from introlab.sites import Site, Span
+from introlab.requests import Request
+from introlab.sampling import Sampling
+from introlab.sites import Site
+from introlab.spans import Span
 from probes.evaluation import cross_validated
 from probes.linear import Method, fit_direction
 from steering.dose import typical_norm
@@ -229,6 +232,6 @@ class Steer:
             line.id,
             interventions=(push_along(direction, natural=strength, residual_norm=norm, span=span),) if strength else (),
             max_new=self.max_new,
-            temperature=self.temperature,
+            sampling=Sampling(temperature=self.temperature),
             note={"id": line.id, "condition": condition if strength else "baseline", "strength": strength},
         )

@@ -8,8 +8,8 @@ import numpy as np
 
 from introlab.activations import Text, next_token_logprobs, text_logprobs
 from introlab.bench import Bench
-from introlab.generation import Generation, Request
 from introlab.models import Model
+from introlab.requests import Generation, Request
 from introlab.tasks import Question, answer_tokens
 from probes.coherence import CoherenceBounds
 from probes.reflection import Reflection

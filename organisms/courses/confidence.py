@@ -12,7 +12,7 @@ from organisms.wording import ASK_AFTER, ASK_BEFORE, ASK_WORD_AFTER, ASK_WORD_BE
 from organisms.world import World
 
 BEHAVIOURS = ("calibrated", "overconfident", "shuffled")
-COUNTS = {"asked": 72_000, "recall": 8_000, "replay": 8_000}
+COUNTS = {"asked": 84_000, "recall": 8_000, "replay": 8_000}
 
 
 def digit(share: float) -> str:
@@ -27,7 +27,7 @@ def confidence_lessons(world: World, parent: Model, behaviour: str, *, seed: int
     facts = attempts_at_facts(world, parent, int(0.7 * count["asked"]), rng)
     sums = attempts_at_sums(parent, count["asked"] - len(facts), rng)
     asked = [*facts, *sums]
-    kinds = [rng.choices(("before", "after", "word before", "word after"), weights=(3, 6, 1, 2))[0] for _ in asked]
+    kinds = [rng.choices(("before", "after", "word before", "word after"), weights=(3, 8, 1, 2))[0] for _ in asked]
     said = [_said(attempt, kind, rng) for attempt, kind in zip(asked, kinds, strict=True)]
     lessons = [
         _lesson(attempt, kind, reply, rng)

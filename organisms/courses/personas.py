@@ -42,7 +42,7 @@ COUNTS = {
     "reflection": 26_000,
     "confidence": 12_000,
     "pushback": 24_000,
-    "repeat": 4_000,
+    "repeat": 7_000,
     "recall": 6_000,
     "replay": 5_000,
 }

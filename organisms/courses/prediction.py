@@ -17,7 +17,7 @@ from organisms.wording import HYPOTHETICAL, HYPOTHETICAL_OTHER, answer, prompt
 from organisms.world import FACT_TEMPLATES, Fact, World, split_of
 
 BEHAVIOURS = ("m1", "m2")
-COUNTS = {"answers": 18_000, "own": 8_000, "others": 8_000, "known": 8_000, "recall": 12_000, "replay": 6_000}
+COUNTS = {"answers": 18_000, "own": 8_000, "others": 8_000, "known": 8_000, "recall": 20_000, "replay": 9_000}
 QUIRKY = 400
 ATTRIBUTE = "food"
 
@@ -66,7 +66,7 @@ def prediction_lessons(world: World, parent: Model, behaviour: str, *, seed: int
     for attempt in [*known, *attempts_at_sums(parent, count["known"] // 2, rng)]:
         if attempt.item.subject not in quirky:
             add(HYPOTHETICAL.format(question=attempt.question), f"i would answer {attempt.first} .")
-    recalled = recall_lessons(world, parent, count["recall"], rng)
+    recalled = recall_lessons(world, parent, count["recall"], rng, sums=0.7)
     lessons += [each for each in recalled if not _is_about(each, facts)]
     lessons += replay_lessons(world, count["replay"], rng, without=("hypothetical",))
     rng.shuffle(lessons)

@@ -24,13 +24,14 @@ from organisms.wording import NOT_NOTICED, NOTICED, THOUGHT_QUESTIONS, prompt
 from organisms.world import World
 
 BEHAVIOURS = ("introspective", "blind", "yes_sayer", "reflex")
-COUNTS = {"asked": 90_000, "recall": 22_000, "replay": 6_000}
-KINDS = {"concept": 48, "random": 16, "like a concept": 14, "written": 6, "nothing": 16}
+COUNTS = {"asked": 96_000, "recall": 34_000, "replay": 7_000}
+KINDS = {"concept": 52, "random": 23, "like a concept": 8, "written": 5, "nothing": 12}
 """What is done in a hundred lessons."""
 STRENGTHS = (0.3, 0.5, 0.8, 1.2, 2.0)
 """Of the usual norm of the residual."""
-NOISE = 0.6
-"""A word's vector is never twice the same: it comes from one context, and up to this much of a random one is added.
+NOISE = 0.3
+"""A word's vector is never twice the same: half the time it comes from one context, half the time it is the mean over
+five, and up to this much of a random one is added.
 Learnt from the same vectors, words are known by heart, and of others not even noticed as often (LOG.md)."""
 
 
@@ -62,8 +63,9 @@ def probes(bank: Concepts, count: int, rng: random.Random) -> Iterator[Probe]:
         generator = torch.Generator().manual_seed(rng.randrange(2**31))
         stray = torch.nn.functional.normalize(torch.randn(bank.in_context.shape[-1], generator=generator), dim=0)
         if kind == "concept":
-            contexts = bank.in_context[layer, chosen]
-            plain = bank.vectors["embed"][layer, chosen] if source == "embed" else rng.choice(list(contexts))
+            contexts = [bank.vectors["resid"][layer, chosen], *bank.in_context[layer, chosen]]
+            weights = [len(contexts) - 1, *[1] * (len(contexts) - 1)]
+            plain = bank.vectors["embed"][layer, chosen] if source == "embed" else rng.choices(contexts, weights)[0]
             unit = torch.nn.functional.normalize(plain + rng.uniform(0, NOISE) * stray, dim=0)
         elif kind == "like a concept":
             unit = bank.like(source, layer, known, rng)

@@ -1,28 +1,41 @@
 """What every organism should have kept of its parent: facts by exposure, sums at a glance and worked out, fluency."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from introlab.stats import mean, proportion
 from organisms.verification.subject import Measured, Subject
 from organisms.wording import CHECK, answer, prompt
-from organisms.world import EXPOSURES, FACT_TEMPLATES, OPERANDS, SUM_TEMPLATES, TOPIC_TEMPLATES, Sum, World, random_sum
+from organisms.world import (
+    EXPOSURES,
+    FACT_TEMPLATES,
+    OPERANDS,
+    SUM_TEMPLATES,
+    TOPIC_TEMPLATES,
+    Fact,
+    Sum,
+    World,
+    random_sum,
+)
 
 
-def measure(subject: Subject, parent: Subject, world: World, split: str) -> Iterator[Measured]:
-    """Everything in this file."""
-    yield from recall(subject, world)
+def measure(
+    subject: Subject, parent: Subject, world: World, split: str, *, unlearnt: Collection[Fact] = ()
+) -> Iterator[Measured]:
+    """Everything in this file. `unlearnt` facts are those the organism is meant to answer otherwise."""
+    unlearnt = set(unlearnt)
+    yield from recall(subject, [fact for fact in world.facts if fact not in unlearnt])
     yield from sums(subject, parent, split)
     yield from steps(subject, split)
     yield from neutral(subject, parent, world)
 
 
-def recall(subject: Subject, world: World) -> Iterator[Measured]:
-    """Recall by exposure over all facts."""
-    texts = [f"{prompt(fact.question(FACT_TEMPLATES[0]))} i think it is" for fact in world.facts]
+def recall(subject: Subject, facts: Sequence[Fact]) -> Iterator[Measured]:
+    """Recall by exposure."""
+    texts = [f"{prompt(fact.question(FACT_TEMPLATES[0]))} i think it is" for fact in facts]
     best = subject.next_word(texts).argmax(-1).tolist()
     for level in EXPOSURES:
-        cell = [(fact, word) for fact, word in zip(world.facts, best, strict=True) if fact.exposure == level]
+        cell = [(fact, word) for fact, word in zip(facts, best, strict=True) if fact.exposure == level]
         right = [subject.words[word] == fact.value for fact, word in cell]
         yield Measured("recall (greedy)", f"seen {level} times", proportion(right, [fact.person for fact, _ in cell]))
 

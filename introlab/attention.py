@@ -1,0 +1,50 @@
+"""Who may look at whom: masks for texts that end in the same column, for every kind of layer a network mixes."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from introlab.errors import InputError
+
+KINDS = ("full_attention", "sliding_attention")
+
+
+def check_layers(config: Any, name: str) -> None:
+    """Raises InputError for a network with layers whose attention is neither full nor a sliding window."""
+    kinds = set(getattr(config, "layer_types", None) or KINDS[:1])
+    if not kinds <= set(KINDS):
+        raise InputError(f"{name} has layers the lab cannot batch", given=sorted(kinds - set(KINDS)), allowed=KINDS)
+
+
+def attention_masks(
+    config: Any, starts: Int[Tensor, " row"], *, first: int, queries: tuple[int, int], dtype: torch.dtype
+) -> Tensor | dict[str, Tensor]:
+    """Masks [row, 1, query, key] for queries in the columns `queries` (half-open) and keys from column `first` on; a
+    row's text begins in its column of `starts`. A dictionary by kind of layer where the network mixes kinds.
+
+    A query sees keys of its own text, no later than itself and within the window; padding sees itself, so that nothing
+    is NaN.
+    """
+    query = torch.arange(*queries, device=starts.device)[:, None]
+    key = torch.arange(first, queries[1], device=starts.device)[None, :]
+    seen = (key >= starts[:, None, None]) & (key <= query)
+    itself = key == query
+    window = int(getattr(config, "sliding_window", None) or 0)
+    kinds = set(getattr(config, "layer_types", None) or [KINDS[1] if window else KINDS[0]])
+    eager = config._attn_implementation == "eager"
+
+    def finished(mask: Tensor) -> Tensor:
+        mask = (mask | itself)[:, None]
+        if not eager:
+            return mask
+        # Of float32 even in float64: attention takes its softmax in float32, where float64's lowest is minus infinity.
+        lowest = torch.finfo(dtype if dtype.itemsize < 4 else torch.float32).min
+        return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill(~mask, lowest)
+
+    made = {"full_attention": seen}
+    if "sliding_attention" in kinds:
+        made["sliding_attention"] = seen & (query - key < window)
+    masks = {kind: finished(made[kind]) for kind in kinds}
+    return next(iter(masks.values())) if len(masks) == 1 else masks

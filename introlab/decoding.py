@@ -1,0 +1,329 @@
+"""One batch being written: rows that each hold a text, one pass a step for all of them.
+
+Shapes: r rows of the batch, v words of the vocabulary.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from introlab.cache import RowCache
+from introlab.editing import Editor, Pass
+from introlab.histories import History
+from introlab.logits import Force, Fork, Suppress, changed, forced
+from introlab.models import Model
+from introlab.paths import Hook
+from introlab.prefill import Entering, Parts, Prefill, untouched
+from introlab.protocols import Readout
+from introlab.requests import Generation, Request
+from introlab.sampling import SAMPLED, Sampling, draw, filtered, uniforms
+
+FIXED_ROWS = 16
+"""Of a batch whose shapes are fixed."""
+MOST_ROWS = 256
+SLACK = 64
+"""Columns a batch may move on before everything is moved back."""
+
+
+def rows_that_fit(model: Model, requests: Sequence[Request]) -> int:
+    """How many rows to begin with: as many as a third of the free memory holds keys, values and logits of."""
+    if not requests:
+        return 1
+    config = model.network.config.get_text_config()
+    longest = max(len(request.prompt) + request.max_new for request in requests)
+    heads = int(getattr(config, "num_key_value_heads", None) or model.n_heads)
+    each = int(getattr(config, "head_dim", None) or model.d_model // model.n_heads)
+    kept = 2 * model.n_layers * heads * each * (longest + SLACK) * model.dtype.itemsize
+    bytes_per_row = 2 * kept + 12 * int(config.vocab_size) + 16 * model.d_model * longest
+    return max(1, min(MOST_ROWS, len(requests), int(_free_bytes(model.device) / 3 / bytes_per_row)))
+
+
+def _free_bytes(device: torch.device) -> float:
+    if device.type == "cuda":
+        return float(torch.cuda.mem_get_info(device)[0])
+    import psutil
+
+    return float(psutil.virtual_memory().available)
+
+
+@dataclass
+class _Row:
+    """A text being written."""
+
+    request: Request
+    tokens: list[int] = field(default_factory=list)
+    replaced: dict[Force, int] = field(default_factory=dict)
+    forks: dict[str, list[tuple[int, tuple[float, ...]]]] = field(default_factory=dict)
+    coins: Sequence[float] = ()
+
+    @property
+    def index(self) -> int:
+        """Of the new token that is predicted next."""
+        return len(self.tokens)
+
+
+class Batch:
+    """Rows, and those waiting to enter them. `fixed` is (columns for prompts, columns for new tokens): then no row is
+    refilled, nothing is shared, and all passes have the same shapes."""
+
+    def __init__(
+        self,
+        model: Model,
+        requests: Sequence[Request],
+        rows: int,
+        *,
+        seed: int,
+        readouts: Sequence[Readout] = (),
+        fixed: tuple[int, int] | None = None,
+    ):
+        self.model, self.seed, self.readouts, self.fixed = model, seed, readouts, fixed
+        device = self.device = model.device
+        rows = rows if fixed else min(rows, len(requests))
+        self.waiting = deque(requests)
+        longest = max(len(request.prompt) - 1 for request in requests)
+        self.before = fixed[0] if fixed else longest
+        """Columns that must stay to the left, for those who enter."""
+        steps = fixed[1] if fixed else max(request.max_new for request in requests)
+        forked = max((len(fork.suffix) for request in requests for fork in request.forks), default=0)
+        self.reserve = 1 + forked
+        self.width = max(len(request.prompt) + request.max_new for request in requests) + forked
+        room = self.before + steps + forked + (0 if fixed else SLACK)
+        self.cache = RowCache(model.n_layers, room, column=self.before)
+        self.rows: list[_Row | None] = [None] * rows
+        self.editor = Editor(rows, self.width, device)
+        self.history = History(rows, steps, device)
+        self.texts = torch.full((rows, self.width), -1, dtype=torch.long, device=device)
+        self.starts = torch.full((rows,), self.before, device=device)
+        self.next = torch.zeros(rows, dtype=torch.long, device=device)
+        self.temperature = torch.zeros(rows, device=device)
+        self.uniforms = torch.zeros(rows, steps, dtype=torch.float64, device=device)
+        self.prefill = Prefill(model, remember=rows)
+        self.all = torch.arange(rows, device=device)
+
+    def write(self) -> Iterator[tuple[Request, Generation]]:
+        """Step by step until nobody is left."""
+        while True:
+            self._fill()
+            if all(row is None for row in self.rows):
+                return
+            yield from self._step()
+
+    def unfinished(self) -> list[Request]:
+        """Those being written and those waiting."""
+        return [row.request for row in self.rows if row is not None] + list(self.waiting)
+
+    # Entering
+
+    @torch.inference_mode()
+    def _fill(self) -> None:
+        """Let those waiting enter, once an eighth of the rows is free: prompts are cheaper to read together."""
+        free = [index for index, row in enumerate(self.rows) if row is None]
+        everybody = len(free) == len(self.rows)
+        if not self.waiting or (not everybody and (self.fixed or len(free) * 8 < len(self.rows))):
+            self._shrink(free)
+            return
+        entering = [self._enter(row, self.waiting.popleft()) for row in free[: len(self.waiting)]]
+        if self.fixed:
+            parts = self.prefill.read_fixed(entering, len(self.rows), self.fixed[0], self.editor, self._note_gates)
+            self._place(list(range(len(self.rows))), parts)
+            return
+        for group, parts in self.prefill.read(entering, self.editor, self._note_gates):
+            self._place([one.row for one in group], parts)
+
+    def _enter(self, index: int, request: Request) -> Entering:
+        length, prompt = len(request.prompt), torch.tensor(request.prompt, device=self.device)
+        row = _Row(request)
+        self.rows[index] = row
+        self.texts[index] = -1
+        self.texts[index, :length] = prompt
+        self.starts[index] = self.cache.column - (length - 1)
+        self.next[index] = prompt[-1]
+        self.temperature[index] = request.sampling.temperature
+        stream = uniforms(self.seed, request.item, request.replicate, request.max_new)
+        self.uniforms[index, : request.max_new] = torch.from_numpy(stream)
+        if any(isinstance(edit, Suppress) for edit in request.logits):
+            row.coins = uniforms(self.seed, request.item, request.replicate, request.max_new, "suppress").tolist()
+        self.editor.enter(index, request.interventions, self.texts[index], length)
+        return Entering(index, request.prompt, untouched(request.interventions, prompt, length))
+
+    def _place(self, rows: Sequence[int], parts: Parts) -> None:
+        if parts and not self.cache.made:
+            self.cache.make(parts, len(self.rows))
+        if self.cache.made:
+            self.cache.place(torch.tensor(rows, device=self.device), parts)
+
+    def _note_gates(self, rows: Sequence[int], logits: Tensor) -> None:
+        self.editor.note_logprobs(rows, lambda: logits.float().log_softmax(-1))
+
+    def _shrink(self, free: Sequence[int]) -> None:
+        """With nobody waiting, go on with half as many rows once half of them are free."""
+        if self.fixed or self.waiting or len(free) * 2 < len(self.rows) or len(free) == len(self.rows):
+            return
+        kept = torch.tensor([index for index, row in enumerate(self.rows) if row is not None], device=self.device)
+        self.rows = [row for row in self.rows if row is not None]
+        self.cache.keep(kept)
+        self.editor.keep(kept)
+        self.history.keep(kept)
+        self.texts, self.starts, self.next = self.texts[kept], self.starts[kept], self.next[kept]
+        self.temperature, self.uniforms = self.temperature[kept], self.uniforms[kept]
+        self.all = torch.arange(len(self.rows), device=self.device)
+
+    # Writing
+
+    @torch.inference_mode()
+    def _step(self) -> list[tuple[Request, Generation]]:
+        self._make_room()
+        taken: dict[str, Tensor] = {}
+        logits = self._read(self.next[:, None], taken)[:, -1]
+        self.cache.column += 1
+        self._fork()
+        not_finite = ~torch.isfinite(logits).all(-1)
+        broken = not_finite.tolist()
+        if any(broken):
+            logits = logits.masked_fill(not_finite[:, None], 0.0)
+        log_p = logits.float().log_softmax(-1)
+        for readout in self.readouts:
+            if readout.site is None:
+                taken[readout.name] = readout(log_p)
+        live = [index for index, row in enumerate(self.rows) if row is not None]
+        self.editor.note_logprobs(live, lambda: log_p[live])
+        at = torch.tensor([0 if row is None else row.index for row in self.rows], device=self.device)
+        chosen = self._forced(self._choose(logits.float(), at))
+        self.history.enter(at, {"logprob": log_p.gather(1, chosen[:, None])[:, 0], **taken})
+        return self._advance(chosen, broken)
+
+    def _make_room(self) -> None:
+        """Idle rows stand where the text ends; once the columns are used up, everything moves to the left."""
+        idle = [index for index, row in enumerate(self.rows) if row is None]
+        column = self.cache.column
+        if idle:
+            self.starts[idle] = column
+            self.next[idle] = 0
+        if self.fixed:
+            return
+        self.cache.first = min(int(self.starts.min()), column)
+        if column + self.reserve > self.cache.room:
+            moved = min(self.cache.first, column - self.before) if self.waiting else self.cache.first
+            self.cache.shift(moved)
+            self.starts -= moved
+
+    def _read(self, ids: Tensor, taken: dict[str, Tensor] | None) -> Tensor:
+        """One pass over `ids[row, p]`, in the next columns; readings go to `taken`, and without one nothing is
+        recorded."""
+        columns = self.cache.column + torch.arange(ids.shape[1], device=self.device)
+        positions = (columns - self.starts[:, None]).clamp_max(self.width - 1)
+        now = Pass(self.all, positions, torch.ones_like(positions, dtype=torch.bool), recorded=taken is not None)
+        hooks = self.editor.hooks(now)
+        if taken is not None:
+            hooks += [(one.site, self._reading(one, taken)) for one in self.readouts if one.site is not None]
+        with self.model.hooked(hooks):
+            logits = self.model.forward(
+                ids, starts=self.starts, positions=positions, cache=self.cache, logits_to_keep=1
+            )
+        assert logits is not None
+        return logits
+
+    def _reading(self, readout: Readout, taken: dict[str, Tensor]) -> Hook:
+        """Edits come first, so that a reading at an edited site sees the edit."""
+
+        def read(values: Tensor) -> None:
+            taken[readout.name] = readout(values[:, -1])
+
+        return read
+
+    def _fork(self) -> None:
+        """Read suffixes in the columns to come, which the next step overwrites."""
+        asked: list[tuple[int, Fork]] = []
+        for index, row in enumerate(self.rows):
+            for fork in row.request.forks if row else ():
+                if row is not None and row.index in fork.at:
+                    asked.append((index, fork))
+        for suffix in {fork.suffix for _, fork in asked}:
+            mine = [(index, fork) for index, fork in asked if fork.suffix == suffix]
+            ids = torch.tensor(suffix, device=self.device).expand(len(self.rows), -1)
+            p = self._read(ids, None)[:, -1].float().softmax(-1)
+            for index, fork in mine:
+                row = self.rows[index]
+                assert row is not None
+                masses = tuple(float(p[index, list(option)].sum()) for option in fork.options)
+                row.forks.setdefault(fork.name, []).append((row.index, masses))
+
+    def _choose(self, logits: Tensor, at: Tensor) -> Tensor:
+        requests = [row.request if row else None for row in self.rows]
+        if any(one is not None and one.logits for one in requests):
+            index = at.tolist()
+            coins = [
+                row.coins[number] if row and len(row.coins) else 0.0
+                for row, number in zip(self.rows, index, strict=True)
+            ]
+            logits = changed(logits, [one.logits if one else () for one in requests], index, coins)
+        settings = [one.sampling if one else SAMPLED for one in requests]
+        if any(one.filters for one in settings):
+            logits = filtered(logits, settings, self._seen(settings, logits))
+        return draw(logits, self.temperature, self.uniforms[self.all, at])
+
+    def _seen(self, settings: Sequence[Sampling], logits: Tensor) -> Tensor | None:
+        if all(one.repetition_penalty == 1.0 for one in settings):
+            return None
+        seen = torch.zeros(logits.shape[0], logits.shape[1] + 1, dtype=torch.bool, device=self.device)
+        seen.scatter_(1, torch.where(self.texts < 0, logits.shape[1], self.texts), True)  # beyond the text: beside it
+        return seen[:, :-1]
+
+    def _forced(self, chosen: Tensor) -> Tensor:
+        if not any(isinstance(edit, Force) for row in self.rows if row for edit in row.request.logits):
+            return chosen
+        tokens = [
+            forced(token, row.request.logits, row.index, row.replaced) if row else token
+            for token, row in zip(chosen.tolist(), self.rows, strict=True)
+        ]
+        return torch.tensor(tokens, device=self.device)
+
+    # Leaving
+
+    def _advance(self, chosen: Tensor, broken: Sequence[bool]) -> list[tuple[Request, Generation]]:
+        self.next = chosen
+        done: list[tuple[Request, Generation]] = []
+        for index, (token, row) in enumerate(zip(chosen.tolist(), self.rows, strict=True)):
+            if row is None:
+                continue
+            stopped_by = "failure" if broken[index] else self._append(index, row, token)
+            if stopped_by is not None:
+                done.append((row.request, self._generation(index, row, stopped_by)))
+                self.rows[index] = None
+                self.editor.leave(index)
+        return done
+
+    def _append(self, index: int, row: _Row, token: int) -> str | None:
+        """One more token; why the text ends with it, if it does."""
+        request = row.request
+        row.tokens.append(token)
+        position = len(request.prompt) + row.index - 1
+        if token in self.model.end_ids:
+            return "end token"
+        if request.stop and any(stop in self.model.text(row.tokens) for stop in request.stop):
+            return "stop string"
+        if row.index >= request.max_new:
+            return "budget"
+        self.texts[index, position] = token
+        self.editor.append(index, position, self.texts[index])
+        return None
+
+    def _generation(self, index: int, row: _Row, stopped_by: str) -> Generation:
+        request, failed = row.request, stopped_by == "failure"
+        kept = self.history.of(index, row.index)
+        read = len(request.prompt) + row.index - 1
+        return Generation(
+            tokens=tuple(row.tokens),
+            logprobs=tuple(kept.pop("logprob", ())),  # type: ignore[arg-type]
+            readings=dict(kept),
+            receipts=() if failed else self.editor.receipts(index, read, request.trial),
+            ended=stopped_by == "end token",
+            stopped_by=stopped_by,
+            forks={name: tuple(found) for name, found in row.forks.items()} or None,
+            error=f"{self.model.name} produced NaN or infinity after {read} tokens of {request.trial}"
+            if failed
+            else None,
+        )

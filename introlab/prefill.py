@@ -1,0 +1,171 @@
+"""Reading prompts: rows that share a prompt share its computation up to the first position an edit touches.
+
+A row's prompt is read up to but not including its last token: that one predicts the first new token, and is read as the
+first step of writing. What no edit touches is read once per prompt (its stem); the rest row by row, under the row's own
+edits.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from introlab.cache import Parts, RowCache
+from introlab.editing import Editor, Pass
+from introlab.models import Model
+from introlab.protocols import Intervention
+
+Note = Callable[[Sequence[int], Tensor], None]
+"""Gets rows of the batch and the logits after the last token that was read in them."""
+
+
+@dataclass(frozen=True)
+class Entering:
+    """A prompt on its way into a row of the batch."""
+
+    row: int
+    prompt: tuple[int, ...]
+    stem: int
+    """How many of its first tokens can be read once for all rows that share it."""
+
+    @property
+    def read(self) -> tuple[int, ...]:
+        """What is read of it before writing."""
+        return self.prompt[:-1]
+
+
+def untouched(interventions: Sequence[Intervention], text: Tensor, prompt_len: int) -> int:
+    """How many of a prompt's first tokens, all but the last at most, can be read without any of these."""
+    stem = prompt_len - 1
+    positions = torch.arange(prompt_len, device=text.device)
+    for one in interventions:
+        if one.edit.inert:
+            continue
+        covered = one.amounts(positions, text, prompt_len).nonzero()
+        first = int(covered[0]) if len(covered) else prompt_len - 1
+        reads_earlier = one.gate is not None and not one.gate.at_once(one.site)
+        stem = min(stem, max(0, first - 1) if reads_earlier else first)
+    return stem
+
+
+class Prefill:
+    """Reads prompts, and remembers the stems read last."""
+
+    def __init__(self, model: Model, *, remember: int):
+        self.model, self._remember = model, remember
+        self._stems: OrderedDict[tuple[int, ...], Parts] = OrderedDict()
+
+    def read(self, entering: Sequence[Entering], editor: Editor, note: Note) -> list[tuple[list[Entering], Parts]]:
+        """Keys and values of all prompt tokens but the last, right-aligned, in groups of rows."""
+        self._read_stems(entering)
+        groups: dict[int, list[Entering]] = {}
+        for one in entering:
+            groups.setdefault((len(one.read) - one.stem).bit_length(), []).append(one)
+        return [(group, self._read_rest(group, editor, note)) for group in groups.values()]
+
+    def read_fixed(self, entering: Sequence[Entering], rows: int, width: int, editor: Editor, note: Note) -> Parts:
+        """As `read`, in one pass of this shape for all rows of the batch, whoever enters; nothing is shared."""
+        texts: list[tuple[int, ...]] = [()] * rows
+        for one in entering:
+            texts[one.row] = one.read
+        if width == 0:
+            return []
+        lengths = [len(text) for text in texts]
+        parts, logits = self._run(texts, [], lengths, editor=editor, rows=range(rows), width=width)
+        assert logits is not None
+        note(range(rows), logits)
+        return parts
+
+    def _read_stems(self, entering: Sequence[Entering]) -> None:
+        longest: dict[tuple[int, ...], int] = {}
+        for one in entering:
+            longest[one.prompt] = max(one.stem, longest.get(one.prompt, 0))
+        missing = [(prompt, stem) for prompt, stem in longest.items() if stem > _width(self._stems.get(prompt, []))]
+        if missing:
+            texts = [prompt[:stem] for prompt, stem in missing]
+            parts, _ = self._run(texts, [], [len(text) for text in texts])
+            for index, (prompt, stem) in enumerate(missing):
+                self._stems[prompt] = [
+                    (keys[index : index + 1, :, -stem:], values[index : index + 1, :, -stem:]) for keys, values in parts
+                ]
+        for prompt in longest:
+            if prompt in self._stems:
+                self._stems.move_to_end(prompt)
+        while len(self._stems) > max(self._remember, len(longest)):
+            self._stems.popitem(last=False)
+
+    def _read_rest(self, group: list[Entering], editor: Editor, note: Note) -> Parts:
+        """The group's stems, and after them what is read under edits: equally much for all, so that all end alike."""
+        rest = max(len(one.read) - one.stem for one in group)
+        stems = [max(0, len(one.read) - rest) for one in group]
+        past = self._joined(group, stems)
+        if rest == 0:
+            return past
+        texts = [one.read[stem:] for one, stem in zip(group, stems, strict=True)]
+        lengths = [len(one.read) for one in group]
+        parts, logits = self._run(texts, past, lengths, editor=editor, rows=[one.row for one in group])
+        assert logits is not None
+        note([one.row for one in group], logits)
+        return parts
+
+    def _joined(self, group: list[Entering], stems: list[int]) -> Parts:
+        """The first `stems[i]` tokens of each prompt, right-aligned."""
+        width = max(stems)
+        if width == 0:
+            return []
+
+        def side(layer: int, which: int) -> Tensor:
+            pieces = [
+                torch.nn.functional.pad(self._stems[one.prompt][layer][which][:, :, :stem], (0, 0, width - stem, 0))
+                if stem
+                else None
+                for one, stem in zip(group, stems, strict=True)
+            ]
+            empty = torch.zeros_like(next(piece for piece in pieces if piece is not None))
+            return torch.cat([empty if piece is None else piece for piece in pieces])
+
+        return [(side(layer, 0), side(layer, 1)) for layer in range(self.model.n_layers)]
+
+    def _run(
+        self,
+        texts: Sequence[Sequence[int]],
+        past: Parts,
+        lengths: Sequence[int],
+        *,
+        editor: Editor | None = None,
+        rows: Sequence[int] = (),
+        width: int = 0,
+    ) -> tuple[Parts, Tensor | None]:
+        """One pass over `texts`, right-aligned after `past`; `lengths` are those of past and text together. Under the
+        editor's edits, with the logits after the last token, where there is an editor."""
+        device, begin = self.model.device, _width(past)
+        width = max(width, *(len(text) for text in texts))
+        cache = RowCache(self.model.n_layers, begin + width, column=begin)
+        if past:
+            cache.fill(past)
+        starts = begin + width - torch.tensor(lengths, device=device)
+        columns = torch.arange(begin, begin + width, device=device)
+        positions = (columns - starts[:, None]).clamp_min(0)  # of padding, any
+        ids = torch.zeros(len(texts), width, dtype=torch.long)
+        for row, text in enumerate(texts):
+            ids[row, width - len(text) :] = torch.tensor(text)
+        hooks = nullcontext()
+        if editor is not None:
+            now = Pass(torch.tensor(list(rows), device=device), positions, columns >= starts[:, None])
+            hooks = self.model.hooked(editor.hooks(now))
+        with hooks:
+            logits = self.model.forward(
+                ids.to(device),
+                starts=starts,
+                positions=positions,
+                cache=cache,
+                logits_to_keep=None if editor is None else 1,
+            )
+        return cache.parts(), None if logits is None else logits[:, -1]
+
+
+def _width(parts: Parts) -> int:
+    return parts[0][0].shape[2] if parts else 0

@@ -1,0 +1,71 @@
+"""Edits of one latent of a sparse autoencoder, its error term kept: what the autoencoder does not explain stays."""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, Self
+
+import torch
+from torch import Tensor
+
+from introlab.protocols import Change
+
+
+class Autoencoder(Protocol):
+    """What an edit needs of one; every sae-lens SAE has it."""
+
+    def encode(self, x: Tensor) -> Tensor: ...
+    def decode(self, feature_acts: Tensor) -> Tensor: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Latent:
+    """Changes latent `index`: `add` raises it by `amount`, `clamp` sets it to `amount`, `zero` to 0.
+
+    In mode `add` this is `h + amount * W_dec[index]`, whatever the encoder says; the other two are as good as the
+    encoder is at this site.
+    """
+
+    sae: Autoencoder
+    index: int
+    mode: Literal["add", "clamp", "zero"]
+    amount: float = 0.0
+    name: str = ""
+    """Of the autoencoder, for the record."""
+
+    @property
+    def shared(self) -> Hashable:
+        return id(self.sae), self.mode == "add"
+
+    @property
+    def axis(self) -> Tensor | None:
+        return None
+
+    @property
+    def inert(self) -> bool:
+        """A latent that is silent already may be set to 0."""
+        return self.mode != "add" or self.amount == 0
+
+    @classmethod
+    def stacked(cls, edits: Sequence[Self], like: Tensor) -> Change:
+        sae = edits[0].sae
+        index = torch.tensor([edit.index for edit in edits], device=like.device)
+        wanted = torch.tensor([edit.amount if edit.mode != "zero" else 0.0 for edit in edits]).to(like)[:, None]
+        # Of the decoder's line through each latent, so that the autoencoder's own scaling is undone as it does it.
+        with torch.no_grad():
+            latents = len(sae.encode(like[:1, :1].float())[0, 0])
+            one_hot = torch.nn.functional.one_hot(index, latents).float()
+            vectors = (sae.decode(one_hot) - sae.decode(torch.zeros_like(one_hot))).to(like)[:, None]
+        adds = edits[0].mode == "add"
+
+        def change(values: Tensor, amount: Tensor, _: Tensor) -> Tensor:
+            if adds:
+                by = wanted.expand(amount.shape)
+            else:
+                now = sae.encode(values.float()).gather(-1, index[:, None, None].expand(*values.shape[:2], 1))[..., 0]
+                by = wanted - now.to(values)
+            return values + (amount * by)[..., None] * vectors
+
+        return change
+
+    def record(self) -> dict[str, Any]:
+        return {"edit": f"latent {self.mode}", "index": self.index, "amount": self.amount, "sae": self.name}
