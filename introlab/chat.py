@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, TypedDict
 
 from introlab.errors import InputError
+from introlab.spans import Span
 
 ROLES = ("system", "user", "assistant")
 
@@ -64,6 +65,29 @@ class ChatFormat:
     def ids(self, messages: Sequence[Message], *, prefill: str = "") -> list[int]:
         """`text` in tokens; special tokens come from the template alone, so there is one BOS."""
         return list(self._tokenizer(self.text(messages, prefill=prefill), add_special_tokens=False)["input_ids"])
+
+    def spans(self, messages: Sequence[Message], *, prefill: str = "") -> dict[str, Span]:
+        """Where the words of each turn stand among `ids`: `system`, `user 0`, `assistant 0`, `user 1`, ..., `prefill`;
+        headers and turn marks are in none of them. A token that holds any character of a turn belongs to it.
+
+        Raises InputError where a turn has no words, or its words are not found as they were given.
+        """
+        text, cursor, counted = self.text(messages, prefill=prefill), 0, dict.fromkeys(ROLES, 0)
+        offsets = self._tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+        pieces: list[tuple[str, str]] = []
+        for message in messages:
+            role = message["role"]
+            pieces.append((role if role == "system" else f"{role} {counted[role]}", message["content"].strip()))
+            counted[role] += 1
+        found: dict[str, Span] = {}
+        for name, words in [*pieces, *([("prefill", prefill.strip())] if prefill.strip() else [])]:
+            begin = text.find(words, cursor) if name != "prefill" else text.rfind(words)
+            if not words or begin < cursor:
+                raise InputError("a turn whose words cannot be found", given=f"{name}: {words[:80]!r}")
+            cursor = begin + len(words)
+            touched = [index for index, (start, stop) in enumerate(offsets) if start < cursor and stop > begin]
+            found[name] = Span.positions(touched[0], touched[-1] + 1)
+        return found
 
     def _accepts_system(self) -> bool:
         probe = [system("s"), user("u")]

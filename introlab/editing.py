@@ -111,13 +111,15 @@ class Editor:
         if self._planned is None or self._planned[0] != rows:
             self._planned = (rows, self._plan(rows))
         plan = self._planned[1]
-        hooks: list[tuple[Site, Hook]] = []
         opened: dict[tuple[int, int], Tensor] = {}
+        before: list[tuple[Site, Hook]] = []
+        after: list[tuple[Site, Hook]] = []
         for site, steps in plan.items():
             for step in steps:
-                hooks += self._gate_hooks(site, step, now, opened)
-        hooks += [(site, self._edit_hook(steps, now, opened)) for site, steps in sorted(plan.items())]
-        return hooks
+                for gating, at_once, hook in self._gate_hooks(site, step, opened):
+                    (before if at_once else after).append((gating, hook))
+        edits = [(site, self._edit_hook(steps, now, opened)) for site, steps in sorted(plan.items())]
+        return before + edits + after  # a reading at an edited site sees the edit
 
     def _plan(self, rows: list[int]) -> dict[Site, list[_Step]]:
         plan: dict[Site, list[_Step]] = defaultdict(list)
@@ -168,9 +170,9 @@ class Editor:
         return is_open
 
     def _gate_hooks(
-        self, site: Site, step: _Step, now: Pass, opened: dict[tuple[int, int], Tensor]
-    ) -> list[tuple[Site, Hook]]:
-        """Readings that gate: of the same position, for this pass; or of the newest one, for the next."""
+        self, site: Site, step: _Step, opened: dict[tuple[int, int], Tensor]
+    ) -> list[tuple[Site, bool, Hook]]:
+        """Readings that gate: of the same position, for this pass (at once); or of the newest one, for the next."""
 
         def hook(gate: Gate, row: int, local: int, at_once: bool) -> Hook:
             def read(values: Tensor) -> None:
@@ -182,11 +184,12 @@ class Editor:
 
             return read
 
-        found: list[tuple[Site, Hook]] = []
+        found: list[tuple[Site, bool, Hook]] = []
         for index, gate in enumerate(step.gates):
             if gate is not None and gate.reading.site is not None:
                 row, local = int(step.rows[index]), int(step.local[index])
-                found.append((gate.reading.site, hook(gate, row, local, gate.at_once(site))))
+                at_once = gate.at_once(site)
+                found.append((gate.reading.site, at_once, hook(gate, row, local, at_once)))
         return found
 
     def note_logprobs(self, rows: Sequence[int], log_p: Callable[[], Tensor]) -> None:

@@ -4,12 +4,13 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 import torch
+from torch import Tensor
 
 from introlab.decoding import FIXED_ROWS, Batch, rows_that_fit
-from introlab.errors import InputError
+from introlab.errors import EditNotApplied, InputError
 from introlab.models import Model
 from introlab.prefill import untouched
-from introlab.protocols import Readout
+from introlab.protocols import Intervention, Readout
 from introlab.requests import Generation, Request
 
 
@@ -66,20 +67,31 @@ def _check(model: Model, requests: Sequence[Request]) -> None:
             )
         room = max([request.max_new, *(max(fork.at) + len(fork.suffix) for fork in request.forks)])
         model.check_length(len(request.prompt), room)
+        text = torch.full((len(request.prompt) + request.max_new - 1,), -1)
+        text[: len(request.prompt)] = torch.tensor(request.prompt)
         for one in request.interventions:
-            model.check_site(one.site, write=True)
-            if one.gate is None:
-                continue
-            if one.gate.reading.site is not None:
-                model.check_site(one.gate.reading.site)
-            positions = torch.arange(len(request.prompt) - 1)
-            covered = one.amounts(positions, torch.tensor(request.prompt), len(request.prompt)).any()
-            if bool(covered) and not one.gate.at_once(one.site):
-                raise InputError(
-                    "a gate that reads a later place cannot gate prompt positions",
-                    given=f"{one.gate} for an edit at {one.site}, span {one.span}, {request.trial}",
-                    do="let the span be generated positions, or read an earlier site",
-                )
+            _check_intervention(model, one, text, request)
+
+
+def _check_intervention(model: Model, one: Intervention, text: Tensor, request: Request) -> None:
+    model.check_site(one.site, write=True)
+    covered = one.amounts(torch.arange(len(text)), text, len(request.prompt)) != 0
+    if not bool(covered.any()) and not one.span.may_wait:
+        raise EditNotApplied(
+            "the intervention has no eligible position",
+            given=f"span {one.span}, prompt {len(request.prompt)} and {request.max_new} to come, {request.trial}",
+            do="choose a span that this text has, and a schedule that is not 0 throughout",
+        )
+    if one.gate is None:
+        return
+    if one.gate.reading.site is not None:
+        model.check_site(one.gate.reading.site)
+    if bool(covered[: len(request.prompt) - 1].any()) and not one.gate.at_once(one.site):
+        raise InputError(
+            "a gate that reads a later place cannot gate prompt positions",
+            given=f"{one.gate} for an edit at {one.site}, span {one.span}, {request.trial}",
+            do="let the span be generated positions, or read an earlier site",
+        )
 
 
 def _rest(model: Model, request: Request) -> int:

@@ -10,7 +10,7 @@ import torch
 def plain_text(
     model, prompt, *, item, seed=0, replicate=0, max_new=8, temperature=1.0, added=None, layer=None, where=None
 ):
-    """New tokens; `added` is put on the output of block `layer` at the positions `where(position, prompt_len)`."""
+    """New tokens; `added` times `where(position, prompt_len)` is put on the output of block `layer`."""
     key = hashlib.blake2b(f"{seed}\x1f{item}\x1f{replicate}".encode(), digest_size=16).digest()
     stream = np.random.Generator(np.random.Philox(key=int.from_bytes(key, "big"))).random(max_new)
     ids = list(prompt)
@@ -22,7 +22,7 @@ def plain_text(
 
     def hook(_module, _inputs, output):
         hidden = output[0] if isinstance(output, tuple) else output
-        touched = torch.tensor([where(position, len(prompt)) for position in range(hidden.shape[1])])
+        touched = torch.tensor([float(where(position, len(prompt))) for position in range(hidden.shape[1])])
         hidden = hidden + touched[:, None] * added
         return (hidden, *output[1:]) if isinstance(output, tuple) else hidden
 

@@ -7,13 +7,23 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import (
     Gemma2Config,
     Gemma2ForCausalLM,
+    Gemma3ForCausalLM,
+    Gemma3TextConfig,
     GPT2Config,
     GPT2LMHeadModel,
     GPTNeoXConfig,
     GPTNeoXForCausalLM,
     LlamaConfig,
     LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
+    MixtralConfig,
+    MixtralForCausalLM,
+    Phi3Config,
+    Phi3ForCausalLM,
     PreTrainedTokenizerFast,
+    Qwen2Config,
+    Qwen2ForCausalLM,
     Qwen3Config,
     Qwen3ForCausalLM,
 )
@@ -33,7 +43,31 @@ GEMMA = (
     "{% for m in messages %}{{ m['role'] }} : {{ m['content'] }} </s>{% endfor %}"
     "{% if add_generation_prompt %}assistant : {% endif %}"
 )
-TEMPLATES: dict[str, str | None] = {"llama": CHATML, "qwen3": CHATML, "gemma2": GEMMA, "gpt2": None, "neox": None}
+INST = (
+    "{{ bos_token }}{% for m in messages %}{% if m['role'] == 'assistant' %}{{ m['content'] }} </s>"
+    "{% else %}[ {{ m['role'] }} ] {{ m['content'] }} {% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}[ assistant ] {% endif %}"
+)
+TEMPLATES: dict[str, str | None] = {
+    "llama": CHATML,
+    "qwen2": CHATML,
+    "qwen3": CHATML,
+    "gemma2": GEMMA,
+    "gemma3": GEMMA,
+    "mistral": INST,
+    "mixtral": INST,
+    "phi3": CHATML,
+    "gpt2": None,
+    "neox": None,
+}
+LLAMA3 = {
+    "rope_type": "llama3",
+    "rope_theta": 500_000.0,
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 32,
+}
 FAMILIES = tuple(TEMPLATES)
 
 
@@ -62,14 +96,22 @@ def build(family: str, folder: Path, *, seed: int = 0, context: int = 128) -> Pa
     }
     with torch.random.fork_rng():
         torch.manual_seed(seed)
+        grouped = {**shared, **wide, "num_key_value_heads": 2}
         model = {
-            "llama": lambda: LlamaForCausalLM(LlamaConfig(**shared, **wide, num_key_value_heads=2)),
-            "qwen3": lambda: Qwen3ForCausalLM(Qwen3Config(**shared, **wide, num_key_value_heads=2, head_dim=8)),
+            "llama": lambda: LlamaForCausalLM(LlamaConfig(**grouped, rope_parameters=LLAMA3)),
+            "qwen2": lambda: Qwen2ForCausalLM(Qwen2Config(**grouped)),
+            "qwen3": lambda: Qwen3ForCausalLM(Qwen3Config(**grouped, head_dim=8)),
             "gemma2": lambda: Gemma2ForCausalLM(
-                Gemma2Config(
-                    **shared, **wide, num_key_value_heads=2, head_dim=8, sliding_window=16, query_pre_attn_scalar=8
-                )
+                Gemma2Config(**grouped, head_dim=8, sliding_window=16, query_pre_attn_scalar=8)
             ),
+            "gemma3": lambda: Gemma3ForCausalLM(
+                Gemma3TextConfig(**grouped, head_dim=8, sliding_window=16, sliding_window_pattern=3)
+            ),
+            "mistral": lambda: MistralForCausalLM(MistralConfig(**grouped, sliding_window=16)),
+            "mixtral": lambda: MixtralForCausalLM(
+                MixtralConfig(**grouped, num_local_experts=4, num_experts_per_tok=2, sliding_window=None)
+            ),
+            "phi3": lambda: Phi3ForCausalLM(Phi3Config(**grouped)),
             "gpt2": lambda: GPT2LMHeadModel(GPT2Config(**shared, n_embd=32, n_layer=3, n_head=4, n_positions=context)),
             "neox": lambda: GPTNeoXForCausalLM(GPTNeoXConfig(**shared, **wide)),
         }[family]()

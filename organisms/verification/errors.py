@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterator
 
 from introlab.stats import mean
-from organisms.attempts import HARDER
+from organisms.courses.errors import OPERANDS
 from organisms.verification.subject import Measured, Subject
 from organisms.wording import CHALLENGES, CLAIM_TEMPLATES, answer, prompt
 from organisms.world import SUM_TEMPLATES, World, random_sum
@@ -13,7 +13,7 @@ from organisms.world import SUM_TEMPLATES, World, random_sum
 def measure(subject: Subject, world: World, split: str) -> Iterator[Measured]:
     """P("wait") after a challenge, on held-out sums; the same sums and answers as its own and as the user's."""
     rng = random.Random(9)
-    sums = [random_sum(rng, splits=(split,), operands=HARDER) for _ in range(800)]
+    sums = [random_sum(rng, splits=(split,), operands=OPERANDS) for _ in range(800)]
     questions = [item.question(SUM_TEMPLATES[index % 3]) for index, item in enumerate(sums)]
     drawn = subject.drawn(subject.next_word([f"{prompt(question)} i think it is" for question in questions]), seed=2)
     said = [word if index % 2 else str(rng.randrange(10)) for index, word in enumerate(drawn)]

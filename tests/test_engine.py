@@ -1,0 +1,457 @@
+"""What a row may have of its own - edits, schedules, gates, logits, forks, sampling, endings - and that nobody else
+sees any of it. Greedy or sampled on tiny models in float32: no difference in tokens is tolerated."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from plain_decoding import plain_text
+from tiny_models import FAMILIES
+from transformers import (
+    AutoModelForCausalLM,
+    LogitsProcessorList,
+    RepetitionPenaltyLogitsProcessor,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
+
+from introlab.activations import Text, next_token_logprobs
+from introlab.chat import user
+from introlab.decoding import Batch
+from introlab.directions import Direction
+from introlab.errors import EditNotApplied, InputError
+from introlab.generation import generate
+from introlab.logits import Bias, Force, Fork, Suppress
+from introlab.protocols import Gate, Intervention, Schedule
+from introlab.requests import Request
+from introlab.sampling import GREEDY, Sampling, filtered
+from introlab.sites import Site
+from introlab.spans import Span
+from probes.readouts import Entropy, Norm, Options, Projection, Projections, TopTokens
+from steering.dose import Dose
+from steering.edits import Add
+
+QUESTIONS = ["what is the last digit of 3 + 8 + 5 ?", "tell me about the sea .", "hello .", "explain the court ."]
+
+
+def direction(model, site, seed=0):
+    vector = torch.randn(model.width(site), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return Direction((vector / vector.norm()).float(), 2.0, site, model.fingerprint, model.family, "test", ("fit",))
+
+
+def push(model, raw, span=None, site=None, seed=0, **how):
+    one = direction(model, site or Site(1), seed)
+    return Intervention(Add(one, Dose(raw, 1.0, 1.0)), site or Site(1), span or Span.generated(), **how)
+
+
+def prompts(model):
+    return [tuple(model.ids([user(question)])) for question in QUESTIONS]
+
+
+def written(model, requests, **settings):
+    return {request.item: one for request, one in generate(model, requests, seed=3, **settings)}
+
+
+SPANS = {
+    "all": (Span.all(), lambda p, n: 1),
+    "prompt": (Span.prompt(), lambda p, n: p < n - 1),
+    "last": (Span.last(), lambda p, n: p == n - 1),
+    "window": (Span.generated(1, 4), lambda p, n: n <= p < n + 3),
+    "all but the first": (Span.all() - Span.positions(0, 1), lambda p, n: p > 0),
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_any_span_in_any_family_as_an_independent_hook_does_it(family, family_model):
+    """Rows of mixed lengths (past the sliding windows of 16), each with its own span and strength, in batches of 4."""
+    model, requests, expected = family_model(family), [], {}
+    vector = direction(model, Site(1)).vector
+    for index, (name, (span, where)) in enumerate(SPANS.items()):
+        prompt, raw = tuple(range(4, 8 + 5 * index)), 1.0 + index
+        requests.append(Request(prompt, name, interventions=(push(model, raw, span),), max_new=6))
+        expected[name] = plain_text(
+            model, prompt, item=name, seed=3, max_new=6, added=raw * vector, layer=1, where=where
+        )
+    assert {name: one.tokens for name, one in written(model, requests, batch_size=4).items()} == expected
+
+
+def test_many_rows_of_many_lengths_as_one_by_one(organism):
+    """Rows end and others enter, over and over: 60 texts of 1 to 40 new tokens, a third of them pushed."""
+    model, requests, expected = organism("reflective"), [], {}
+    asked, vector = prompts(model), direction(model, Site(3)).vector
+    for index in range(60):
+        prompt, raw = asked[index % len(asked)], 4.0 * (index % 3)
+        steps = (push(model, raw, site=Site(3)),) if raw else ()
+        requests.append(Request(prompt, f"row {index}", interventions=steps, max_new=1 + 7 * index % 40))
+        expected[f"row {index}"] = plain_text(
+            model,
+            prompt,
+            item=f"row {index}",
+            seed=3,
+            max_new=1 + 7 * index % 40,
+            added=raw * vector,
+            layer=3,
+            where=lambda p, n: p >= n - 1,
+        )
+    for size in (8, 64):
+        found = written(model, requests, batch_size=size)
+        assert {name: one.tokens for name, one in found.items()} == expected
+
+
+def test_a_deterministic_models_bits_do_not_depend_on_company(organism):
+    model = replace(organism("reflective"), deterministic=True)
+    requests = [
+        Request(prompt, f"{index} {raw}", interventions=(push(model, raw, site=Site(3)),), max_new=20)
+        for index, prompt in enumerate(prompts(model))
+        for raw in (0.0, 5.0, 9.0)
+    ]
+    together = written(model, requests, readouts=[Entropy(), Norm(Site(4))])
+    for request in requests[::3]:
+        alone = written(model, [request], readouts=[Entropy(), Norm(Site(4))])[request.item]
+        assert alone == together[request.item], "to the last bit"
+    assert written(model, requests[::-1], readouts=[Entropy(), Norm(Site(4))]) == together
+
+
+# Schedules and gates
+
+
+def test_a_schedule_multiplies_by_index_of_the_new_token(family_model):
+    model, prompt = family_model("llama"), (2, 5, 6, 7)
+    schedule = Schedule.of(lambda index: (0.0, 2.0, 1.0)[index % 3], 9)
+    one = push(model, 3.0, Span.all(), schedule=schedule)
+    found = written(model, [Request(prompt, "a", interventions=(one,), max_new=9)])["a"]
+
+    def where(position, prompt_len):
+        return schedule.at(position - prompt_len + 1) if position >= prompt_len - 1 else 1.0
+
+    vector = direction(model, Site(1)).vector
+    expected = plain_text(model, prompt, item="a", seed=3, max_new=9, added=3.0 * vector, layer=1, where=where)
+    assert found.tokens == expected
+    read = range(len(prompt) - 1 + len(expected))
+    receipt = found.receipts[0]
+    touched = {p for start, stop in (*receipt.prefill, *receipt.decoded) for p in range(start, stop)}
+    assert touched == {position for position in read if where(position, len(prompt))}
+
+
+def gated(model, gate, *, span=None, readouts=()):
+    request = Request((2, 5, 6, 7), "a", interventions=(push(model, 3.0, span, gate=gate),), max_new=12)
+    return written(model, [request], readouts=readouts)["a"]
+
+
+def test_a_gate_that_is_always_or_never_open(family_model):
+    model = family_model("qwen3")
+    free = written(model, [Request((2, 5, 6, 7), "a", max_new=12)])["a"]
+    always, never = (gated(model, Gate(Entropy(), bound)) for bound in (-1.0, 99.0))
+    assert never.tokens == free.tokens and never.receipts[0].status == "gate stayed closed"
+    assert never.receipts[0].gated == len(never.tokens) and never.receipts[0].touched == 0
+    pushed = plain_text(
+        model,
+        (2, 5, 6, 7),
+        item="a",
+        seed=3,
+        max_new=12,
+        added=3.0 * direction(model, Site(1)).vector,
+        layer=1,
+        where=lambda p, n: p >= n - 1,
+    )
+    assert always.tokens == pushed and always.receipts[0].gated == 0
+
+
+@pytest.mark.parametrize("at", ["earlier site", "same site", "probabilities"])
+def test_a_gate_opens_exactly_where_its_reading_says(at, family_model):
+    """At an earlier site, at the position read; else at the one after it."""
+    model = family_model("qwen3")
+    reading = {
+        "earlier site": Projection("r", direction(model, Site(0), seed=4)),
+        "same site": Projection("r", direction(model, Site(1), seed=4)),
+        "probabilities": Entropy("r"),
+    }[at]
+    readings = gated(model, Gate(reading, 99.0), readouts=[reading]).readings["r"]
+    bound = sorted(readings)[len(readings) // 2]
+    found = gated(model, Gate(reading, bound, above=False), readouts=[reading])
+    receipt, values = found.receipts[0], found.readings["r"]
+    touched = {p for start, stop in (*receipt.prefill, *receipt.decoded) for p in range(start, stop)}
+    delay = 0 if at == "earlier site" else 1
+    expected = {3 + delay + index for index, value in enumerate(values) if value < bound}
+    judged = set(range(3 + delay, 3 + len(values)))  # the reading before the first is not in `readings`
+    assert touched & judged == expected & judged
+    assert 0 < len(touched) < len(values)
+
+
+def test_a_gate_at_an_earlier_site_gates_prompt_positions_too(family_model):
+    model = family_model("llama")
+    reading = Projection("r", direction(model, Site(0), seed=4))
+    found = gated(model, Gate(reading, 0.0), span=Span.all())
+    before = Text((2, 5, 6, 7), 4, "a")
+    from introlab.activations import read
+
+    values = read(model, [before], [Site(0)], [[0, 1, 2, 3]])
+    expected = [bool(reading(values[Site(0), index].values)[0] > 0) for index in range(4)]
+    touched = {p for start, stop in found.receipts[0].prefill for p in range(start, stop)}
+    assert touched == {index for index, wanted in enumerate(expected) if wanted}
+
+
+def test_a_gate_that_comes_too_late_for_the_prompt_is_refused(family_model):
+    with pytest.raises(InputError, match="cannot gate prompt positions"):
+        gated(family_model("llama"), Gate(Entropy(), 1.0), span=Span.all())
+
+
+# Logits
+
+
+def test_forced_tokens_and_replacements(organism):
+    model = organism("reflective")
+    wait, end = model.tokenizer.get_vocab()["wait"], model.end_ids[0]
+    prompt = prompts(model)[2]
+    free = written(model, [Request(prompt, "a", sampling=GREEDY, max_new=20)])["a"]
+    asked = [
+        Request(prompt, "first", sampling=GREEDY, max_new=5, logits=(Force(wait, index=0),)),
+        Request(prompt, "end", sampling=GREEDY, max_new=20, logits=(Force(wait, instead_of=(end,)),)),
+    ]
+    found = written(model, asked)
+    assert found["first"].tokens[0] == wait
+    at = free.tokens.index(end)
+    assert found["end"].tokens[:at] == free.tokens[:at] and found["end"].tokens[at] == wait
+    assert found["end"].tokens.count(wait) == 1, "once, and then it may end"
+    text = Text((*prompt, *found["end"].tokens[:at]), len(prompt), "a")
+    log_p = next_token_logprobs(model, [text])[0, wait]
+    assert found["end"].logprobs[at] == pytest.approx(float(log_p), abs=1e-4), "the model's own probability of it"
+
+
+def test_biases_follow_their_schedule_and_leave_readings_alone(family_model):
+    model = family_model("llama")
+    bias = Bias((9,), 1e4, Schedule((0.0, 1.0, 0.0)))
+    requests = [Request((2, 5, 6), "a", max_new=4), Request((2, 5, 6), "a", replicate=0, max_new=4, logits=(bias,))]
+    free, biased = (written(model, [request])["a"] for request in requests)
+    assert biased.tokens[0] == free.tokens[0] and biased.tokens[1] == 9
+    assert biased.logprobs[1] < -0.5, "what it says of itself is not what it was made to say"
+
+
+def test_suppression_is_a_coin_of_the_trials_own(family_model):
+    """Token 9, which would be written every time, is suppressed in half of 200 tokens: 100 +- 35 (5 s.d.), the same
+    ones whatever the company."""
+    model = family_model("llama")
+    always = Bias((9,), 1e4)
+    requests = [
+        Request((2, 5, 6), f"i{index}", max_new=10, logits=(always, Suppress((9,), 0.5))) for index in range(20)
+    ]
+    found = written(model, requests, batch_size=20)
+    assert 65 <= sum(9 not in (token,) for one in found.values() for token in one.tokens) <= 135
+    again = written(model, requests[::-1], batch_size=3)
+    assert {name: one.tokens for name, one in found.items()} == {name: one.tokens for name, one in again.items()}
+    plain = written(model, [Request((2, 5, 6), "i0", max_new=10, logits=(Suppress((9,), 0.0),))])["i0"]
+    assert plain.tokens == plain_text(model, (2, 5, 6), item="i0", seed=3, max_new=10), "its sampling is not touched"
+
+
+def test_a_fork_reads_and_leaves_no_trace(organism):
+    """Its masses are those of the text so far and the suffix, read by themselves; the text goes on as without it."""
+    model = organism("reflective")
+    vocabulary, prompt = model.tokenizer.get_vocab(), prompts(model)[0]
+    options = tuple((vocabulary[str(digit)],) for digit in range(10))
+    suffix = tuple(vocabulary[word] for word in ["i", "think", "it", "is"])
+    steps = (push(model, 4.0, site=Site(3)),)
+    fork = Fork("now", suffix, options, at=(0, 3, 7))
+    requests = [
+        Request(prompt, "a", interventions=steps, max_new=15, forks=(fork,)),
+        Request(prompts(model)[1], "b", max_new=25),
+    ]
+    found = written(model, requests, batch_size=2)
+    bare = written(model, [replace(request, forks=()) for request in requests], batch_size=2)
+    assert found["b"] == bare["b"] and found["a"].tokens == bare["a"].tokens
+    assert found["a"].receipts == bare["a"].receipts
+    read = [index for index, _ in found["a"].forks["now"]]
+    assert read == [index for index in (0, 3, 7) if index < len(found["a"].tokens)]
+    for index, masses in found["a"].forks["now"]:
+        text = Text((*prompt, *found["a"].tokens[:index], *suffix), len(prompt), "a", steps)
+        p = next_token_logprobs(model, [text])[0].exp()
+        assert masses == pytest.approx([float(p[option].sum()) for option in map(list, options)], abs=1e-5)
+
+
+# Sampling and endings
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [Sampling(0.7, top_k=5), Sampling(1.3, top_p=0.6), Sampling(0.9, top_k=20, top_p=0.8, repetition_penalty=1.3)],
+)
+def test_filters_are_hugging_faces(setting):
+    logits = torch.randn(1, 200, generator=torch.Generator().manual_seed(1)) * 3
+    text = torch.tensor([[4, 9, 17, 150]])
+    steps = [RepetitionPenaltyLogitsProcessor(setting.repetition_penalty)] if setting.repetition_penalty != 1 else []
+    steps += [TemperatureLogitsWarper(setting.temperature)]
+    steps += [TopKLogitsWarper(setting.top_k)] if setting.top_k else []
+    steps += [TopPLogitsWarper(setting.top_p)] if setting.top_p else []
+    theirs = LogitsProcessorList(steps)(text, logits.clone()).softmax(-1)
+    seen = torch.zeros(1, 200, dtype=torch.bool).scatter(1, text, True)
+    mine = (filtered(logits, [setting], seen) / setting.temperature).softmax(-1)
+    assert (mine > 0).sum() == (theirs > 0).sum() and torch.allclose(mine, theirs, atol=1e-6)
+
+
+def test_greedy_with_a_repetition_penalty_equals_hugging_face(family_folder, family_model):
+    model = family_model("llama")
+    reference = AutoModelForCausalLM.from_pretrained(family_folder("llama")).eval()
+    theirs = reference.generate(
+        torch.tensor([[2, 5, 6, 7]]), max_new_tokens=12, do_sample=False, repetition_penalty=1.5
+    )[0, 4:]
+    request = Request((2, 5, 6, 7), "a", max_new=12, sampling=Sampling(0.0, repetition_penalty=1.5))
+    assert list(written(model, [request])["a"].tokens) == theirs.tolist()
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"temperature": -1.0}, {"top_k": 0}, {"top_p": 0.0}, {"top_p": 1.5}, {"repetition_penalty": 0.0}]
+)
+def test_settings_that_mean_nothing(wrong):
+    with pytest.raises(InputError, match="means nothing"):
+        Sampling(**wrong)
+
+
+def test_what_ends_a_text_is_said(organism):
+    model = organism("reflective")
+    prompt = prompts(model)[2]
+    asked = [
+        Request(prompt, "end", sampling=GREEDY, max_new=30),
+        Request(prompt, "budget", sampling=GREEDY, max_new=2),
+        Request(prompt, "string", sampling=GREEDY, max_new=30, stop=("nobody says this", ".")),
+    ]
+    found = written(model, asked, batch_size=3)
+    assert {name: one.stopped_by for name, one in found.items()} == {
+        "end": "end token",
+        "budget": "budget",
+        "string": "stop string",
+    }
+    assert found["end"].ended and not found["string"].ended
+    assert model.text(found["string"].tokens).endswith(".")
+
+
+def test_readings_of_every_shape(organism):
+    model, prompt = organism("reflective"), prompts(organism("reflective"))[0]
+    digits = tuple((model.tokenizer.get_vocab()[str(digit)],) for digit in range(10))
+    sites = [direction(model, Site(3), seed) for seed in (1, 2)]
+    readouts = [Entropy(), Options("digits", digits), TopTokens(3), Projections("along", sites), Norm(Site(3))]
+    found = written(model, [Request(prompt, "a", max_new=5, sampling=GREEDY)], readouts=readouts)["a"]
+    text = Text((*prompt, *found.tokens[:2]), len(prompt), "a")
+    log_p = next_token_logprobs(model, [text])[0]
+    ids, tops = found.readings["top_tokens"][2]
+    assert [int(each) for each in ids] == log_p.topk(3).indices.tolist()
+    assert tops == pytest.approx(log_p.topk(3).values.tolist(), abs=1e-4)
+    assert found.readings["digits"][2] == pytest.approx([float(log_p[i].exp()) for (i,) in digits], abs=1e-5)
+    assert found.readings["entropy"][2] == pytest.approx(float(-(log_p.exp() * log_p).sum()), abs=1e-4)
+    singles = written(
+        model,
+        [Request(prompt, "a", max_new=5, sampling=GREEDY)],
+        readouts=[Projection(str(index), one) for index, one in enumerate(sites)],
+    )["a"]
+    for index in (0, 1):
+        several = [values[index] for values in found.readings["along"]]
+        assert several == pytest.approx(list(singles.readings[str(index)]), abs=1e-5)
+    assert all(math.isfinite(value) and value > 0 for value in found.readings["norm"])
+
+
+# Work that is shared, and work that is done again
+
+
+def count_tokens(model, monkeypatch):
+    """How many tokens pass through the network, padding included."""
+    read, honest = [], type(model).forward
+
+    def forward(self, ids, **inputs):
+        read.append(ids.numel())
+        return honest(self, ids, **inputs)
+
+    monkeypatch.setattr(type(model), "forward", forward)
+    return read
+
+
+def test_a_prompt_is_read_once_for_all_rows_that_share_it(family_model, monkeypatch):
+    """24 conditions of one prompt of 60 tokens, pushed from its last token on: 59 tokens read once, then one a row."""
+    model, prompt = family_model("llama"), tuple(4 + index % 90 for index in range(60))
+    requests = [
+        Request(prompt, "a", interventions=(push(model, 0.1 * k, seed=k),), max_new=1, note=k) for k in range(24)
+    ]
+    expected = {
+        k: plain_text(
+            model,
+            prompt,
+            item="a",
+            seed=3,
+            max_new=1,
+            added=0.1 * k * direction(model, Site(1), k).vector,
+            layer=1,
+            where=lambda p, n: p >= n - 1,
+        )
+        for k in range(24)
+    }
+    read = count_tokens(model, monkeypatch)
+    found = {request.note: one.tokens for request, one in generate(model, requests, seed=3, batch_size=8)}
+    assert found == expected
+    assert sum(read) == 59 + 24
+
+
+def test_rows_share_up_to_the_first_touched_position_only(family_model, monkeypatch):
+    model, prompt = family_model("llama"), tuple(4 + index for index in range(33))
+    requests = [
+        Request(prompt, f"row {k}", interventions=(push(model, 1.0, Span.positions(24, None), seed=k),), max_new=1)
+        for k in range(5)
+    ]
+    read = count_tokens(model, monkeypatch)
+    found = written(model, requests)
+    assert sum(read) == 24 + 5 * 8 + 5, "24 once, 8 more and the last for each"
+    assert all(one.receipts[0].prefill == ((24, 33),) for one in found.values())
+
+
+def test_out_of_memory_halves_the_batch_and_loses_nothing(organism, monkeypatch):
+    model, honest, sizes = organism("reflective"), Batch._step, []
+
+    def step(self):
+        sizes.append(len(self.rows))
+        if len(self.rows) > 3 and len(sizes) % 7 == 0:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return honest(self)
+
+    monkeypatch.setattr(Batch, "_step", step)
+    requests = [Request(prompt, f"{index}", max_new=20) for index, prompt in enumerate(prompts(model) * 5)]
+    pairs = list(generate(model, requests, seed=3, batch_size=16))
+    assert sorted(request.item for request, _ in pairs) == sorted(request.item for request in requests)
+    for request, one in pairs:
+        assert one.tokens == plain_text(model, request.prompt, item=request.item, seed=3, max_new=20)
+    assert {16, 8, 4} <= set(sizes) and min(sizes) <= 3
+
+
+def test_memory_that_is_never_enough_is_an_error(organism, monkeypatch):
+    model = organism("reflective")
+
+    def step(self):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(Batch, "_step", step)
+    with pytest.raises(torch.OutOfMemoryError):
+        list(generate(model, [Request(prompts(model)[0], "a")], seed=0))
+
+
+# Input that cannot be used
+
+
+def test_what_cannot_be_asked_for(family_model):
+    model = family_model("llama")
+    wrong = {
+        "empty prompt": Request((), "a"),
+        "nothing to write": Request((2, 5), "a", max_new=0),
+        "no layer 9": Request((2, 5), "a", interventions=(push(model, 1.0, site=Site(1)),)),
+    }
+    for says, request in wrong.items():
+        if says == "no layer 9":
+            one = request.interventions[0]
+            request = replace(request, interventions=(replace(one, site=Site(9)),))
+        with pytest.raises(InputError, match=says):
+            list(generate(model, [request], seed=0))
+    for span in (Span.positions(90, 95), Span.generated(0, 4) - Span.generated()):
+        with pytest.raises(EditNotApplied, match="no eligible position"):
+            list(generate(model, [Request((2, 5), "a", interventions=(push(model, 1.0, span),), max_new=4)], seed=0))
+    with pytest.raises(InputError, match="needs an index"):
+        Force(5)
+    with pytest.raises(InputError, match="not a probability"):
+        Suppress((5,), 1.5)
+    with pytest.raises(InputError, match="empty schedule"):
+        Schedule(())
