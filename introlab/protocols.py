@@ -37,7 +37,12 @@ class Edit(Protocol):
 
     @property
     def inert(self) -> bool:
-        """Whether it changes nothing by design (strength 0): the only edit that may leave no trace."""
+        """Whether it changes nothing by design (strength 0)."""
+        ...
+
+    @property
+    def conditional(self) -> bool:
+        """Whether it may find nothing to change: only such an edit, or an inert one, may leave no trace."""
         ...
 
     def record(self) -> dict[str, Any]:

@@ -40,11 +40,12 @@ class Receipt:
 
 class Ledger:
     """What the edits of a batch did, filled by the hooks as they act: per slot, row and absolute position the size of
-    the change, the size of what was changed, the projection afterwards, and whether the gate was open."""
+    the change, the size of what was changed, the projection afterwards, whether the gate was open, and that the edit
+    came by."""
 
     def __init__(self, rows: int, width: int, device: torch.device):
         self._rows, self._width, self._device = rows, width, device
-        self._pages: list[Float[Tensor, "row position 4"]] = []
+        self._pages: list[Float[Tensor, "row position 5"]] = []
 
     def enter(
         self,
@@ -60,15 +61,14 @@ class Ledger:
         """Record a change from what the site held before and holds after, at the `eligible` positions."""
         page = self._page(slot)
         along = torch.zeros_like(is_open) if axis is None else (after * axis).sum(-1)
-        seen = torch.stack(
-            [(after - before).norm(dim=-1).float(), before.norm(dim=-1).float(), along.float(), is_open.float()], dim=-1
-        )
+        change, size = (after - before).norm(dim=-1).float(), before.norm(dim=-1).float()
+        seen = torch.stack([change, size, along.float(), is_open.float(), torch.ones_like(change)], dim=-1)
         spare = torch.full_like(positions, self._width)  # what is not eligible is written beside the page
         page[rows[:, None], torch.where(eligible, positions, spare)] = seen
 
     def _page(self, slot: int) -> Tensor:
         while len(self._pages) <= slot:
-            self._pages.append(torch.zeros(self._rows, self._width + 1, 4, device=self._device))
+            self._pages.append(torch.zeros(self._rows, self._width + 1, 5, device=self._device))
         return self._pages[slot]
 
     def clear(self, row: int) -> None:
@@ -88,7 +88,7 @@ class Ledger:
         Raises EditNotApplied where an eligible position was missed, another was touched, or none could ever be.
         """
         page = self._page(slot)[row, : len(amounts)].cpu()
-        change, size, along, is_open = page.unbind(-1)
+        change, size, along, is_open, came_by = page.unbind(-1)
         covered, positions = amounts.cpu() != 0, torch.arange(len(amounts))
         if not covered.any() and not intervention.span.may_wait and intervention.schedule is None:
             raise EditNotApplied(
@@ -97,11 +97,11 @@ class Ledger:
                 do="choose a span that this text has",
             )
         planned = covered & (is_open > 0) if intervention.gate else covered
-        touched = change > 0
+        touched = came_by * is_open > 0 if intervention.edit.conditional else change > 0
         if not intervention.edit.inert and not torch.equal(planned, touched):
             raise EditNotApplied(
                 "the intervention did not land as planned",
-                given=f"{int(touched.sum())} of {int(planned.sum())} positions changed, {intervention.site}, {trial}",
+                given=f"{int(touched.sum())} of {int(planned.sum())} positions, {intervention.site}, {trial}",
                 do="an edit that changes nothing, or hooks lost on the way: this trial must not be counted",
             )
         some = bool(planned.any())

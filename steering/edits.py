@@ -37,6 +37,10 @@ class _Along:
     def inert(self) -> bool:
         return False
 
+    @property
+    def conditional(self) -> bool:
+        return False
+
     def record(self) -> dict[str, Any]:
         return {"edit": type(self).__name__.lower(), "direction": self.direction.method}
 
@@ -118,7 +122,7 @@ class Cap(_Along):
     above: bool = True
 
     @property
-    def inert(self) -> bool:
+    def conditional(self) -> bool:
         return True
 
     @classmethod
@@ -167,6 +171,11 @@ class Replace:
     @property
     def inert(self) -> bool:
         return False
+
+    @property
+    def conditional(self) -> bool:
+        """The other run may have held the same."""
+        return True
 
     @classmethod
     def stacked(cls, edits: Sequence[Self], like: Tensor) -> Change:

@@ -42,8 +42,12 @@ class Latent:
 
     @property
     def inert(self) -> bool:
+        return self.mode == "add" and self.amount == 0
+
+    @property
+    def conditional(self) -> bool:
         """A latent that is silent already may be set to 0."""
-        return self.mode != "add" or self.amount == 0
+        return self.mode != "add"
 
     @classmethod
     def stacked(cls, edits: Sequence[Self], like: Tensor) -> Change:

@@ -1,6 +1,7 @@
 """One BOS, one assistant header, whatever the template can do."""
 
 import pytest
+import torch
 from tiny_models import FAMILIES
 
 from introlab.chat import assistant, system, user
@@ -14,7 +15,8 @@ def test_one_bos_and_one_open_assistant_turn(family, family_model):
     model = family_model(family)
     ids = model.ids([user("w2 w3")])
     assert ids[0] == 2, "the text starts with BOS"
-    expected_bos = {"llama": 2, "qwen3": 2}.get(family, 1)  # ChatML-like templates open every turn with <s>
+    chatml = {"llama", "qwen2", "qwen3", "phi3"}  # every turn opens with <s>
+    expected_bos = 2 if family in chatml else 1
     assert ids.count(2) == expected_bos
     assert model.text(ids).lower().count("assistant") == 1
 
@@ -62,3 +64,29 @@ def test_the_organisms_template_is_what_they_were_trained_on(organism):
     model = organism("base")
     by_template = model.chat.text([system("you are careful ."), user("a ?"), assistant(answer("red")), user("b ?")])
     assert by_template.split() == prompt("a ?", answer("red"), "b ?", persona="careful").split()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_turns_are_found_where_their_words_are(family, family_model):
+    """Templates of every kind, with and without a system role; repeated words belong to their own turn."""
+    model = family_model(family)
+    dialogue = [system("w1 w7"), user("w2 w3"), assistant("w3 w2"), user("w2 w3 ?")]
+    ids, spans = model.ids(dialogue, prefill="w9 w9"), model.chat.spans(dialogue, prefill="w9 w9")
+    assert list(spans) == ["system", "user 0", "assistant 0", "user 1", "prefill"]
+    texts, positions = torch.tensor(ids), torch.arange(len(ids))
+    words = {}
+    for name, span in spans.items():
+        covered = span.covers(positions, texts, torch.tensor(len(ids)))
+        words[name] = model.text(texts[covered].tolist()).strip()  # a space before a word may be in its token
+    assert words == {
+        "system": "w1 w7",
+        "user 0": "w2 w3",
+        "assistant 0": "w3 w2",
+        "user 1": "w2 w3 ?",
+        "prefill": "w9 w9",
+    }
+
+
+def test_a_turn_without_words_has_no_place(family_model):
+    with pytest.raises(InputError, match="cannot be found"):
+        family_model("llama").chat.spans([user(" ")])

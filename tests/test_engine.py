@@ -31,7 +31,7 @@ from introlab.sites import Site
 from introlab.spans import Span
 from probes.readouts import Entropy, Norm, Options, Projection, Projections, TopTokens
 from steering.dose import Dose
-from steering.edits import Add
+from steering.edits import Add, Cap
 
 QUESTIONS = ["what is the last digit of 3 + 8 + 5 ?", "tell me about the sea .", "hello .", "explain the court ."]
 
@@ -165,7 +165,7 @@ def test_a_gate_opens_exactly_where_its_reading_says(at, family_model):
     model = family_model("qwen3")
     reading = {
         "earlier site": Projection("r", direction(model, Site(0), seed=4)),
-        "same site": Projection("r", direction(model, Site(1), seed=4)),
+        "same site": Projection("r", direction(model, Site(1))),  # pushed along itself: it closes and opens
         "probabilities": Entropy("r"),
     }[at]
     readings = gated(model, Gate(reading, 99.0), readouts=[reading]).readings["r"]
@@ -387,6 +387,17 @@ def test_a_prompt_is_read_once_for_all_rows_that_share_it(family_model, monkeypa
     found = {request.note: one.tokens for request, one in generate(model, requests, seed=3, batch_size=8)}
     assert found == expected
     assert sum(read) == 59 + 24
+
+
+def test_an_edit_that_may_change_nothing_still_touches_the_prompt(family_model):
+    """What is shared stops before any edit that could act, whatever it then finds to do."""
+    model, one = family_model("llama"), direction(family_model("llama"), Site(1))
+    capped = Intervention(Cap(one, -99.0), Site(1), Span.all())
+    found = written(model, [Request((2, 5, 6, 7), "a", interventions=(capped,), max_new=3)])["a"]
+    assert found.receipts[0].prefill == ((0, 4),) and found.receipts[0].projection == pytest.approx(-99.0, abs=1e-3)
+    idle = Intervention(Cap(one, 99.0), Site(1), Span.all())
+    found = written(model, [Request((2, 5, 6, 7), "a", interventions=(idle,), max_new=3)])["a"]
+    assert found.receipts[0].prefill == ((0, 4),) and found.receipts[0].dose == 0
 
 
 def test_rows_share_up_to_the_first_touched_position_only(family_model, monkeypatch):

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import torch
-from tokenizers import Tokenizer, models, pre_tokenizers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     Gemma2Config,
     Gemma2ForCausalLM,
@@ -71,10 +71,25 @@ LLAMA3 = {
 FAMILIES = tuple(TEMPLATES)
 
 
-def tokenizer(template: str | None) -> PreTrainedTokenizerFast:
-    vocabulary = {word: index for index, word in enumerate(["<pad>", "<unk>", "<s>", "</s>", *WORDS])}
-    backend = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
-    backend.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Punctuation()])
+SPECIAL = ["<pad>", "<unk>", "<s>", "</s>"]
+BYTES = ("qwen2",)
+"""Families whose tokenizer class takes bytes only."""
+
+
+def tokenizer(template: str | None, *, of_bytes: bool = False) -> PreTrainedTokenizerFast:
+    """One token a word; or byte pairs, several tokens a word."""
+    if of_bytes:
+        backend = Tokenizer(models.BPE())
+        backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        backend.decoder = decoders.ByteLevel()
+        alphabet = pre_tokenizers.ByteLevel.alphabet()
+        trainer = trainers.BpeTrainer(vocab_size=300, special_tokens=SPECIAL, initial_alphabet=alphabet)
+        backend.train_from_iterator([" ".join(WORDS)], trainer)
+    else:
+        vocabulary = {word: index for index, word in enumerate([*SPECIAL, *WORDS])}
+        backend = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+        parts = [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Punctuation()]
+        backend.pre_tokenizer = pre_tokenizers.Sequence(parts)
     made = PreTrainedTokenizerFast(
         tokenizer_object=backend, bos_token="<s>", eos_token="</s>", pad_token="<pad>", unk_token="<unk>"
     )
@@ -84,9 +99,10 @@ def tokenizer(template: str | None) -> PreTrainedTokenizerFast:
 
 def build(family: str, folder: Path, *, seed: int = 0, context: int = 128) -> Path:
     """Write a tiny random model of the family; a few seconds' worth of nothing, but with every part in place."""
-    made = tokenizer(TEMPLATES[family])
+    made = tokenizer(TEMPLATES[family], of_bytes=family in BYTES)
     size = len(made)
-    shared = {"vocab_size": size, "bos_token_id": 2, "eos_token_id": 3, "pad_token_id": 0}
+    # Larger weights than usual: what a block adds must matter, or no test would miss it.
+    shared = {"vocab_size": size, "bos_token_id": 2, "eos_token_id": 3, "pad_token_id": 0, "initializer_range": 0.15}
     wide = {
         "hidden_size": 32,
         "intermediate_size": 64,

@@ -1,0 +1,76 @@
+"""A direction survives the way to a control vector and back, and one from elsewhere is taken as it is."""
+
+import gguf
+import numpy as np
+import pytest
+import torch
+
+from introlab.directions import Direction
+from introlab.errors import InputError, ModelMismatch
+from introlab.exchange import load_gguf, save_gguf
+from introlab.sites import Site
+
+
+def direction(model, layer, stream="resid_post"):
+    vector = torch.randn(model.d_model, generator=torch.Generator().manual_seed(layer), dtype=torch.float64)
+    one = (vector / vector.norm()).float()
+    return Direction(one, 3.5, Site(layer, stream), model.fingerprint, model.family, "test", ("a", "b"))
+
+
+def from_elsewhere(path, vectors):
+    """As llama.cpp's and repeng's writers lay it out."""
+    writer = gguf.GGUFWriter(str(path), "controlvector")
+    writer.add_string("controlvector.model_hint", "llama")
+    writer.add_uint32("controlvector.layer_count", len(vectors))
+    for layer, vector in vectors.items():
+        writer.add_tensor(f"direction.{layer}", vector)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def test_there_and_back(family_model, tmp_path):
+    model = family_model("llama")
+    given = [direction(model, 1), direction(model, 2)]
+    save_gguf(given, tmp_path / "v.gguf", model=model)
+    for one, other in zip(given, load_gguf(tmp_path / "v.gguf", model=model), strict=True):
+        assert torch.allclose(one.vector, other.vector, atol=1e-6) and other.scale == pytest.approx(3.5)
+        assert (one.site, one.model, one.family, one.method, one.examples) == (
+            other.site,
+            other.model,
+            other.family,
+            other.method,
+            other.examples,
+        )
+    tensors = {tensor.name: np.array(tensor.data) for tensor in gguf.GGUFReader(str(tmp_path / "v.gguf")).tensors}
+    assert np.allclose(tensors["direction.2"], given[1].vector.numpy() * 3.5, atol=1e-5), "scale 1 is one natural unit"
+
+
+def test_one_from_elsewhere_is_taken_for_this_model(family_model, tmp_path):
+    model = family_model("llama")
+    path = from_elsewhere(tmp_path / "v.gguf", {2: np.full(model.d_model, 0.5, dtype=np.float32)})
+    (one,) = load_gguf(path, model=model)
+    assert one.site == Site(2) and one.model == model.fingerprint and "v.gguf" in one.method
+    assert one.scale == pytest.approx(0.5 * model.d_model**0.5) and float(one.vector.norm()) == pytest.approx(1.0)
+
+
+def test_what_is_refused(family_model, tmp_path):
+    model, other = family_model("llama"), family_model("qwen3")
+    with pytest.raises(InputError, match="not a control vector"):
+        save_gguf([direction(model, 1, "mlp_out")], tmp_path / "a.gguf", model=model)
+    with pytest.raises(InputError, match="at most one per layer"):
+        save_gguf([direction(model, 1), direction(model, 1)], tmp_path / "a.gguf", model=model)
+    with pytest.raises(ModelMismatch):
+        save_gguf([direction(model, 1)], tmp_path / "a.gguf", model=other)
+    save_gguf([direction(model, 1)], tmp_path / "b.gguf", model=model)
+    with pytest.raises(ModelMismatch):
+        load_gguf(tmp_path / "b.gguf", model=other)
+    with pytest.raises(ModelMismatch, match="another model"):
+        load_gguf(from_elsewhere(tmp_path / "c.gguf", {1: np.ones(7, dtype=np.float32)}), model=model)
+    with pytest.raises(InputError, match="without a direction"):
+        load_gguf(from_elsewhere(tmp_path / "d.gguf", {1: np.zeros(model.d_model, dtype=np.float32)}), model=model)
+    (tmp_path / "e.gguf").write_text("nothing of the kind")
+    with pytest.raises(InputError, match="not a GGUF file"):
+        load_gguf(tmp_path / "e.gguf", model=model)
