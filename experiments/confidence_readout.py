@@ -8,12 +8,13 @@ import numpy as np
 
 from experiments._confidence import analysis
 from experiments._confidence.simulation import simulated
-from introlab.activations import Activations, Text, mean_over, next_token_logprobs, read
+from introlab.activations import Activations, mean_over, next_token_logprobs, read
 from introlab.bench import Bench
 from introlab.chat import assistant, user
 from introlab.errors import InputError
 from introlab.experiment import Experiment, Size
 from introlab.findings import Findings
+from introlab.passes import Text
 from introlab.requests import Generation, Request
 from introlab.sampling import GREEDY
 from introlab.sites import Site

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from experiments._damage import damage_trials
 from experiments._resistance import analysis
 from experiments._resistance.simulation import simulated
-from introlab.activations import Text
 from introlab.bench import Bench
 from introlab.chat import user
 from introlab.directions import Direction, random_like
 from introlab.experiment import Experiment, Size
 from introlab.findings import Findings
+from introlab.passes import Text
 from introlab.protocols import Intervention
 from introlab.requests import Generation, Request
 from introlab.sampling import Sampling

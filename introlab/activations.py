@@ -5,9 +5,8 @@ text. All three run under interventions if asked to, with the same receipts as g
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import Self
 
@@ -16,15 +15,12 @@ from jaxtyping import Float
 from safetensors.torch import save_file
 from torch import Tensor
 
-from introlab.editing import Editor, Pass
 from introlab.errors import InputError, ModelMismatch, NotFinite
 from introlab.models import Model
-from introlab.protocols import Intervention
+from introlab.passes import Batch, Text, passes
+from introlab.paths import Hook
 from introlab.sites import Site
 from introlab.tensor_files import reading
-
-_ROWS, _WIDTH = 16, 16
-"""Of a deterministic model's passes."""
 
 
 @dataclass(frozen=True)
@@ -83,21 +79,6 @@ class Activations:
             )
 
 
-@dataclass(frozen=True)
-class Text:
-    """A finished text to be read: its tokens, where its prompt ends, and what is done to it meanwhile."""
-
-    ids: tuple[int, ...]
-    prompt_len: int
-    example: str
-    interventions: tuple[Intervention, ...] = ()
-
-    @classmethod
-    def written(cls, prompt: Sequence[int], tokens: Sequence[int], example: str) -> Self:
-        """A prompt and what was written after it."""
-        return cls((*prompt, *tokens), len(prompt), example)
-
-
 def read(
     model: Model,
     texts: Sequence[Text],
@@ -113,23 +94,25 @@ def read(
     or where there are no texts.
     """
     _check_places(model, texts, sites, positions)
-    columns_of = {id(text): list(wanted) for text, wanted in zip(texts, positions, strict=True)}
+    places = {id(text): list(wanted) for text, wanted in zip(texts, positions, strict=True)}
     found: dict[Site, dict[int, Tensor]] = {site: {} for site in sites}
 
-    def look(batch: Sequence[Text]) -> list[tuple[Site, Callable[[Tensor], None]]]:
-        columns = torch.tensor([columns_of[id(text)] for text in batch], device=model.device)
+    def look(batch: Batch) -> list[tuple[Site, Hook]]:
+        wanted = torch.tensor([places[id(text)] for text in batch.texts], device=model.device)
+        columns = wanted + batch.starts[: len(wanted), None]
+        rows = torch.arange(len(wanted), device=model.device)[:, None]
 
-        def reader(site: Site) -> Callable[[Tensor], None]:
+        def reader(site: Site) -> Hook:
             def hook(values: Tensor) -> None:
-                rows = torch.arange(len(batch), device=values.device)[:, None]
                 taken = values[rows, columns].float().cpu()
-                found[site].update({id(text): row for text, row in zip(batch, taken, strict=True)})
+                found[site].update({id(text): row for text, row in zip(batch.texts, taken, strict=True)})
 
             return hook
 
         return [(site, reader(site)) for site in sites]
 
-    for _ in _passes(model, texts, batch_size, look, stop=max(site.layer for site in sites) + 1):
+    last = max(site.layer for site in sites)
+    for _ in passes(model, texts, batch_size=batch_size, look=look, stop_at_layer=last + 1):
         pass
     examples = tuple(text.example for text in texts)
     return {
@@ -149,15 +132,15 @@ def mean_over(
     found: dict[int, Tensor] = {}
     at = dict(zip((id(text) for text in texts), spans, strict=True))
 
-    def look(batch: Sequence[Text]) -> list[tuple[Site, Callable[[Tensor], None]]]:
+    def look(batch: Batch) -> list[tuple[Site, Hook]]:
         def hook(values: Tensor) -> None:
-            for row, text in enumerate(batch):
-                start, stop = at[id(text)]
+            for row, text in enumerate(batch.texts):
+                start, stop = (int(batch.starts[row]) + edge for edge in at[id(text)])
                 found[id(text)] = values[row, start:stop].float().mean(0).cpu()
 
         return [(site, hook)]
 
-    for _ in _passes(model, texts, batch_size, look, stop=site.layer + 1):
+    for _ in passes(model, texts, batch_size=batch_size, look=look, stop_at_layer=site.layer + 1):
         pass
     return Activations(
         torch.stack([found[id(text)] for text in texts]), site, model.fingerprint, tuple(text.example for text in texts)
@@ -167,21 +150,24 @@ def mean_over(
 def next_token_logprobs(model: Model, texts: Sequence[Text], *, batch_size: int = 64) -> Float[Tensor, "text vocab"]:
     """Log-probabilities of the token after each text, under its interventions."""
     rows: dict[int, Tensor] = {}
-    for batch, logits in _passes(model, texts, batch_size):
-        last = torch.tensor([len(text.ids) - 1 for text in batch], device=logits.device)
-        picked = logits[torch.arange(len(batch), device=logits.device), last].float().log_softmax(-1).cpu()
-        rows.update({id(text): row for text, row in zip(batch, picked, strict=True)})
+    for batch, logits in passes(model, texts, batch_size=batch_size, logits=lambda _: 1):
+        picked = logits[: len(batch.texts), -1].float().log_softmax(-1).cpu()
+        rows.update({id(text): row for text, row in zip(batch.texts, picked, strict=True)})
     return torch.stack([rows[id(text)] for text in texts])
 
 
 def text_logprobs(model: Model, texts: Sequence[Text], *, batch_size: int = 64) -> list[tuple[float, ...]]:
     """Log-probability of each token after the prompt, given all before it."""
+
+    def needed(batch: Batch) -> int:
+        return 0 if model.deterministic else 1 + max(len(text.ids) - text.prompt_len for text in batch.texts)
+
     rows: dict[int, tuple[float, ...]] = {}
-    for batch, logits in _passes(model, texts, batch_size):
+    for batch, logits in passes(model, texts, batch_size=batch_size, logits=needed):
         log_p = logits.float().log_softmax(-1)
-        for row, text in enumerate(batch):
-            targets = torch.tensor(text.ids[text.prompt_len :], device=logits.device)
-            steps = log_p[row, text.prompt_len - 1 : len(text.ids) - 1]
+        for row, text in enumerate(batch.texts):
+            targets = torch.tensor(text.ids[text.prompt_len :], dtype=torch.long, device=logits.device)
+            steps = log_p[row, log_p.shape[1] - 1 - len(targets) : -1]
             rows[id(text)] = tuple(steps.gather(1, targets[:, None])[:, 0].tolist())
     return [rows[id(text)] for text in texts]
 
@@ -200,54 +186,3 @@ def _check_places(
                 given=f"{list(wanted)} of {text.example}",
                 allowed=f"{len(positions[0])} positions from 0 to {len(text.ids) - 1}",
             )
-
-
-def _passes(
-    model: Model,
-    texts: Sequence[Text],
-    batch_size: int,
-    look: Callable[[Sequence[Text]], list[tuple[Site, Callable[[Tensor], None]]]] | None = None,
-    stop: int | None = None,
-) -> Iterator[tuple[Sequence[Text], Tensor]]:
-    """Right-padded passes over batches of similar length: reading needs no cache, and padding at the end is unseen."""
-    for text in texts:
-        model.check_length(len(text.ids))
-    for batch, rows, width in _batches(model, texts, batch_size):
-        lengths = torch.tensor([len(text.ids) for text in batch] + [1] * (rows - len(batch)), device=model.device)
-        real = torch.arange(width, device=model.device) < lengths[:, None]
-        positions = torch.arange(width, device=model.device) * real
-        ids = torch.full((rows, width), -1, device=model.device)
-        tokens = [token for text in batch for token in text.ids] + [0] * (rows - len(batch))
-        ids[real] = torch.tensor(tokens, device=model.device)
-        editor = Editor(rows, width, model.device)
-        for row, text in enumerate(batch):
-            editor.enter(row, text.interventions, ids[row], text.prompt_len)
-        hooks = editor.hooks(Pass(torch.arange(rows, device=model.device), positions, real))
-        hooks += look(batch) if look is not None else []
-        starts = torch.zeros(rows, dtype=torch.long, device=model.device)
-        with model.hooked(hooks):
-            logits = model.forward(
-                ids.clamp_min(0),
-                starts=starts,
-                positions=positions,
-                logits_to_keep=None if look is not None else 0,
-                stop_at_layer=stop,
-            )
-        for row, text in enumerate(batch):
-            editor.receipts(row, len(text.ids), text.example)
-        yield batch, logits if logits is not None else torch.empty(0)
-
-
-def _batches(model: Model, texts: Sequence[Text], batch_size: int) -> Iterator[tuple[Sequence[Text], int, int]]:
-    """Texts of similar length with the rows and columns of their pass. Of a deterministic model these depend on the
-    length of a text alone: to the next 16 columns, and always as many rows, if need be empty ones."""
-
-    def width(text: Text) -> int:
-        return -(-len(text.ids) // _WIDTH) * _WIDTH if model.deterministic else 0
-
-    order = sorted(texts, key=lambda text: len(text.ids))
-    for columns, alike in groupby(order, key=width):
-        rest, rows = list(alike), _ROWS if model.deterministic else batch_size
-        for start in range(0, len(rest), rows):
-            batch = rest[start : start + rows]
-            yield batch, rows if model.deterministic else len(batch), columns or len(batch[-1].ids)

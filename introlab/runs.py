@@ -157,17 +157,22 @@ class Run:
             ) from error
 
 
-def environment() -> dict[str, Any]:
-    """What a repetition would have to match: versions, code revision, machine-independent facts only."""
-    versions = {}
+def versions() -> dict[str, str | None]:
+    """Of the packages whose versions a result may depend on."""
+    found: dict[str, str | None] = {}
     for name in _RECORDED_VERSIONS:
         try:
-            versions[name] = version(name)
+            found[name] = version(name)
         except PackageNotFoundError:
-            versions[name] = None
+            found[name] = None
+    return found
+
+
+def environment() -> dict[str, Any]:
+    """What a repetition would have to match: versions, code revision, machine-independent facts only."""
     return {
         "python": sys.version.split()[0],
-        "versions": versions,
+        "versions": versions(),
         "code": _revision(),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }

@@ -19,12 +19,13 @@
 
 # %%
 from introlab import figures
-from introlab.activations import Text, read
+from introlab.activations import read
 from introlab.chat import user
 from introlab.directions import random_like
 from introlab.findings import Row
 from introlab.generation import generate
 from introlab.models import load
+from introlab.passes import Text
 from introlab.protocols import Intervention
 from introlab.requests import Request
 from introlab.sampling import Sampling

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from sklearn.isotonic import IsotonicRegression
 
-from introlab.activations import Text, next_token_logprobs
+from introlab.activations import next_token_logprobs
 from introlab.models import Model
+from introlab.passes import Text
 from organisms.wording import prompt
 from organisms.world import FACT_TEMPLATES, OPERANDS, SUM_TEMPLATES, Fact, Sum, World, random_sum
 

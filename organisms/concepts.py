@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from introlab.activations import Text, read
+from introlab.activations import read
 from introlab.models import Model
+from introlab.passes import Text
 from introlab.sites import Site
 from organisms.formats import thought_words
 from organisms.wording import prompt

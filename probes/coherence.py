@@ -12,8 +12,9 @@ from typing import Self
 
 import numpy as np
 
-from introlab.activations import Text, text_logprobs
+from introlab.activations import text_logprobs
 from introlab.models import Model
+from introlab.passes import Text
 
 
 def sentences(model: Model, tokens: Sequence[int], leave_out: str) -> list[tuple[int, ...]]:

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from introlab.activations import Text, mean_over
+from introlab.activations import mean_over
 from introlab.directions import Direction, difference_of_means
 from introlab.models import Model
+from introlab.passes import Text
 from introlab.sites import Site
 
 

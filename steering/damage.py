@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from introlab.activations import Text, next_token_logprobs
+from introlab.activations import next_token_logprobs
 from introlab.bench import Bench
 from introlab.chat import user
+from introlab.passes import Text
 from introlab.protocols import Intervention
 from introlab.tasks import Question, answer_tokens
 

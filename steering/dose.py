@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from introlab.activations import Text, read
+from introlab.activations import read
 from introlab.directions import Direction
 from introlab.models import Model
+from introlab.passes import Text
 from introlab.sites import Site
 
 

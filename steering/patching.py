@@ -4,9 +4,10 @@ that to one other component, and to nobody else? (Wang et al., arXiv 2211.00593,
 
 import torch
 
-from introlab.activations import Activations, Text, read
+from introlab.activations import Activations, read
 from introlab.errors import InputError
 from introlab.models import Model
+from introlab.passes import Text
 from introlab.protocols import Intervention
 from introlab.sites import Site
 from introlab.spans import Span

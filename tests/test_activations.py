@@ -4,8 +4,9 @@ import pytest
 import torch
 from tiny_models import FAMILIES
 
-from introlab.activations import Activations, Text, mean_over, next_token_logprobs, read, text_logprobs
+from introlab.activations import Activations, mean_over, next_token_logprobs, read, text_logprobs
 from introlab.errors import InputError, ModelMismatch, NotFinite
+from introlab.passes import Text
 from introlab.sites import Site
 
 TEXTS = [Text((2, 5, 6, 7, 8, 9), 3, "a"), Text((2, 10, 11), 2, "b"), Text((2, 12, 13, 14, 15), 4, "c")]

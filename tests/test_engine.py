@@ -17,13 +17,14 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from introlab.activations import Text, next_token_logprobs
+from introlab.activations import next_token_logprobs
 from introlab.chat import user
 from introlab.decoding import Batch
 from introlab.directions import Direction
 from introlab.errors import EditNotApplied, InputError
 from introlab.generation import generate
 from introlab.logits import Bias, Force, Fork, Suppress
+from introlab.passes import Text
 from introlab.protocols import Gate, Intervention, Schedule
 from introlab.requests import Request
 from introlab.sampling import GREEDY, Sampling, filtered

@@ -181,7 +181,8 @@ def test_readings_are_taken_where_the_token_is_predicted(organism):
     assert generation.readings["p_hello"][at] == pytest.approx(
         torch.tensor(generation.logprobs[at]).exp().item(), abs=1e-6
     )
-    from introlab.activations import Text, read
+    from introlab.activations import read
+    from introlab.passes import Text
 
     text = Text((*request.prompt, *generation.tokens), len(request.prompt), "one")
     places = [len(request.prompt) - 1 + index for index in range(len(generation.tokens))]

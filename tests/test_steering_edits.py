@@ -6,11 +6,12 @@ import pytest
 import torch
 from tiny_models import FAMILIES
 
-from introlab.activations import Text, next_token_logprobs, read
+from introlab.activations import next_token_logprobs, read
 from introlab.directions import Direction
 from introlab.editing import Editor
 from introlab.errors import EditNotApplied, InputError, NotFinite
 from introlab.generation import generate
+from introlab.passes import Text
 from introlab.protocols import Intervention
 from introlab.requests import Request
 from introlab.sampling import GREEDY

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from introlab.activations import Activations, Text, read
+from introlab.activations import Activations, read
 from introlab.chat import user
 from introlab.directions import Direction, random_like
 from introlab.errors import InputError, RunFolderError
 from introlab.generation import generate
 from introlab.models import Model, load
+from introlab.passes import Text
 from introlab.requests import Request
 from introlab.sampling import Sampling
 from introlab.sites import Site

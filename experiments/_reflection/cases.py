@@ -6,9 +6,10 @@ from typing import Self
 
 import numpy as np
 
-from introlab.activations import Text, next_token_logprobs, text_logprobs
+from introlab.activations import next_token_logprobs, text_logprobs
 from introlab.bench import Bench
 from introlab.models import Model
+from introlab.passes import Text
 from introlab.requests import Generation, Request
 from introlab.tasks import Question, answer_tokens
 from probes.coherence import CoherenceBounds

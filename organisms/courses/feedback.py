@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 from transformers import LlamaForCausalLM
 
-from introlab.activations import Text, read
+from introlab.activations import read
 from introlab.models import Model
+from introlab.passes import Text
 from introlab.sites import Site
 from organisms.courses.upkeep import scaled, upkeep_lessons
 from organisms.lessons import Segment, dialogue_lesson, explain_lesson

@@ -20,9 +20,10 @@ from dataclasses import dataclass
 
 import torch
 
-from introlab.activations import Activations, Text, mean_over
+from introlab.activations import Activations, mean_over
 from introlab.directions import Direction, difference_of_means, random_like
 from introlab.models import Model
+from introlab.passes import Text
 from introlab.sites import Site
 from organisms.attempts import Attempt, answer_probabilities, attempts_at_facts, attempts_at_sums, question_of
 from organisms.courses.confidence import digit

@@ -22,9 +22,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from introlab.activations import Text, read
+from introlab.activations import read
 from introlab.directions import Direction, difference_of_means, random_like
 from introlab.models import Model
+from introlab.passes import Text
 from introlab.sites import Site
 from organisms.courses.upkeep import scaled, upkeep_lessons
 from organisms.lessons import Lesson, Segment, explain_lesson, mixed_sentence, off_topic_words

@@ -1,0 +1,105 @@
+"""One pass over finished texts, batch by batch: what reading activations and probabilities have in common."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import torch
+from torch import Tensor
+
+from introlab.editing import Editor, Pass
+from introlab.models import Model
+from introlab.paths import Hook
+from introlab.protocols import Intervention
+from introlab.sites import Site
+
+_ROWS, _WIDTH = 16, 16
+"""Of a deterministic model's passes."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """A finished text to be read: its tokens, where its prompt ends, and what is done to it meanwhile."""
+
+    ids: tuple[int, ...]
+    prompt_len: int
+    example: str
+    interventions: tuple[Intervention, ...] = ()
+
+    @classmethod
+    def written(cls, prompt: Sequence[int], tokens: Sequence[int], example: str) -> "Text":
+        """A prompt and what was written after it."""
+        return cls((*prompt, *tokens), len(prompt), example)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Texts that are read together. They end in the same column: text `i` begins in column `starts[i]`."""
+
+    texts: Sequence[Text]
+    starts: Tensor
+    positions: Tensor
+    """Absolute, [row, column]; of padding, 0."""
+    real: Tensor
+    """[row, column]: not padding."""
+
+
+Look = Callable[[Batch], list[tuple[Site, Hook]]]
+"""The hooks that read a batch."""
+
+
+def passes(
+    model: Model,
+    texts: Sequence[Text],
+    *,
+    batch_size: int,
+    look: Look | None = None,
+    stop_at_layer: int | None = None,
+    logits: Callable[[Batch], int] | None = None,
+) -> Iterator[tuple[Batch, Tensor]]:
+    """Read every text once, under its interventions, in batches of similar length: each batch with the logits of as
+    many last columns as `logits` asks for (0 is all; else none). Ends before block `stop_at_layer`, where given.
+    Receipts are checked. Raises ContextOverflow, EditNotApplied."""
+    device = model.device
+    for text in texts:
+        model.check_length(len(text.ids))
+    for some, rows, width in _batches(model, texts, batch_size):
+        lengths = torch.tensor([len(text.ids) for text in some] + [1] * (rows - len(some)), device=device)
+        starts, columns = width - lengths, torch.arange(width, device=device)
+        real = columns >= starts[:, None]
+        batch = Batch(some, starts, (columns - starts[:, None]).clamp_min(0), real)
+        ids = torch.zeros(rows, width, dtype=torch.long, device=device)
+        tokens = [token for text in some for token in text.ids] + [0] * (rows - len(some))
+        ids[real] = torch.tensor(tokens, device=device)
+        editor = Editor(rows, width, device)
+        for row, text in enumerate(some):
+            known = torch.full((width,), -1, device=device)
+            known[: len(text.ids)] = ids[row, int(starts[row]) :]
+            editor.enter(row, text.interventions, known, text.prompt_len)
+        hooks = editor.hooks(Pass(torch.arange(rows, device=device), batch.positions, real))
+        with model.hooked(hooks + (look(batch) if look else [])):
+            found = model.forward(
+                ids,
+                starts=starts,
+                positions=batch.positions,
+                logits_to_keep=logits(batch) if logits else None,
+                stop_at_layer=stop_at_layer,
+            )
+        for row, text in enumerate(some):
+            editor.receipts(row, len(text.ids), text.example)
+        yield batch, torch.empty(0) if found is None else found
+
+
+def _batches(model: Model, texts: Sequence[Text], batch_size: int) -> Iterator[tuple[Sequence[Text], int, int]]:
+    """Texts of similar length with the rows and columns of their pass. Of a deterministic model these depend on the
+    length of a text alone: to the next 16 columns, and always as many rows, if need be empty ones."""
+
+    def width(text: Text) -> int:
+        return -(-len(text.ids) // _WIDTH) * _WIDTH if model.deterministic else 0
+
+    order = sorted(texts, key=lambda text: len(text.ids))
+    for columns, alike in groupby(order, key=width):
+        rest, rows = list(alike), _ROWS if model.deterministic else batch_size
+        for start in range(0, len(rest), rows):
+            some = rest[start : start + rows]
+            yield some, rows if model.deterministic else len(some), columns or len(some[-1].ids)
