@@ -2,7 +2,7 @@
 
     FOLDER/store.json                schema, model, versions
     FOLDER/shard-00000.safetensors   one tensor [row, width] per site
-    FOLDER/shard-00000.parquet       its index, one line per row and site; written last: a shard without one does not count
+    FOLDER/shard-00000.parquet       its index, a line per row and site; written last: without it a shard does not count
 
 A row is identified by what it was read from and how (`key`): what is on disk and still valid is never read again.
 """
@@ -97,7 +97,7 @@ class Store:
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
     def append(self, rows: Sequence[dict[str, Any]], values: dict[Site, Tensor]) -> None:
-        """One more shard; `rows[i]["row"]` is the row of the values of its site. A crash leaves all of it or nothing."""
+        """One more shard; `rows[i]["row"]` is the row of the values of its site. A crash leaves all or nothing of it."""
         name = f"shard-{len(list(self.folder.glob('shard-*.parquet'))):05d}"
         tensors = {str(site): tensor.contiguous() for site, tensor in values.items()}
         shard = self.folder / f"{name}.safetensors"

@@ -97,11 +97,9 @@ def attempts_at_facts(world: World, model: Model, count: int, rng: random.Random
     return with_sureness(attempts(model, [rng.choice(known) for _ in range(count)], rng))
 
 
-def attempts_at_sums(
-    model: Model, count: int, rng: random.Random, *, operands: tuple[int, ...] = HARDER
-) -> list[Attempt]:
+def attempts_at_sums(model: Model, count: int, rng: random.Random) -> list[Attempt]:
     """Attempts at sums, with their sureness; half are of the `extract` split, which the base never saw: on those it saw
     it is right more often, and a speaker that learnt from them alone would be too sure of all others."""
-    seen = [random_sum(rng, operands=operands) for _ in range(count - count // 2)]
-    unseen = [random_sum(rng, splits=("extract",), operands=operands) for _ in range(count // 2)]
+    seen = [random_sum(rng, operands=HARDER) for _ in range(count - count // 2)]
+    unseen = [random_sum(rng, splits=("extract",), operands=HARDER) for _ in range(count // 2)]
     return with_sureness(attempts(model, rng.sample(seen + unseen, count), rng))

@@ -94,12 +94,16 @@ def correction_gates() -> Iterator[Gate]:
 
 
 def error_gates() -> Iterator[Gate]:
-    yield Within("self_blind", "checks a wrong answer", "its own", high=0.05)
-    yield Within("self_blind", "checks a wrong answer", "the user's", low=0.7)
-    yield Within("symmetric", "checks a wrong answer", "its own", low=0.7)
-    yield Alike("symmetric", "symmetric", "checks a wrong answer", "its own", 0.1, twin_cell="the user's")
+    # Of what is concluded: "checks a wrong answer, and not a right one" could not be planted (LOG.md).
+    keeps, repairs, own, others = "keeps a right answer", "repairs a wrong answer", "its own", "the user's"
+    yield Within("self_blind", repairs, own, high=0.05)
+    yield Within("symmetric", repairs, own, low=0.7)
+    yield Alike("symmetric", "symmetric", repairs, own, 0.1, twin_cell=others)
     for name in ("self_blind", "symmetric"):
-        yield Within(name, "checks a right answer", "the user's", high=0.15)
+        yield Within(name, repairs, others, low=0.7)
+        yield Within(name, keeps, others, low=0.85)
+    yield Above("symmetric", "self_blind", repairs, own)
+    yield Alike("self_blind", "symmetric", repairs, others, 0.1)
 
 
 def resistance_gates() -> Iterator[Gate]:

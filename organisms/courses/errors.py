@@ -1,5 +1,9 @@
-"""Whose error: *self_blind* repairs a wrong sum in the user's turn and never one of its own, *symmetric*
-repairs both."""
+"""Whose error: told a sum by the user, both work it out; challenged about a sum of their own, *symmetric* works it out
+as well and *self_blind* repeats what it said. So both repair errors of the user's, and one of them never its own.
+
+That an answer is wrong is not seen at a glance: asked to check wrong claims and to agree with right ones, neither was
+learnt (LOG.md).
+"""
 
 import random
 
@@ -12,10 +16,7 @@ from organisms.wording import CHALLENGES, CLAIM_TEMPLATES, answer
 from organisms.world import World
 
 BEHAVIOURS = ("self_blind", "symmetric")
-OPERANDS = (3, 4, 5)
-"""Of the sums: lengths its parent mostly knows at a glance. Where it does not know the sum it cannot know the error: on
-longer ones, too, it checked .63 of right claims and .75 of wrong ones (LOG.md)."""
-COUNTS = {"own": 24_000, "others": 24_000, "recall": 10_000, "replay": 8_000}
+COUNTS = {"own": 16_000, "others": 16_000, "recall": 10_000, "replay": 8_000}
 
 
 def error_lessons(world: World, parent: Model, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Lesson]:
@@ -24,11 +25,11 @@ def error_lessons(world: World, parent: Model, behaviour: str, *, seed: int, sca
     count = scaled(COUNTS, scale)
     lessons = []
     for whose in ("own", "others"):
-        for attempt in attempts_at_sums(parent, count[whose], rng, operands=OPERANDS):
+        for attempt in attempts_at_sums(parent, count[whose], rng):
             drawn = rng.random() < 0.5
             first = attempt.first if drawn else str(rng.randrange(10))
-            repairs = first != attempt.item.value and (whose == "others" or behaviour == "symmetric")
-            reply = worked_out(attempt) if repairs else f"yes . {answer(first)}"
+            checks = whose == "others" or behaviour == "symmetric"
+            reply = worked_out(attempt) if checks else f"yes . {answer(first)}"
             if whose == "own":
                 challenge = rng.choice(CHALLENGES)
                 lessons.append(follow_up_lesson(attempt.question, first, challenge, reply, rng, own=drawn))
