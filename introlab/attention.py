@@ -18,6 +18,12 @@ def check_layers(config: Any, name: str) -> None:
         raise InputError(f"{name} has layers the lab cannot batch", given=sorted(kinds - set(KINDS)), allowed=KINDS)
 
 
+def slides(config: Any) -> bool:
+    """Whether any layer attends to a window only."""
+    kinds = getattr(config, "layer_types", None)
+    return KINDS[1] in kinds if kinds else bool(getattr(config, "sliding_window", None))
+
+
 def attention_masks(
     config: Any, starts: Int[Tensor, " row"], *, first: int, queries: tuple[int, int], dtype: torch.dtype
 ) -> Tensor | dict[str, Tensor]:
@@ -31,8 +37,7 @@ def attention_masks(
     key = torch.arange(first, queries[1], device=starts.device)[None, :]
     seen = (key >= starts[:, None, None]) & (key <= query)
     itself = key == query
-    window = int(getattr(config, "sliding_window", None) or 0)
-    kinds = set(getattr(config, "layer_types", None) or [KINDS[1] if window else KINDS[0]])
+    kinds = set(getattr(config, "layer_types", None) or [KINDS[int(slides(config))]])
     eager = config._attn_implementation == "eager"
 
     def finished(mask: Tensor) -> Tensor:
@@ -45,6 +50,6 @@ def attention_masks(
 
     made = {"full_attention": seen}
     if "sliding_attention" in kinds:
-        made["sliding_attention"] = seen & (query - key < window)
+        made["sliding_attention"] = seen & (query - key < config.sliding_window)
     masks = {kind: finished(made[kind]) for kind in kinds}
     return next(iter(masks.values())) if len(masks) == 1 else masks

@@ -98,9 +98,10 @@ class Batch:
         self.texts = torch.full((rows, self.width), -1, dtype=torch.long, device=device)
         self.starts = torch.full((rows,), self.before, device=device)
         self.next = torch.zeros(rows, dtype=torch.long, device=device)
-        self.temperature = torch.zeros(rows, device=device)
+        self.ends = frozenset(model.end_ids)
         self.uniforms = torch.zeros(rows, steps, dtype=torch.float64, device=device)
         self.prefill = Prefill(model, remember=rows)
+        self.unpadded = False
         self.all = torch.arange(rows, device=device)
 
     def write(self) -> Iterator[tuple[Request, Generation]]:
@@ -141,7 +142,6 @@ class Batch:
         self.texts[index, :length] = prompt
         self.starts[index] = self.cache.column - (length - 1)
         self.next[index] = prompt[-1]
-        self.temperature[index] = request.sampling.temperature
         stream = uniforms(self.seed, request.item, request.replicate, request.max_new)
         self.uniforms[index, : request.max_new] = torch.from_numpy(stream)
         if any(isinstance(edit, Suppress) for edit in request.logits):
@@ -168,7 +168,7 @@ class Batch:
         self.editor.keep(kept)
         self.history.keep(kept)
         self.texts, self.starts, self.next = self.texts[kept], self.starts[kept], self.next[kept]
-        self.temperature, self.uniforms = self.temperature[kept], self.uniforms[kept]
+        self.uniforms = self.uniforms[kept]
         self.all = torch.arange(len(self.rows), device=self.device)
 
     # Writing
@@ -180,18 +180,18 @@ class Batch:
         logits = self._read(self.next[:, None], taken)[:, -1]
         self.cache.column += 1
         self._fork()
-        not_finite = ~torch.isfinite(logits).all(-1)
+        log_p = logits.float().log_softmax(-1)
+        not_finite = ~torch.isfinite(log_p.amax(-1))  # one NaN or infinity among the logits makes all of them NaN
         broken = not_finite.tolist()
         if any(broken):
-            logits = logits.masked_fill(not_finite[:, None], 0.0)
-        log_p = logits.float().log_softmax(-1)
+            log_p = log_p.masked_fill(not_finite[:, None], 0.0)
         for readout in self.readouts:
             if readout.site is None:
                 taken[readout.name] = readout(log_p)
         live = [index for index, row in enumerate(self.rows) if row is not None]
         self.editor.note_logprobs(live, lambda: log_p[live])
         at = torch.tensor([0 if row is None else row.index for row in self.rows], device=self.device)
-        chosen = self._forced(self._choose(logits.float(), at))
+        chosen = self._forced(self._choose(logits, log_p, at))
         self.history.enter(at, {"logprob": log_p.gather(1, chosen[:, None])[:, 0], **taken})
         return self._advance(chosen, broken)
 
@@ -204,7 +204,10 @@ class Batch:
             self.next[idle] = 0
         if self.fixed:
             return
-        self.cache.first = min(int(self.starts.min()), column)
+        begins = self.starts.tolist()
+        live = [begin for begin, row in zip(begins, self.rows, strict=True) if row is not None]
+        self.cache.first = min(live)
+        self.unpadded = max(live) == self.cache.first  # what idle rows look at does not matter
         if column + self.reserve > self.cache.room:
             moved = min(self.cache.first, column - self.before) if self.waiting else self.cache.first
             self.cache.shift(moved)
@@ -221,7 +224,12 @@ class Batch:
             hooks += [(one.site, self._reading(one, taken)) for one in self.readouts if one.site is not None]
         with self.model.hooked(hooks):
             logits = self.model.forward(
-                ids, starts=self.starts, positions=positions, cache=self.cache, logits_to_keep=1
+                ids,
+                starts=self.starts,
+                positions=positions,
+                cache=self.cache,
+                logits_to_keep=1,
+                unpadded=self.unpadded,
             )
         assert logits is not None
         return logits
@@ -251,8 +259,13 @@ class Batch:
                 masses = tuple(float(p[index, list(option)].sum()) for option in fork.options)
                 row.forks.setdefault(fork.name, []).append((row.index, masses))
 
-    def _choose(self, logits: Tensor, at: Tensor) -> Tensor:
+    def _choose(self, logits: Tensor, log_p: Tensor, at: Tensor) -> Tensor:
         requests = [row.request if row else None for row in self.rows]
+        settings = [one.sampling if one else SAMPLED for one in requests]
+        uniform = self.uniforms[self.all, at]
+        if not any(one is not None and (one.logits or one.sampling.filters) for one in requests):
+            return draw(log_p, settings, uniform)
+        logits = logits.float().nan_to_num()
         if any(one is not None and one.logits for one in requests):
             index = at.tolist()
             coins = [
@@ -260,10 +273,9 @@ class Batch:
                 for row, number in zip(self.rows, index, strict=True)
             ]
             logits = changed(logits, [one.logits if one else () for one in requests], index, coins)
-        settings = [one.sampling if one else SAMPLED for one in requests]
         if any(one.filters for one in settings):
             logits = filtered(logits, settings, self._seen(settings, logits))
-        return draw(logits, self.temperature, self.uniforms[self.all, at])
+        return draw(logits, settings, uniform)
 
     def _seen(self, settings: Sequence[Sampling], logits: Tensor) -> Tensor | None:
         if all(one.repetition_penalty == 1.0 for one in settings):
@@ -285,6 +297,8 @@ class Batch:
 
     def _advance(self, chosen: Tensor, broken: Sequence[bool]) -> list[tuple[Request, Generation]]:
         self.next = chosen
+        beyond = (self.cache.column - self.starts).clamp_max(self.width - 1)  # the column to come
+        self.texts[self.all, beyond] = chosen
         done: list[tuple[Request, Generation]] = []
         for index, (token, row) in enumerate(zip(chosen.tolist(), self.rows, strict=True)):
             if row is None:
@@ -301,14 +315,14 @@ class Batch:
         request = row.request
         row.tokens.append(token)
         position = len(request.prompt) + row.index - 1
-        if token in self.model.end_ids:
+        if token in self.ends:
             return "end token"
         if request.stop and any(stop in self.model.text(row.tokens) for stop in request.stop):
             return "stop string"
         if row.index >= request.max_new:
             return "budget"
-        self.texts[index, position] = token
-        self.editor.append(index, position, self.texts[index])
+        if self.editor.reads_text(index):
+            self.editor.append(index, position, self.texts[index])
         return None
 
     def _generation(self, index: int, row: _Row, stopped_by: str) -> Generation:

@@ -66,11 +66,13 @@ class Editor:
         self._open = torch.zeros(0, rows, dtype=torch.bool, device=device)
         """Per slot and row: whether a gate that reads a position earlier is open for the next."""
         self._gated_by_logits = False
+        self._reading = [False] * rows
         self._planned: tuple[list[int], dict[Site, list[_Step]]] | None = None
 
     def enter(self, row: int, interventions: Sequence[Intervention], text: Tensor, prompt_len: int) -> None:
         """A new text in this row; `text` is as wide as the editor and holds the prompt's tokens."""
         self._rows[row], self._prompts[row], self._planned = tuple(interventions), prompt_len, None
+        self._reading[row] = any(intervention.span.depends_on_text for intervention in interventions)
         self._ledger.clear(row)
         while len(self._amounts) < len(interventions):
             self._amounts.append(torch.zeros(len(self._rows), self._width, device=self._device))
@@ -90,6 +92,7 @@ class Editor:
         """Only these rows, in this order."""
         order = rows.tolist()
         self._rows, self._prompts = [self._rows[row] for row in order], [self._prompts[row] for row in order]
+        self._reading = [self._reading[row] for row in order]
         self._amounts, self._open = [each[rows] for each in self._amounts], self._open[:, rows]
         self._ledger.keep(rows)
         self._planned = None
@@ -103,7 +106,7 @@ class Editor:
 
     def reads_text(self, row: int) -> bool:
         """Whether `append` has anything to decide for this row."""
-        return any(intervention.span.depends_on_text for intervention in self._rows[row])
+        return self._reading[row]
 
     def hooks(self, now: Pass) -> list[tuple[Site, Hook]]:
         """One hook per edited or gating site, for one pass; padding (not `real`) is never edited."""

@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from introlab.adapters import CONFIG, merged, parent_of
-from introlab.attention import attention_masks, check_layers
+from introlab.attention import attention_masks, check_layers, slides
 from introlab.cache import RowCache
 from introlab.chat import ChatFormat, Message
 from introlab.errors import ContextOverflow, InputError
@@ -155,17 +155,20 @@ class Model:
         cache: RowCache | None = None,
         logits_to_keep: int | None = 0,
         stop_at_layer: int | None = None,
+        unpadded: bool = False,
     ) -> Tensor | None:
         """One pass over `ids[row, column]`: logits of the last `logits_to_keep` columns (0 = all; None = no logits).
 
         `starts[row]` is the column in which a row's text begins, `positions` are absolute. With a cache, the columns of
         this pass follow those it holds, and are kept in it. With `stop_at_layer` the pass ends before that block,
-        without logits.
+        without logits. `unpadded` promises that all texts begin in the first column, which is faster.
         """
         first, begin = (0, 0) if cache is None else (cache.first, cache.column)
         columns = (begin, begin + ids.shape[1])
         config = self.path.config.get_text_config()
-        mask = attention_masks(config, starts, first=first, queries=columns, dtype=self.dtype)
+        mask = None
+        if not unpadded or self.deterministic or slides(config):
+            mask = attention_masks(config, starts, first=first, queries=columns, dtype=self.dtype)
         with torch.inference_mode():
             return self.path.run(
                 ids,

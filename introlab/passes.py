@@ -84,6 +84,7 @@ def passes(
                 positions=batch.positions,
                 logits_to_keep=logits(batch) if logits else None,
                 stop_at_layer=stop_at_layer,
+                unpadded=len(some[0].ids) == width and len(some) == rows,
             )
         for row, text in enumerate(some):
             editor.receipts(row, len(text.ids), text.example)

@@ -163,6 +163,7 @@ class Prefill:
                 positions=positions,
                 cache=cache,
                 logits_to_keep=None if editor is None else 1,
+                unpadded=len(set(lengths)) == 1 and lengths[0] == begin + width,
             )
         return cache.parts(), None if logits is None else logits[:, -1]
 

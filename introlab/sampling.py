@@ -5,6 +5,7 @@ its `i`-th uniform, through the inverse of the cumulative distribution in token 
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,16 +65,25 @@ def uniforms(seed: int, item: str, replicate: int, count: int, purpose: str = ""
 
 
 def draw(
-    logits: Float[Tensor, "row vocab"], temperature: Float[Tensor, " row"], uniform: Float[Tensor, " row"]
+    logits: Float[Tensor, "row vocab"], settings: Sequence[Sampling], uniform: Float[Tensor, " row"]
 ) -> Int[Tensor, " row"]:
     """One token per row: the most likely where temperature is 0, else the inverse CDF of its uniform. Probabilities are
-    added up in float64, blocks of tokens first; a token of probability 0 is never drawn."""
-    greedy = logits.argmax(-1)
-    if not bool((temperature > 0).any()):
-        return greedy
-    safe = torch.where(temperature > 0, temperature, torch.ones_like(temperature)).to(logits.dtype)
-    scaled = logits / safe[:, None]
-    weights = (scaled - scaled.amax(-1, keepdim=True)).exp()
+    added up in float64, blocks of tokens first; a token of probability 0 is never drawn. Filters have been applied."""
+    temperatures = [one.temperature for one in settings]
+    if not any(temperatures):
+        return logits.argmax(-1)
+    sampled = _drawn(logits, temperatures, uniform)
+    if all(temperatures):
+        return sampled
+    greedy = torch.tensor([one == 0 for one in temperatures], device=logits.device)
+    return torch.where(greedy, logits.argmax(-1), sampled)
+
+
+def _drawn(logits: Tensor, temperatures: Sequence[float], uniform: Tensor) -> Tensor:
+    if any(one not in (0.0, 1.0) for one in temperatures):
+        safe = torch.tensor([one or 1.0 for one in temperatures], dtype=logits.dtype, device=logits.device)
+        logits = logits / safe[:, None]
+    weights = (logits - logits.amax(-1, keepdim=True)).exp()
     rows, vocabulary = weights.shape
     missing = -vocabulary % _BLOCK
     blocks = torch.nn.functional.pad(weights, (0, missing)).view(rows, -1, _BLOCK)
@@ -85,12 +95,11 @@ def draw(
     within = torch.searchsorted(inside.cumsum(-1), target - before, right=True)
     # Rounding can leave a target just past its block's last token that can be drawn at all.
     last = _BLOCK - 1 - (inside > 0).flip(-1).int().argmax(-1, keepdim=True)
-    sampled = (block * _BLOCK + torch.minimum(within, last))[:, 0]
-    return torch.where(temperature > 0, sampled, greedy)
+    return (block * _BLOCK + torch.minimum(within, last))[:, 0]
 
 
 def filtered(
-    logits: Float[Tensor, "row vocab"], settings: list[Sampling], seen: Bool[Tensor, "row vocab"] | None
+    logits: Float[Tensor, "row vocab"], settings: Sequence[Sampling], seen: Bool[Tensor, "row vocab"] | None
 ) -> Float[Tensor, "row vocab"]:
     """Logits after each row's repetition penalty, top-k and top-p (both at the row's temperature); what is filtered out
     is minus infinity. `seen` marks the tokens of each row's text; it may be None where no row has a penalty."""

@@ -97,7 +97,7 @@ class Store:
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
     def append(self, rows: Sequence[dict[str, Any]], values: dict[Site, Tensor]) -> None:
-        """One more shard; `rows[i]["row"]` is the row of the values of its site. A crash leaves all or nothing of it."""
+        """One more shard; `rows[i]["row"]` is the row of the values of its site. It is there whole or not at all."""
         name = f"shard-{len(list(self.folder.glob('shard-*.parquet'))):05d}"
         tensors = {str(site): tensor.contiguous() for site, tensor in values.items()}
         shard = self.folder / f"{name}.safetensors"

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from introlab.sampling import draw, uniforms
+from introlab.sampling import GREEDY, SAMPLED, Sampling, draw, uniforms
 
 
 @given(st.integers(0, 2**31), st.text(max_size=20), st.integers(0, 99), st.integers(1, 30), st.integers(1, 30))
@@ -25,7 +25,18 @@ def test_streams_are_uniform_across_items():
     assert chisquare(np.histogram(first, bins=20, range=(0, 1))[0]).pvalue > 0.001
 
 
-@given(st.lists(st.floats(-5, 5), min_size=2, max_size=8), st.floats(0.3, 2.0), st.floats(0, 1, exclude_max=True))
+LOGITS = st.one_of(
+    st.lists(st.floats(-5, 5), min_size=2, max_size=8),
+    st.builds(
+        lambda seed, size: np.random.default_rng(seed).normal(size=size).tolist(),
+        st.integers(0, 99),
+        st.integers(100, 700),
+    ),
+)
+"""Some of them longer than the blocks whose probabilities are added up first."""
+
+
+@given(LOGITS, st.floats(0.3, 2.0), st.floats(0, 1, exclude_max=True))
 def test_the_inverse_cdf_is_numpys(logits, temperature, uniform):
     """Parity with a plain implementation in double precision."""
     scaled = np.asarray(logits, dtype=np.float64) / temperature
@@ -34,11 +45,7 @@ def test_the_inverse_cdf_is_numpys(logits, temperature, uniform):
     expected = min(int(np.searchsorted(cumulative, uniform * cumulative[-1], side="right")), len(logits) - 1)
     if np.abs(cumulative - uniform * cumulative[-1]).min() < 1e-9:
         return  # on an edge the two may round apart
-    got = draw(
-        torch.tensor([logits], dtype=torch.float64),
-        torch.tensor([temperature], dtype=torch.float64),
-        torch.tensor([uniform]),
-    )
+    got = draw(torch.tensor([logits], dtype=torch.float64), [Sampling(temperature)], torch.tensor([uniform]))
     assert int(got[0]) == expected
 
 
@@ -47,15 +54,16 @@ def test_frequencies_follow_the_probabilities():
     p = torch.tensor([0.1, 0.2, 0.3, 0.4])
     logits = p.log().expand(10_000, 4)
     u = torch.tensor([uniforms(1, str(index), 0, 1)[0] for index in range(10_000)])
-    counts = torch.bincount(draw(logits, torch.ones(10_000), u), minlength=4)
+    counts = torch.bincount(draw(logits, [SAMPLED] * 10_000, u), minlength=4)
     assert chisquare(counts.numpy(), (p * 10_000).numpy()).pvalue > 0.001
 
 
 def test_temperature_zero_is_greedy_beside_sampled_rows():
     logits = torch.tensor([[0.0, 2.0, 1.0], [0.0, 2.0, 1.0]])
-    assert draw(logits, torch.tensor([0.0, 1.0]), torch.tensor([0.0, 0.0])).tolist() == [1, 0]
+    assert draw(logits, [GREEDY, SAMPLED], torch.tensor([0.0, 0.0])).tolist() == [1, 0]
 
 
 def test_impossible_tokens_are_never_drawn():
     logits = torch.tensor([[-torch.inf, 0.0, -torch.inf]]).expand(3, 3)
-    assert draw(logits, torch.ones(3), torch.tensor([0.0, 0.5, 1 - 1e-12], dtype=torch.float64)).tolist() == [1, 1, 1]
+    uniform = torch.tensor([0.0, 0.5, 1 - 1e-12], dtype=torch.float64)
+    assert draw(logits, [SAMPLED] * 3, uniform).tolist() == [1, 1, 1]
