@@ -5,7 +5,8 @@ Each setting is compared, token by token, with the same trials in batches of 64 
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -22,6 +23,7 @@ from introlab.tasks import materials_for
 from steering.dose import Dose
 from steering.edits import Add
 
+Tokens = tuple[int, ...]
 TRIALS = 500
 OUT = Path(__file__).parent.parent / "docs" / "determinism.md"
 
@@ -44,14 +46,14 @@ def requests(model: Model) -> list[Request]:
     return made
 
 
-def texts(model: Model, asked: Sequence[Request], *, shuffled: bool, **settings: object) -> dict[str, tuple[int, ...]]:
+def texts(model: Model, asked: Sequence[Request], *, shuffled: bool, batch_size: int | None) -> dict[str, Tokens]:
     order = list(asked)
     if shuffled:
         random.Random(1).shuffle(order)
-    return {request.item: one.tokens for request, one in generate(model, order, seed=0, **settings)}  # type: ignore[arg-type]
+    return {request.item: one.tokens for request, one in generate(model, order, seed=0, batch_size=batch_size)}
 
 
-def differing(one: dict[str, tuple[int, ...]], other: dict[str, tuple[int, ...]]) -> tuple[int, int, int]:
+def differing(one: dict[str, Tokens], other: dict[str, Tokens]) -> tuple[int, int, int]:
     """Trials that differ, tokens that differ, tokens in all."""
     trials = sum(one[item] != other[item] for item in one)
     pairs = [(one[item] + (-1,) * 40, other[item] + (-1,) * 40) for item in one]
@@ -59,24 +61,27 @@ def differing(one: dict[str, tuple[int, ...]], other: dict[str, tuple[int, ...]]
     return trials, tokens, sum(map(len, one.values()))
 
 
+def compared(dtype: str) -> Iterator[tuple[str, int, int, int]]:
+    model = load("organism:reflective", dtype=dtype, device="cpu")
+    asked = requests(model)
+    reference = texts(model, asked, shuffled=False, batch_size=64)
+    for size in (1, 7, 64, None):
+        name = f"batches of {size}" if size else "as many rows as fit"
+        yield f"{name}, shuffled", *differing(reference, texts(model, asked, shuffled=True, batch_size=size))
+    if dtype != "bfloat16":
+        bridge = texts(model.through("bridge"), asked, shuffled=True, batch_size=64)
+        yield "through TransformerBridge, shuffled", *differing(reference, bridge)
+    fixed = replace(model, deterministic=True)
+    one = texts(fixed, asked, shuffled=False, batch_size=64)
+    yield (
+        "deterministic, shuffled, against deterministic in order",
+        *differing(one, texts(fixed, asked, shuffled=True, batch_size=7)),
+    )
+    yield "deterministic, against batches of 64 in order", *differing(reference, one)
+
+
 def main() -> None:
-    rows = []
-    for dtype in ("float32", "float64"):
-        model = load("organism:reflective", dtype=dtype, device="cpu")
-        asked = requests(model)
-        reference = texts(model, asked, shuffled=False, batch_size=64)
-        settings = [({"batch_size": size}, f"batches of {size}, shuffled") for size in (1, 7, 64)]
-        if dtype == "float32":  # float64 is always padded right
-            settings.append(({"batch_size": 64, "padding": "right"}, "batches of 64, shuffled, padded right"))
-        settings.append(({"batch_size": 7, "cached": False}, "batches of 7, shuffled, without a cache"))
-        for how, name in settings:
-            rows.append((dtype, name, *differing(reference, texts(model, asked, shuffled=True, **how))))
-        fixed = texts(model, asked, shuffled=False, batch_size=64, fixed_shape=True)
-        again = texts(model, asked, shuffled=True, batch_size=64, fixed_shape=True)
-        rows.append(
-            (dtype, "fixed shape (64 rows, one width), shuffled, against the same in order", *differing(fixed, again))
-        )
-        rows.append((dtype, "fixed shape, shuffled, against batches of 64 in order", *differing(reference, again)))
+    rows = [(dtype, *row) for dtype in ("float32", "float64", "bfloat16") for row in compared(dtype)]
     lines = [
         f"| {dtype} | {name} | {trials} of {TRIALS} | {tokens} of {total} |"
         for dtype, name, trials, tokens, total in rows

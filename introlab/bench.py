@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from tqdm.auto import tqdm
 
+from introlab.errors import NotFinite
 from introlab.generation import generate
 from introlab.models import Model
 from introlab.protocols import Readout
@@ -34,12 +35,25 @@ class Bench:
     def generate(
         self, requests: Sequence[Request], *, stage: str, readouts: Sequence[Readout] = ()
     ) -> Iterator[tuple[Request, Generation]]:
-        """Write every requested text, with a progress bar that names the stage."""
+        """Write every requested text, with a progress bar that names the stage. Raises NotFinite, after all others were
+        written, if any failed."""
         requests = list(requests)
         if self.shuffle is not None:
             random.Random(self.shuffle).shuffle(requests)
         written = generate(self.model, requests, seed=self.seed, batch_size=self.batch_size, readouts=readouts)
-        yield from tqdm(written, total=len(requests), desc=f"  {stage}", unit="text", disable=self.quiet, leave=False)
+        failed: list[str] = []
+        bar = tqdm(written, total=len(requests), desc=f"  {stage}", unit="text", disable=self.quiet, leave=False)
+        for request, generation in bar:
+            if generation.error:
+                failed.append(generation.error)
+            else:
+                yield request, generation
+        if failed:
+            raise NotFinite(
+                f"{len(failed)} of {len(requests)} texts failed; all others were written",
+                given="; ".join(failed[:3]),
+                do="lower the strength, or load the model in float32",
+            )
 
     def chunks(self, items: Iterable[T]) -> Iterator[list[T]]:
         """Lists of at most a batch, each as soon as it is full."""
