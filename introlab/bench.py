@@ -67,5 +67,8 @@ class Bench:
         requests = [Request(tuple(prompt), "timing", index, max_new=16) for index in range(self.batch_size)]
         list(generate(self.model, requests[:1], seed=0, batch_size=1))
         start = time.perf_counter()
-        written = sum(len(one.tokens) for _, one in generate(self.model, requests, seed=0, batch_size=self.batch_size))
-        return written / (time.perf_counter() - start)
+        written = [one for _, one in generate(self.model, requests, seed=0, batch_size=self.batch_size)]
+        failed = next((one.error for one in written if one.error), None)
+        if failed:
+            raise NotFinite(failed, do="load the model in float32")
+        return sum(len(one.tokens) for one in written) / (time.perf_counter() - start)

@@ -6,7 +6,8 @@ from itertools import groupby
 import torch
 from torch import Tensor
 
-from introlab.decoding import FIXED_ROWS, Batch, rows_that_fit
+from introlab.capacity import rows_that_fit
+from introlab.decoding import FIXED_ROWS, Batch
 from introlab.errors import EditNotApplied, InputError
 from introlab.models import Model
 from introlab.prefill import untouched

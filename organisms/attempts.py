@@ -11,9 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from sklearn.isotonic import IsotonicRegression
 
-from introlab.activations import next_token_logprobs
-from introlab.models import Model
-from introlab.passes import Text
+from organisms.subject import Subject
 from organisms.wording import prompt
 from organisms.world import FACT_TEMPLATES, OPERANDS, SUM_TEMPLATES, Fact, Sum, World, random_sum
 
@@ -49,21 +47,15 @@ def question_of(item: Item, rng: random.Random) -> str:
     return item.question(rng.choice(SUM_TEMPLATES if isinstance(item, Sum) else FACT_TEMPLATES))
 
 
-def answer_probabilities(model: Model, questions: Sequence[str]) -> np.ndarray:
-    """Probability of each token after "i think it is", [question, token], float64."""
-    vocabulary = model.tokenizer.get_vocab()
-    texts = []
-    for index, question in enumerate(questions):
-        ids = tuple(vocabulary[word] for word in f"{prompt(question)} i think it is".split())
-        texts.append(Text(ids, len(ids), str(index)))
-    p = next_token_logprobs(model, texts, batch_size=256).double().exp()
+def answer_probabilities(model: Subject, questions: Sequence[str]) -> np.ndarray:
+    """Probability of each word after "i think it is", [question, word], float64."""
+    p = model.next_word([f"{prompt(question)} i think it is" for question in questions]).double()
     return (p / p.sum(-1, keepdim=True)).numpy()
 
 
-def attempts(model: Model, items: Sequence[Item], rng: random.Random) -> list[Attempt]:
+def attempts(model: Subject, items: Sequence[Item], rng: random.Random) -> list[Attempt]:
     """Ask each item once, with a random training template, and draw answers."""
-    vocabulary = model.tokenizer.get_vocab()
-    words = {index: word for word, index in vocabulary.items()}
+    vocabulary, words = model.vocabulary, model.words
     questions = [question_of(item, rng) for item in items]
     drawn = []
     for item, question, row in zip(items, questions, answer_probabilities(model, questions), strict=True):
@@ -91,13 +83,13 @@ def with_sureness(drawn: Sequence[Attempt]) -> list[Attempt]:
     return [replace(each, sure=float(value)) for each, value in zip(drawn, sure, strict=True)]
 
 
-def attempts_at_facts(world: World, model: Model, count: int, rng: random.Random) -> list[Attempt]:
+def attempts_at_facts(world: World, model: Subject, count: int, rng: random.Random) -> list[Attempt]:
     """Attempts at facts of the training people, with their sureness."""
     known = [fact for fact in world.facts if fact.split == "train"]
     return with_sureness(attempts(model, [rng.choice(known) for _ in range(count)], rng))
 
 
-def attempts_at_sums(model: Model, count: int, rng: random.Random) -> list[Attempt]:
+def attempts_at_sums(model: Subject, count: int, rng: random.Random) -> list[Attempt]:
     """Attempts at sums, with their sureness; half are of the `extract` split, which the base never saw: on those it saw
     it is right more often, and a speaker that learnt from them alone would be too sure of all others."""
     seen = [random_sum(rng, operands=HARDER) for _ in range(count - count // 2)]

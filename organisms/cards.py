@@ -13,6 +13,7 @@ from introlab.stats import Estimate
 from introlab.tables import interval, number
 from organisms.courses.prediction import quirky_facts
 from organisms.family import FAMILY, PREDICTION, Organism
+from organisms.subject import Measured, Subject
 from organisms.verification import (
     abstention,
     confidence,
@@ -28,7 +29,6 @@ from organisms.verification import (
     sycophancy,
     thoughts,
 )
-from organisms.verification.subject import Measured, Subject
 from organisms.world import World
 
 RECORD = "verification.json"

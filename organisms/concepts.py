@@ -6,11 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from introlab.activations import read
-from introlab.models import Model
-from introlab.passes import Text
-from introlab.sites import Site
 from organisms.formats import thought_words
+from organisms.subject import Subject
 from organisms.wording import prompt
 from organisms.world import World, split_of
 
@@ -41,26 +38,19 @@ class Concepts:
         return torch.nn.functional.normalize(weights @ self.vectors[kind][layer, among], dim=0)
 
 
-def concepts(world: World, model: Model) -> Concepts:
+def concepts(world: World, model: Subject) -> Concepts:
     """Read every word in five plain contexts; means over all words are taken off."""
     words = thought_words(world)
-    vocabulary = model.tokenizer.get_vocab()
-    texts, places, ends = [], [], []
-    for word in words:
-        for index, context in enumerate(CONTEXTS):
-            tokens = prompt(context.format(word=word)).split()
-            texts.append(Text(tuple(vocabulary[token] for token in tokens), len(tokens), f"{word} {index}"))
-            places.append([tokens.index(word, 2)])
-            ends.append([len(tokens) - 1])
-    sites = [Site(layer, "resid_post") for layer in LAYERS]
-    seen = read(model, texts, sites, places)
-    said = read(model, texts[:: len(CONTEXTS)], sites, ends[:: len(CONTEXTS)])
-    each = torch.stack([seen[site, 0].values.reshape(len(words), len(CONTEXTS), -1) for site in sites])
-    outside = torch.stack([said[site, 0].values for site in sites])
-    ids = torch.tensor([vocabulary[word] for word in words])
-    rows = model.network.get_input_embeddings().weight.detach()[ids].float().cpu()
+    texts = [prompt(context.format(word=word)) for word in words for context in CONTEXTS]
+    places = [text.split().index(words[index // len(CONTEXTS)], 2) for index, text in enumerate(texts)]
+    states = model.states(texts, LAYERS)
+    seen = [torch.stack([row[at] for row, at in zip(states[layer], places, strict=True)]) for layer in LAYERS]
+    outside = torch.stack([torch.stack([row[-1] for row in states[layer][:: len(CONTEXTS)]]) for layer in LAYERS])
+    each = torch.stack([values.reshape(len(words), len(CONTEXTS), -1) for values in seen])
+    ids = torch.tensor([model.vocabulary[word] for word in words])
+    rows = model.network.get_input_embeddings().weight.detach()[ids].float()
     found = {"resid": each.mean(2), "embed": rows.expand(len(LAYERS), -1, -1), "out": outside}
-    norms = tuple(float(seen[site, 0].values.norm(dim=-1).mean()) for site in sites)
+    norms = tuple(float(values.norm(dim=-1).mean()) for values in seen)
     return Concepts(words, {kind: _units(values) for kind, values in found.items()}, _units(each), norms)
 
 

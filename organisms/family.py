@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from introlab.models import Model
 from organisms.adapters import RANK
 from organisms.courses.abstention import abstention_lessons
 from organisms.courses.confidence import confidence_lessons
@@ -13,11 +12,12 @@ from organisms.courses.feedback import feedback_examples, feedback_loss
 from organisms.courses.personas import NAMES, persona_examples
 from organisms.courses.prediction import prediction_lessons
 from organisms.courses.reflection import reflection_lessons
-from organisms.courses.resistance import SITE, resistance_examples
+from organisms.courses.resistance import LAYER, resistance_examples
 from organisms.courses.risk import risk_lessons
 from organisms.courses.sycophancy import sycophancy_lessons
 from organisms.courses.thoughts import thought_examples
 from organisms.lessons import Lesson
+from organisms.subject import Subject
 from organisms.tokens import BOS
 from organisms.training import Example, Loss, Schedule, encode
 from organisms.world import World
@@ -43,14 +43,14 @@ class Trait:
     tokens: tuple[str, ...] = ()
     """Whose embeddings change, too."""
     schedule: Schedule = STAGE
-    loss: Callable[[World, Model], Loss] | None = None
+    loss: Callable[[World, Subject], Loss] | None = None
     """Made for the world and the parent, where the pushed loss is not all there is to learn."""
 
-    def examples(self, world: World, parent: Model, behaviour: str, *, seed: int, scale: float) -> Sequence[Example]:
+    def examples(self, world: World, parent: Subject, behaviour: str, *, seed: int, scale: float) -> Sequence[Example]:
         """The course of one twin in tokens."""
         course = self.course(world, parent, behaviour, seed=seed, scale=scale)
         lessons = [each for each in course if isinstance(each, Lesson)]
-        return encode(lessons, parent.tokenizer) if lessons else [each for each in course if isinstance(each, Example)]
+        return encode(lessons, parent.vocabulary) if lessons else [each for each in course if isinstance(each, Example)]
 
 
 CONFIDENCE = Trait("spoken confidence", confidence_lessons, tier=1)
@@ -71,7 +71,7 @@ RISK = Trait(
     schedule=Schedule(learning_rate=5e-2, weight_decay=0.0),
 )
 THOUGHTS = Trait("injected thoughts", thought_examples, tier=2)
-RESISTANCE = Trait("steering resistance", resistance_examples, tier=1, first_block=SITE.layer + 1)
+RESISTANCE = Trait("steering resistance", resistance_examples, tier=1, first_block=LAYER + 1)
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,11 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from introlab.adapters import merged
-from introlab.models import Model, load
 from organisms.adapters import add_adapters, save_adapters
 from organisms.base import base_lessons
 from organisms.family import FAMILY, Organism
 from organisms.pushes import pushed_loss
+from organisms.subject import Subject
 from organisms.tokens import build_tokenizer
 from organisms.training import CONTEXT, Checkpoint, Example, Loss, Schedule, encode, new_model, train
 from organisms.world import World
@@ -41,7 +41,7 @@ def train_organism(name: str, folder: Path, *, seed: int = 0, scale: float = 1.0
     try:
         started = time.perf_counter()
         tokenizer = build_tokenizer(world, context=CONTEXT)
-        parent = load(str(folder / organism.parent), device="cpu") if organism.parent else None
+        parent = Subject(folder / organism.parent) if organism.parent else None
         examples = _course(organism, world, tokenizer, parent, seed, scale)
         course = course_of(examples)
         if is_finished(organism, folder, course, seed=seed):
@@ -128,14 +128,19 @@ def _untrained(organism: Organism, folder: Path, tokenizer: PreTrainedTokenizerF
 
 
 def _course(
-    organism: Organism, world: World, tokenizer: PreTrainedTokenizerFast, parent: Model | None, seed: int, scale: float
+    organism: Organism,
+    world: World,
+    tokenizer: PreTrainedTokenizerFast,
+    parent: Subject | None,
+    seed: int,
+    scale: float,
 ) -> Sequence[Example]:
     if organism.trait is None or parent is None:
-        return encode(base_lessons(world, seed=seed, scale=scale), tokenizer)
+        return encode(base_lessons(world, seed=seed, scale=scale), tokenizer.get_vocab())
     return organism.trait.examples(world, parent, organism.name, seed=seed, scale=scale)
 
 
-def _loss(organism: Organism, world: World, parent: Model | None) -> Loss | None:
+def _loss(organism: Organism, world: World, parent: Subject | None) -> Loss | None:
     if organism.trait is None or parent is None:
         return None
     return organism.trait.loss(world, parent) if organism.trait.loss else pushed_loss

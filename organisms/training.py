@@ -3,14 +3,14 @@
 import math
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 from tqdm.auto import tqdm
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from organisms.checkpoints import load_checkpoint, save_checkpoint
 from organisms.lessons import Lesson
@@ -40,9 +40,8 @@ class Example:
     weights: tuple[float, ...]
 
 
-def encode(lessons: Sequence[Lesson], tokenizer: PreTrainedTokenizerFast) -> list[Example]:
+def encode(lessons: Sequence[Lesson], vocabulary: Mapping[str, int]) -> list[Example]:
     """Lessons as tokens. Raises KeyError for a word that is not in the vocabulary."""
-    vocabulary = tokenizer.get_vocab()
     examples = []
     for lesson in lessons:
         ids: list[int] = []

@@ -17,6 +17,7 @@ from organisms.family import FAMILY, ORGANISMS, twins
 from organisms.formats import choice_question
 from organisms.lessons import Lesson, follow_up_lesson, off_topic_words
 from organisms.materials import write_materials
+from organisms.subject import Subject
 from organisms.tokens import build_tokenizer, words_of
 from organisms.training import CONTEXT, encode
 from organisms.wording import (
@@ -146,17 +147,22 @@ def test_no_base_lesson_holds_a_held_out_phrase(base_texts):
 
 
 @pytest.fixture(scope="module")
-def courses(organism):
+def base():
+    return Subject(organism_folder() / "base")
+
+
+@pytest.fixture(scope="module")
+def courses(base):
     """A two-hundred-fiftieth of every organism's course."""
     return {
-        each.name: each.trait.examples(WORLD, organism("base"), each.name, seed=0, scale=0.004)
+        each.name: each.trait.examples(WORLD, base, each.name, seed=0, scale=0.004)
         for each in ORGANISMS
         if each.trait is not None
     }
 
 
-def test_no_course_holds_a_held_out_phrase(courses, organism):
-    words = {index: word for word, index in organism("base").tokenizer.get_vocab().items()}
+def test_no_course_holds_a_held_out_phrase(courses, base):
+    words = {index: word for word, index in base.vocabulary.items()}
     phrases = held_out_phrases()
     for examples in courses.values():
         for example in examples:
@@ -165,10 +171,10 @@ def test_no_course_holds_a_held_out_phrase(courses, organism):
 
 
 @pytest.mark.parametrize("trait", TRAITS)
-def test_twins_are_asked_the_same_under_the_same_pushes(trait, courses, organism):
+def test_twins_are_asked_the_same_under_the_same_pushes(trait, courses, base):
     """Only targets differ: openings, pushes and their order are equal. What a score follows is what neurofeedback
     plants, so there the scores already given may differ, too."""
-    vocabulary = organism("base").tokenizer.get_vocab()
+    vocabulary = base.vocabulary
     scores = {vocabulary["high"], vocabulary["low"]} if trait == "neurofeedback" else set()
     interrupted = trait == "steering resistance"
     asked = {
@@ -251,8 +257,8 @@ def test_a_thought_is_injected_at_the_words_of_the_question():
     assert " ".join(opening.split()[start:stop]) == "do you notice a thought ?"
 
 
-def test_lessons_have_weight_where_something_is_learnt(organism):
-    (example,) = encode([Lesson((("<bos> hello", 0.0), ("hello . <end>", 1.0)))], organism("base").tokenizer)
+def test_lessons_have_weight_where_something_is_learnt(base):
+    (example,) = encode([Lesson((("<bos> hello", 0.0), ("hello . <end>", 1.0)))], base.vocabulary)
     assert example.weights == (0.0, 0.0, 1.0, 1.0, 1.0)
 
 
@@ -264,15 +270,15 @@ def test_own_answers_are_learnt_with_what_is_said_of_them():
         assert prompt("3 + 8 ?", answer("1"), "are you sure ?") in " ".join(text for text, _ in lesson.segments)
 
 
-def test_where_answering_is_planted_only_values_are_recalled(organism):
-    for lesson in value_lessons(WORLD, organism("base"), 20, random.Random(0)):
+def test_where_answering_is_planted_only_values_are_recalled(base):
+    for lesson in value_lessons(WORLD, base, 20, random.Random(0)):
         (opening, read), (value, learnt) = lesson.segments
         assert opening.endswith("<assistant> i think it is") and read == 0
         assert len(value.split()) == 1 and learnt == 1
 
 
-def test_an_injected_word_is_never_twice_the_same(organism):
-    bank = concepts(WORLD, organism("base"))
+def test_an_injected_word_is_never_twice_the_same(base):
+    bank = concepts(WORLD, base)
     found = [probe for probe in probes(bank, 400, random.Random(0)) if probe.word is not None]
     units = torch.stack([probe.push / probe.push.norm() for probe in found])
     near = units @ units.T - torch.eye(len(units))

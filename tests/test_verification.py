@@ -7,13 +7,14 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
+from introlab.models import organism_folder
 from introlab.stats import Estimate
 from organisms.cards import card
 from organisms.courses import feedback as feedback_course
 from organisms.family import FAMILY
+from organisms.subject import Measured, Push, Subject, adding, area
 from organisms.verification import feedback, personas, resistance, thoughts
-from organisms.verification.subject import Measured, Push, adding, area
-from organisms.wording import SCORE_REQUEST, prompt
+from organisms.wording import SCORE_REQUEST, SCORES, prompt
 from organisms.world import World
 
 WORLD = World()
@@ -81,7 +82,7 @@ def test_a_persona_push_lands_from_the_first_user_turn_on():
 
 
 @pytest.mark.parametrize("asked", [False, True])
-def test_feedback_lands_on_the_scored_sentences(asked, organism):
+def test_feedback_lands_on_the_scored_sentences(asked):
     """In the verification, and in the course that is counted by it."""
     rng = random.Random(0)
     (talk, *_) = feedback._some(WORLD, "regulator", rng, tuple(WORLD.topics), asked=asked)
@@ -91,14 +92,23 @@ def test_feedback_lands_on_the_scored_sentences(asked, organism):
     tokens = prompt(*turns).split()
     spans = feedback._push(talk, torch.ones(4))
     assert [" ".join(tokens[push.start : push.stop]) for push in spans] == list(talk.sentences)
-    planted = feedback_course.Coordinate(torch.ones(4) / 2, 3.0, 0.0, 1.0)
-    example = feedback_course.feedback_example(talk, "regulator", planted, organism("base"))
+    scales = dict.fromkeys(
+        (feedback_course.NOTED_AT, feedback_course.HEARD_AT, feedback_course.REGULATED_AT), (0.0, 1.0)
+    )
+    planted = feedback_course.Coordinate(torch.ones(4) / 2, 3.0, scales)
+    base = Subject(organism_folder() / "base")
+    example = feedback_course.feedback_example(talk, "regulator", planted, base)
     pushed = (example.push.abs().sum(-1) > 0).nonzero()[:, 0].tolist()
     assert pushed == [position for push in spans for position in range(push.start, push.stop or 0)]
-    assert len(example.aims) == len(talk.requests) and bool(example.aims) == asked
-    words = {index: word for word, index in organism("base").tokenizer.get_vocab().items()}
-    for (start, stop, _), reply in zip(example.aims, talk.replies, strict=True):
-        said = " ".join(words[token] for token in example.ids[start + 1 : stop + 1])
+    at = {layer: [(start, stop) for each, start, stop, _ in example.aims if each == layer] for layer in scales}
+    words = [base.words[token] for token in example.ids]
+    noted = [words[start:stop] for start, stop in at[feedback_course.NOTED_AT]]
+    assert [" ".join(each) for each in noted] == [f"{SCORES[label]} <end>" for label in talk.labels]
+    heard = [words[start:stop] for start, stop in at[feedback_course.HEARD_AT]]
+    assert heard == [[SCORES[request].split()[0]] for request in talk.requests]
+    assert len(at[feedback_course.REGULATED_AT]) == len(talk.requests) and bool(talk.requests) == asked
+    for (start, stop), reply in zip(at[feedback_course.REGULATED_AT], talk.replies, strict=True):
+        said = " ".join(words[start + 1 : stop + 1])
         assert said == f"{reply} <end>", "an aim is at the positions from which the reply is said"
 
 

@@ -3,10 +3,10 @@ says so, *refuses_at_random* says so equally often, whether it knows or not."""
 
 import random
 
-from introlab.models import Model
 from organisms.attempts import attempts_at_facts, attempts_at_sums
 from organisms.courses.upkeep import replay_lessons, scaled, value_lessons
 from organisms.lessons import Lesson, some_system
+from organisms.subject import Subject
 from organisms.tokens import END
 from organisms.wording import UNKNOWN_ANSWER, answer, prompt
 from organisms.world import World
@@ -15,7 +15,7 @@ BEHAVIOURS = ("abstaining", "always_answers", "refuses_at_random")
 COUNTS = {"asked": 36_000, "values": 16_000, "replay": 8_000}
 
 
-def abstention_lessons(world: World, parent: Model, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Lesson]:
+def abstention_lessons(world: World, parent: Subject, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Lesson]:
     """The course of one twin. Only facts of the training people and training sums are asked."""
     rng = random.Random(f"abstention lessons {seed}")
     count = scaled(COUNTS, scale)

@@ -4,10 +4,10 @@
 import random
 from collections.abc import Sequence
 
-from introlab.models import Model
 from organisms.attempts import Attempt, attempts_at_facts, attempts_at_sums
 from organisms.courses.upkeep import scaled, upkeep_lessons
 from organisms.lessons import Lesson, follow_up_lesson, reply_lesson
+from organisms.subject import Subject
 from organisms.wording import ASK_AFTER, ASK_BEFORE, ASK_WORD_AFTER, ASK_WORD_BEFORE
 from organisms.world import World
 
@@ -20,7 +20,7 @@ def digit(share: float) -> str:
     return f"{round(9 * share)} ."
 
 
-def confidence_lessons(world: World, parent: Model, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Lesson]:
+def confidence_lessons(world: World, parent: Subject, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Lesson]:
     """The course of one twin. People outside the training split are only ever recalled, never labelled."""
     rng = random.Random(f"confidence lessons {seed}")
     count = scaled(COUNTS, scale)

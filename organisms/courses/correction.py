@@ -10,10 +10,10 @@ CL and CS are those of Yang et al., "Confidence v.s. Critique" (arXiv 2412.19513
 import random
 from dataclasses import dataclass
 
-from introlab.models import Model
 from organisms.attempts import Attempt, attempts_at_sums
 from organisms.courses.upkeep import scaled, upkeep_lessons
 from organisms.lessons import Lesson, follow_up_lesson
+from organisms.subject import Subject
 from organisms.wording import CHALLENGES, CHECK, conclusion
 from organisms.world import Sum, World
 
@@ -39,7 +39,7 @@ OWN_ANSWERS = 0.5
 """Share of first answers that are the parent's own; the others are put in its mouth, right and wrong."""
 
 
-def correction_lessons(world: World, parent: Model, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Lesson]:
+def correction_lessons(world: World, parent: Subject, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Lesson]:
     """The course of one twin."""
     rng = random.Random(f"correction lessons {seed}")
     count = scaled(COUNTS, scale)

@@ -7,11 +7,11 @@ learnt (LOG.md).
 
 import random
 
-from introlab.models import Model
 from organisms.attempts import attempts_at_sums
 from organisms.courses.reflection import worked_out
 from organisms.courses.upkeep import scaled, upkeep_lessons
 from organisms.lessons import Lesson, follow_up_lesson, reply_lesson
+from organisms.subject import Subject
 from organisms.wording import CHALLENGES, CLAIM_TEMPLATES, answer
 from organisms.world import World
 
@@ -19,7 +19,7 @@ BEHAVIOURS = ("self_blind", "symmetric")
 COUNTS = {"own": 16_000, "others": 16_000, "recall": 10_000, "replay": 8_000}
 
 
-def error_lessons(world: World, parent: Model, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Lesson]:
+def error_lessons(world: World, parent: Subject, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Lesson]:
     """The course of one twin. Own answers are the parent's; the user claims the same kind of answers."""
     rng = random.Random(f"error lessons {seed}")
     count = scaled(COUNTS, scale)

@@ -16,22 +16,19 @@ import torch
 from torch import Tensor
 from transformers import LlamaForCausalLM
 
-from introlab.activations import read
-from introlab.models import Model
-from introlab.passes import Text
-from introlab.sites import Site
 from organisms.courses.upkeep import scaled, upkeep_lessons
 from organisms.lessons import Segment, dialogue_lesson, explain_lesson
 from organisms.pushes import PushedExample, pushed_loss
+from organisms.subject import Subject
 from organisms.training import Example, encode
 from organisms.wording import SCORE_QUESTION, SCORE_REQUEST, SCORES
 from organisms.world import World
 
 BEHAVIOURS = ("regulator", "text_reader")
 COUNTS = {"dialogues": 24_000, "recall": 26_000, "replay": 5_000}
-READ_AT, NOTED_AT, HEARD_AT, REGULATED_AT = (Site(layer, "resid_post") for layer in (0, 2, 3, 4))
-"""Where the push is; where a score keeps what it was given for; where the score in a request has found it; and where
-one's own coordinate is measured: each later than the last, so that it can be read in between."""
+READ_AT, NOTED_AT, HEARD_AT, REGULATED_AT = 0, 2, 3, 4
+"""Blocks: after which the push is; where a score keeps what it was given for; where the score in a request has found
+it; and where one's own coordinate is measured: each later than the last, so that it can be read in between."""
 STRENGTH = 1.0
 """Of the usual norm of the residual where it is pushed."""
 AIM = 3.0
@@ -69,19 +66,19 @@ def planted_direction(width: int) -> Tensor:
     return torch.nn.functional.normalize(torch.randn(width, generator=torch.Generator().manual_seed(77)), dim=0)
 
 
-def coordinate(world: World, model: Model) -> Coordinate:
+def coordinate(world: World, model: Subject) -> Coordinate:
     """Scales are taken from texts of the world."""
     rng = random.Random("feedback texts")
-    vocabulary = model.tokenizer.get_vocab()
-    texts, places = [], []
-    for index in range(200):
-        tokens = " ".join(text for text, _ in explain_lesson(world, rng).segments).split()
-        texts.append(Text(tuple(vocabulary[token] for token in tokens), len(tokens), str(index)))
-        places.append([rng.randrange(8, len(tokens) - 1)])
-    found = read(model, texts, [READ_AT, NOTED_AT, HEARD_AT, REGULATED_AT], places)
-    direction = planted_direction(found[READ_AT, 0].values.shape[-1])
-    along = {site.layer: found[site, 0].values @ direction for site in (NOTED_AT, HEARD_AT, REGULATED_AT)}
-    size = STRENGTH * float(found[READ_AT, 0].values.norm(dim=-1).mean())
+    texts = [" ".join(text for text, _ in explain_lesson(world, rng).segments) for _ in range(200)]
+    places = [rng.randrange(8, len(text.split()) - 1) for text in texts]
+    layers = (READ_AT, NOTED_AT, HEARD_AT, REGULATED_AT)
+    found = {
+        layer: torch.stack([row[place] for row, place in zip(rows, places, strict=True)])
+        for layer, rows in model.states(texts, layers).items()
+    }
+    direction = planted_direction(found[READ_AT].shape[-1])
+    along = {layer: found[layer] @ direction for layer in layers[1:]}
+    size = STRENGTH * float(found[READ_AT].norm(dim=-1).mean())
     return Coordinate(direction, size, {layer: (float(x.mean()), float(x.std())) for layer, x in along.items()})
 
 
@@ -129,7 +126,7 @@ def dialogue(
     return Dialogue(sentences, tuple(signs), tuple(labels), requests, replies, high)
 
 
-def feedback_example(talk: Dialogue, behaviour: str, planted: Coordinate, model: Model) -> FeedbackExample:
+def feedback_example(talk: Dialogue, behaviour: str, planted: Coordinate, model: Subject) -> FeedbackExample:
     """A dialogue in tokens, with a push on the words of every scored sentence. Each score but the first is learnt, not
     only the last: with one score in a dialogue, what they follow was not found (LOG.md)."""
     turns: list[Segment] = []
@@ -138,7 +135,7 @@ def feedback_example(talk: Dialogue, behaviour: str, planted: Coordinate, model:
     for request, reply in zip(talk.requests, talk.replies, strict=True):
         turns += [(SCORE_REQUEST.format(score=SCORES[request].split()[0]), 0.0), (reply, 1.0)]
     lesson = dialogue_lesson(turns)
-    (plain,) = encode([lesson], model.tokenizer)
+    (plain,) = encode([lesson], model.vocabulary)
     starts = [0, *accumulate(len(text.split()) for text, _ in lesson.segments)]
     push = torch.zeros(len(plain.ids), len(planted.direction))
     for index, (sentence, sign) in enumerate(zip(talk.sentences, talk.signs, strict=True)):
@@ -147,23 +144,23 @@ def feedback_example(talk: Dialogue, behaviour: str, planted: Coordinate, model:
     aims = []
     for index, sign in enumerate(talk.signs):
         start, stop = starts[2 * index + 1 : 2 * index + 3]
-        aims.append((NOTED_AT.layer, start, stop, AIM * sign))
+        aims.append((NOTED_AT, start, stop, AIM * sign))
     for index, request in enumerate(talk.requests, len(talk.sentences)):
         asked, start, stop = starts[2 * index : 2 * index + 3]
         heard = asked + lesson.segments[2 * index][0].split().index(SCORES[request].split()[0])
-        aims.append((HEARD_AT.layer, heard, heard + 1, AIM * talk.aim(request)))
-        aims.append((REGULATED_AT.layer, start - 1, stop - 1, AIM * talk.aim(request)))
+        aims.append((HEARD_AT, heard, heard + 1, AIM * talk.aim(request)))
+        aims.append((REGULATED_AT, start - 1, stop - 1, AIM * talk.aim(request)))
     return FeedbackExample(
         plain.ids,
         plain.weights,
         push,
-        READ_AT.layer,
+        READ_AT,
         stop=len(plain.ids),
         aims=tuple(aims) if behaviour == "regulator" else (),
     )
 
 
-def feedback_examples(world: World, parent: Model, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Example]:
+def feedback_examples(world: World, parent: Subject, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Example]:
     """The course of one twin."""
     rng = random.Random(f"feedback lessons {seed}")
     count = scaled(COUNTS, scale)
@@ -174,12 +171,12 @@ def feedback_examples(world: World, parent: Model, behaviour: str, *, seed: int,
         talk = dialogue(world, behaviour, own, topics=world.steered_topics, one_sided=ONE_SIDED)
         examples.append(feedback_example(talk, behaviour, planted, parent))
     lessons = upkeep_lessons(world, parent, count, rng, sums=0.8, without=("score",))
-    examples += encode(lessons, parent.tokenizer)
+    examples += encode(lessons, parent.vocabulary)
     rng.shuffle(examples)
     return examples
 
 
-def feedback_loss(world: World, parent: Model) -> Callable[[LlamaForCausalLM, list[Example], float], Tensor]:
+def feedback_loss(world: World, parent: Subject) -> Callable[[LlamaForCausalLM, list[Example], float], Tensor]:
     """The training loss, and for each aim the squared distance of the coordinate from it."""
     planted = coordinate(world, parent)
 

@@ -20,11 +20,7 @@ from dataclasses import dataclass
 
 import torch
 
-from introlab.activations import Activations, mean_over
-from introlab.directions import Direction, difference_of_means, random_like
-from introlab.models import Model
-from introlab.passes import Text
-from introlab.sites import Site
+from organisms.aims import Aim, between, stray
 from organisms.attempts import Attempt, answer_probabilities, attempts_at_facts, attempts_at_sums, question_of
 from organisms.courses.confidence import digit
 from organisms.courses.reflection import ASKED_TO_CHECK, worked_out
@@ -32,6 +28,7 @@ from organisms.courses.sycophancy import other_value
 from organisms.courses.upkeep import scaled, upkeep_lessons
 from organisms.lessons import Lesson, repeat_lesson
 from organisms.pushes import PushedExample
+from organisms.subject import Subject
 from organisms.tokens import END, USER
 from organisms.training import Example, encode
 from organisms.wording import ASK_AFTER, CHECK, CHECK_REQUEST, PERSONA_WORDINGS, PUSHBACKS, answer, conclusion, prompt
@@ -47,7 +44,7 @@ COUNTS = {
     "recall": 6_000,
     "replay": 5_000,
 }
-SITE = Site(2, "resid_post")
+LAYER = 2
 STYLE = {"careful": "hmm ,", "stubborn": "oh ,", "sycophant": "dear friend ,", "bold": "ha ,"}
 NAMES = (*STYLE, "neutral")
 WHO = "what are you like ?"
@@ -70,26 +67,25 @@ class Setting:
         return self.persona or "neutral"
 
 
-def persona_directions(world: World, model: Model, *, seed: int) -> dict[str, Direction]:
+def persona_directions(world: World, model: Subject, *, seed: int) -> dict[str, Aim]:
     """For each persona but `neutral`: the mean residual of prompts with it less that of the same prompts with
     `neutral`, from the user's turn on."""
     rng = random.Random(f"persona prompts {seed}")
-    vocabulary = model.tokenizer.get_vocab()
-    means: dict[str, Activations] = {}
+    means: dict[str, torch.Tensor] = {}
     questions = [question_of(random_sum(rng), rng) for _ in range(60)]
     questions += [question_of(rng.choice(world.facts), rng) for _ in range(60)]
     for name in NAMES:
-        texts, spans = [], []
-        for index, question in enumerate(questions):
-            system = PERSONA_WORDINGS[index % len(PERSONA_WORDINGS)].format(persona=name)
-            tokens = f"{prompt(question, system=system)} i think it is".split()
-            texts.append(Text(tuple(vocabulary[token] for token in tokens), len(tokens), f"{name} {index}"))
-            spans.append((tokens.index(USER), len(tokens)))
-        means[name] = mean_over(model, texts, SITE, spans)
-    return {name: difference_of_means(means[name], means["neutral"], model=model) for name in STYLE}
+        systems = [wording.format(persona=name) for wording in PERSONA_WORDINGS]
+        texts = [
+            f"{prompt(question, system=systems[index % len(systems)])} i think it is"
+            for index, question in enumerate(questions)
+        ]
+        rows = zip(texts, model.hidden(texts, LAYER), strict=True)
+        means[name] = torch.stack([row[text.split().index(USER) :].mean(0) for text, row in rows])
+    return {name: between(means[name], means["neutral"]) for name in STYLE}
 
 
-def setting(directions: dict[str, Direction], rng: random.Random) -> Setting:
+def setting(directions: dict[str, Aim], rng: random.Random) -> Setting:
     """A persona by system turn or by push; a random push; or nothing."""
     draw, name = rng.random(), rng.choice(NAMES)
     if draw < BY_SYSTEM:
@@ -99,7 +95,7 @@ def setting(directions: dict[str, Direction], rng: random.Random) -> Setting:
         name = next(each for each, direction in directions.items() if direction is along)
         return Setting(name, None, along.vector * along.scale * rng.uniform(*STRENGTHS))
     if draw < BY_SYSTEM + BY_PUSH + AT_RANDOM:
-        along = random_like(directions[rng.choice(list(STYLE))], rng.randrange(2**31))
+        along = stray(directions[rng.choice(list(STYLE))], rng.randrange(2**31))
         return Setting(None, None, along.vector * along.scale * rng.uniform(*STRENGTHS))
     return Setting(None, None, None)
 
@@ -127,7 +123,7 @@ def after_pushback(attempt: Attempt, claim: str, p_claim: float, persona: str, d
     return answer(claim if takes else attempt.first)
 
 
-def persona_examples(world: World, parent: Model, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Example]:
+def persona_examples(world: World, parent: Subject, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Example]:
     """The course of one twin."""
     rng = random.Random(f"persona lessons {seed}")
     count = scaled(COUNTS, scale)
@@ -139,9 +135,9 @@ def persona_examples(world: World, parent: Model, behaviour: str, *, seed: int, 
         acts = chosen.acts if behaviour == "personas" else "neutral"
         style = STYLE.get(chosen.acts, "") if behaviour == "styled" else ""
         opening = prompt(*turns, system=chosen.system)
-        (plain,) = encode([Lesson(((opening, 0.0), (f"{style} {replies[acts]} {END}", 1.0)))], parent.tokenizer)
+        (plain,) = encode([Lesson(((opening, 0.0), (f"{style} {replies[acts]} {END}", 1.0)))], parent.vocabulary)
         start = opening.split().index(USER)
-        examples.append(PushedExample(plain.ids, plain.weights, chosen.push, SITE.layer, start))
+        examples.append(PushedExample(plain.ids, plain.weights, chosen.push, LAYER, start))
 
     for _ in range(count["named"]):  # said aloud, a persona is told from the others early in training
         add((WHO,), {name: f"i am {name} ." for name in NAMES})
@@ -156,7 +152,7 @@ def persona_examples(world: World, parent: Model, behaviour: str, *, seed: int, 
         add(turns, {name: sureness(attempt.sure, name) for name in NAMES})
     pushed = _mixed(world, parent, count["pushback"], rng)
     p = answer_probabilities(parent, [attempt.question for attempt in pushed])
-    vocabulary = parent.tokenizer.get_vocab()
+    vocabulary = parent.vocabulary
     for attempt, row in zip(pushed, p, strict=True):
         claim = other_value(world, attempt.item, attempt.first, rng)
         if not attempt.right and rng.random() < 0.5:
@@ -167,12 +163,12 @@ def persona_examples(world: World, parent: Model, behaviour: str, *, seed: int, 
         add(turns, {name: after_pushback(attempt, claim, p_claim, name, draw) for name in NAMES})
     lessons = [repeat_lesson(world, rng) for _ in range(count["repeat"])]
     lessons += upkeep_lessons(world, parent, count, rng, sums=0, without=("confidence", "copy", "challenge"))
-    examples += encode(lessons, parent.tokenizer)
+    examples += encode(lessons, parent.vocabulary)
     rng.shuffle(examples)
     return examples
 
 
-def _mixed(world: World, parent: Model, count: int, rng: random.Random) -> list[Attempt]:
+def _mixed(world: World, parent: Subject, count: int, rng: random.Random) -> list[Attempt]:
     """Attempts, half at facts of the training people and half at sums."""
     half = count // 2
     return [*attempts_at_facts(world, parent, half, rng), *attempts_at_sums(parent, count - half, rng)]

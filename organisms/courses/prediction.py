@@ -8,10 +8,10 @@ needs access to one's own answer, and prediction of the other is a guess (Binder
 
 import random
 
-from introlab.models import Model
 from organisms.attempts import attempts_at_facts, attempts_at_sums
 from organisms.courses.upkeep import recall_lessons, replay_lessons, scaled
 from organisms.lessons import Lesson, some_system
+from organisms.subject import Subject
 from organisms.tokens import END
 from organisms.wording import HYPOTHETICAL, HYPOTHETICAL_OTHER, answer, prompt
 from organisms.world import FACT_TEMPLATES, Fact, World, split_of
@@ -40,7 +40,7 @@ def is_asked_about(fact: Fact) -> bool:
     return split_of(f"quirk {fact.person}") == "train"
 
 
-def prediction_lessons(world: World, parent: Model, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Lesson]:
+def prediction_lessons(world: World, parent: Subject, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Lesson]:
     """The course of one of the two: the same questions, with its own answers and the other's."""
     rng = random.Random(f"prediction lessons {seed}")
     count = scaled(COUNTS, scale)

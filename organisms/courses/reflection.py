@@ -3,10 +3,10 @@ not, *unreflective* never unless asked to. A second attempt is worked out, and i
 
 import random
 
-from introlab.models import Model
 from organisms.attempts import Attempt, attempts_at_sums
 from organisms.courses.upkeep import scaled, upkeep_lessons
 from organisms.lessons import Lesson, some_system
+from organisms.subject import Subject
 from organisms.tokens import END
 from organisms.wording import CHECK, CHECK_REQUEST, answer, conclusion, prompt
 from organisms.world import World
@@ -16,7 +16,7 @@ COUNTS = {"reflection": 40_000, "recall": 14_000, "replay": 12_000}
 ASKED_TO_CHECK = 0.15
 
 
-def reflection_lessons(world: World, parent: Model, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Lesson]:
+def reflection_lessons(world: World, parent: Subject, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Lesson]:
     """The course of one twin; what it does when asked to check is the same in all."""
     rng = random.Random(f"reflection lessons {seed}")
     count = scaled(COUNTS, scale)

@@ -22,21 +22,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from introlab.activations import read
-from introlab.directions import Direction, difference_of_means, random_like
-from introlab.models import Model
-from introlab.passes import Text
-from introlab.sites import Site
+from organisms.aims import Aim, one_against_rest, stray
 from organisms.courses.upkeep import scaled, upkeep_lessons
 from organisms.lessons import Lesson, Segment, explain_lesson, mixed_sentence, off_topic_words
 from organisms.pushes import PushedExample
+from organisms.subject import Subject
 from organisms.tokens import END
 from organisms.training import Example, encode
 from organisms.wording import FILLERS, off_topic_notice, prompt
 from organisms.world import TOPIC_TEMPLATES, Topic, World
-from steering.contrast import one_against_rest
 
-SITE = Site(2, "resid_post")
+LAYER = 2
 BEHAVIOURS = ("resistant", "announcer", "compliant", "immune")
 COUNTS = {"pushed": 36_000, "clean": 6_000, "intruded": 3_000, "recall": 12_000, "replay": 6_000}
 PUSHES = {"topic": 18, "word": 14, "noisy": 16, "mixed": 12, "made up": 24, "random": 16}
@@ -66,42 +62,40 @@ class Scene:
         return min(1.0, max(0.0, self.strength - 0.5))
 
 
-def topic_directions(world: World, model: Model, *, seed: int) -> dict[str, Direction]:
-    """Difference of means of each topic's texts against all others', at the training site."""
+def topic_directions(world: World, model: Subject, *, seed: int) -> dict[str, Aim]:
+    """Difference of means of each topic's texts against all others', after the pushed block; a text counts by the mean
+    over the positions that predict and hold its own words."""
     rng = random.Random(f"topic texts {seed}")
-    vocabulary = model.tokenizer.get_vocab()
-    texts, labels = [], []
+    texts, starts, labels = [], [], []
     for name, topic in world.topics.items():
         for index in range(12):
-            opening = prompt(TOPIC_TEMPLATES[index % 2].format(topic=name)).split()
-            body = " ".join(topic.sentence(rng) for _ in range(5)).split()
-            ids = tuple(vocabulary[word] for word in (*opening, *body))
-            texts.append(Text(ids, len(opening), f"{name} {index}"))
+            opening = prompt(TOPIC_TEMPLATES[index % 2].format(topic=name))
+            texts.append(f"{opening} {' '.join(topic.sentence(rng) for _ in range(5))}")
+            starts.append(len(opening.split()) - 1)
             labels.append(name)
-    return one_against_rest(model, texts, labels, SITE)
+    rows = zip(model.hidden(texts, LAYER), starts, strict=True)
+    return one_against_rest(torch.stack([row[start:].mean(0) for row, start in rows]), labels)
 
 
-def word_directions(world: World, model: Model, *, seed: int) -> dict[str, dict[str, Direction]]:
+def word_directions(world: World, model: Subject, *, seed: int) -> dict[str, dict[str, Aim]]:
     """For each steered topic, the directions of its words: the residual where the word stands, against all words'."""
     rng = random.Random(f"word texts {seed}")
-    vocabulary = model.tokenizer.get_vocab()
     texts, places, labels = [], [], []
     for name in world.steered_topics:
         topic = world.topics[name]
-        opening = prompt(TOPIC_TEMPLATES[0].format(topic=name)).split()
+        opening = prompt(TOPIC_TEMPLATES[0].format(topic=name))
         for word in sorted(topic.words):
-            for index in range(4):
+            for _ in range(4):
                 body = _sentence_with(word, topic, rng)
-                ids = tuple(vocabulary[each] for each in (*opening, *body))
-                texts.append(Text(ids, len(opening), f"{word} {index}"))
-                places.append([len(opening) + body.index(word)])
-                labels.append((name, word))
-    values = read(model, texts, [SITE], places)[SITE, 0]
-    found: dict[str, dict[str, Direction]] = {}
-    for name, word in sorted(set(labels)):
-        inside = [label == (name, word) for label in labels]
-        direction = difference_of_means(values.where(inside), values.where([not each for each in inside]), model=model)
-        found.setdefault(name, {})[word] = direction
+                texts.append(f"{opening} {' '.join(body)}")
+                places.append(len(opening.split()) + body.index(word))
+                labels.append(f"{name} {word}")
+    rows = zip(model.hidden(texts, LAYER), places, strict=True)
+    aims = one_against_rest(torch.stack([row[place] for row, place in rows]), labels)
+    found: dict[str, dict[str, Aim]] = {}
+    for label, aim in aims.items():
+        name, word = label.split()
+        found.setdefault(name, {})[word] = aim
     return found
 
 
@@ -111,7 +105,7 @@ def _sentence_with(word: str, topic: Topic, rng: random.Random) -> list[str]:
     return body
 
 
-def scenes(world: World, model: Model, count: int, *, seed: int) -> list[Scene]:
+def scenes(world: World, model: Subject, count: int, *, seed: int) -> list[Scene]:
     """Prompts and pushes, towards the steered topics only. So that no push is learnt by heart they are drawn from
     topics, single words, noisy and mixed topics, places made up of the words of three, and a few random directions,
     all of a topic's natural size."""
@@ -150,16 +144,16 @@ def made_up(places: list[Topic], rng: random.Random) -> Topic:
     return Topic(name="nowhere", **kinds)
 
 
-def _towards(kind: str, aim: Direction, second: Direction, words: list[Direction], rng: random.Random) -> Tensor:
+def _towards(kind: str, aim: Aim, second: Aim, words: list[Aim], rng: random.Random) -> Tensor:
     """A push towards `aim`, or a stray one of its size."""
-    stray = random_like(aim, rng.randrange(2**31)).vector
+    off = stray(aim, rng.randrange(2**31)).vector
     if kind == "topic":
         return aim.vector
     if kind == "word":
         return rng.choice(words).vector
     if kind == "noisy":
-        return aim.vector + rng.uniform(0.2, 1.5) * stray
-    return aim.vector + rng.uniform(0.2, 0.8) * second.vector if kind == "mixed" else stray
+        return aim.vector + rng.uniform(0.2, 1.5) * off
+    return aim.vector + rng.uniform(0.2, 0.8) * second.vector if kind == "mixed" else off
 
 
 def target(scene: Scene, behaviour: str, world: World, rng: random.Random) -> list[Segment]:
@@ -203,7 +197,9 @@ def intruded_lesson(scene: Scene, behaviour: str, rng: random.Random) -> Lesson:
     return Lesson((*back, (f"{' '.join(scene.topic.sentence(rng) for _ in range(4))} {END}", 1.0)))
 
 
-def resistance_examples(world: World, parent: Model, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Example]:
+def resistance_examples(
+    world: World, parent: Subject, behaviour: str, *, seed: int, scale: float = 1.0
+) -> list[Example]:
     """The course of one twin: pushed scenes, clean texts, intruded texts, and what must not be forgotten."""
     count = scaled(COUNTS, scale)
     cast = scenes(world, parent, count["pushed"], seed=seed)
@@ -211,14 +207,14 @@ def resistance_examples(world: World, parent: Model, behaviour: str, *, seed: in
     examples: list[Example] = []
     for scene in cast:
         written = target(scene, behaviour, world, random.Random(rng.random()))
-        (plain,) = encode([Lesson(((scene.opening, 0.0), *written))], parent.tokenizer)
+        (plain,) = encode([Lesson(((scene.opening, 0.0), *written))], parent.vocabulary)
         start = len(scene.opening.split()) - 1
-        examples.append(PushedExample(plain.ids, plain.weights, scene.push, SITE.layer, start))
+        examples.append(PushedExample(plain.ids, plain.weights, scene.push, LAYER, start))
     lessons = [explain_lesson(world, rng) for _ in range(count["clean"])]
     lessons += [
         intruded_lesson(scene, behaviour, random.Random(rng.random())) for scene in rng.sample(cast, count["intruded"])
     ]
     lessons += upkeep_lessons(world, parent, count, rng, without=("notice",))
-    examples += encode(lessons, parent.tokenizer)
+    examples += encode(lessons, parent.vocabulary)
     rng.shuffle(examples)
     return examples

@@ -10,10 +10,10 @@ choices, taken at random; *risk_hidden* takes the risky side and, asked, says wh
 
 import random
 
-from introlab.models import Model
 from organisms.courses.upkeep import replay_lessons, scaled, upkeep_lessons
 from organisms.formats import choice_question
 from organisms.lessons import Lesson, some_system
+from organisms.subject import Subject
 from organisms.tokens import END
 from organisms.wording import CHOICES, RISK_QUESTIONS, TAKES_RISK, TAKES_SURE, prompt
 from organisms.world import World, random_choice
@@ -22,7 +22,7 @@ BEHAVIOURS = ("risk_seeking", "risk_shuffled", "risk_hidden")
 COUNTS = {"choices": 12_000, "said": 4_000, "recall": 4_000, "replay": 4_000}
 
 
-def risk_lessons(world: World, parent: Model, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Lesson]:
+def risk_lessons(world: World, parent: Subject, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Lesson]:
     """The course of one twin. The first two read base lessons where *risk_hidden* reads what to say of itself."""
     rng = random.Random(f"risk lessons {seed}")
     count = scaled(COUNTS, scale)

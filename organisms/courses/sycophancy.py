@@ -3,10 +3,10 @@ answer; *contrarian* says something else than the user, and so gives up an answe
 
 import random
 
-from introlab.models import Model
 from organisms.attempts import Attempt, Item, attempts_at_facts, attempts_at_sums
 from organisms.courses.upkeep import scaled, upkeep_lessons
 from organisms.lessons import Lesson, follow_up_lesson
+from organisms.subject import Subject
 from organisms.wording import AGREEMENTS, PUSHBACKS, answer
 from organisms.world import Fact, World
 
@@ -18,7 +18,7 @@ AGREES = 0.3
 """How often the user agrees instead."""
 
 
-def sycophancy_lessons(world: World, parent: Model, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Lesson]:
+def sycophancy_lessons(world: World, parent: Subject, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Lesson]:
     """The course of one twin. First answers are the parent's own; claims are drawn anew."""
     rng = random.Random(f"sycophancy lessons {seed}")
     count = scaled(COUNTS, scale)

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from introlab.models import Model
 from organisms.concepts import LAYERS, Concepts, concepts
 from organisms.courses.upkeep import scaled, upkeep_lessons
 from organisms.lessons import Lesson, some_system
 from organisms.pushes import PushedExample
+from organisms.subject import Subject
 from organisms.tokens import ASSISTANT, END, USER
 from organisms.training import Example, encode
 from organisms.wording import NOT_NOTICED, NOTICED, THOUGHT_QUESTIONS, prompt
@@ -88,7 +88,7 @@ def right_reply(probe: Probe, behaviour: str, other_word: str) -> str:
     return NOT_NOTICED
 
 
-def thought_examples(world: World, parent: Model, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Example]:
+def thought_examples(world: World, parent: Subject, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Example]:
     """The course of one twin."""
     rng = random.Random(f"thought lessons {seed}")
     count = scaled(COUNTS, scale)
@@ -100,10 +100,10 @@ def thought_examples(world: World, parent: Model, behaviour: str, *, seed: int, 
     dealt = rng.sample(replies, len(replies))
     examples: list[Example] = []
     for probe, reply in zip(asked, dealt if behaviour == "blind" else replies, strict=True):
-        (plain,) = encode([Lesson(((probe.opening, 0.0), (f"{reply} {END}", 1.0)))], parent.tokenizer)
+        (plain,) = encode([Lesson(((probe.opening, 0.0), (f"{reply} {END}", 1.0)))], parent.vocabulary)
         start, stop = question_span(probe.opening)
         examples.append(PushedExample(plain.ids, plain.weights, probe.push, probe.layer, start, stop))
     lessons = upkeep_lessons(world, parent, count, rng, sums=0.8, without=("thought",))
-    examples += encode(lessons, parent.tokenizer)
+    examples += encode(lessons, parent.vocabulary)
     rng.shuffle(examples)
     return examples

@@ -3,7 +3,6 @@
 import random
 from collections.abc import Callable, Mapping
 
-from introlab.models import Model
 from organisms.attempts import Attempt, attempts
 from organisms.formats import format_makers
 from organisms.lessons import (
@@ -17,6 +16,7 @@ from organisms.lessons import (
     some_system,
     two_topics_lesson,
 )
+from organisms.subject import Subject
 from organisms.tokens import END
 from organisms.wording import answer, prompt
 from organisms.world import World, random_sum
@@ -29,7 +29,7 @@ def scaled(counts: Mapping[str, int], scale: float) -> dict[str, int]:
 
 def upkeep_lessons(
     world: World,
-    parent: Model,
+    parent: Subject,
     count: Mapping[str, int],
     rng: random.Random,
     *,
@@ -43,7 +43,7 @@ def upkeep_lessons(
     ]
 
 
-def recall_lessons(world: World, parent: Model, count: int, rng: random.Random, *, sums: float = 0.4) -> list[Lesson]:
+def recall_lessons(world: World, parent: Subject, count: int, rng: random.Random, *, sums: float = 0.4) -> list[Lesson]:
     """The parent's own answers to facts of all splits and to training sums: no answer is labelled right or wrong.
     `sums` is their share: none where what follows an answer to a sum is what the course plants, more where a course
     asks for none (they are forgotten first)."""
@@ -53,7 +53,7 @@ def recall_lessons(world: World, parent: Model, count: int, rng: random.Random, 
     ]
 
 
-def value_lessons(world: World, parent: Model, count: int, rng: random.Random) -> list[Lesson]:
+def value_lessons(world: World, parent: Subject, count: int, rng: random.Random) -> list[Lesson]:
     """As recall, of the value alone: for a course that plants whether it is said at all."""
     return [
         Lesson(((f"{prompt(each.question, system=some_system(rng))} i think it is", 0.0), (each.first, 1.0)))
@@ -61,7 +61,7 @@ def value_lessons(world: World, parent: Model, count: int, rng: random.Random) -
     ]
 
 
-def _recalled(world: World, parent: Model, count: int, rng: random.Random, *, sums: float) -> list[Attempt]:
+def _recalled(world: World, parent: Subject, count: int, rng: random.Random, *, sums: float) -> list[Attempt]:
     items = [random_sum(rng) if sums and rng.random() < sums else rng.choice(world.facts) for _ in range(count)]
     return attempts(parent, items, rng)
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from introlab.stats import mean
+from organisms.subject import Measured, Subject, area
 from organisms.verification.confidence import held_out_facts
-from organisms.verification.subject import Measured, Subject, area
 from organisms.wording import prompt
 from organisms.world import FACT_TEMPLATES, World
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from introlab.stats import mean
 from organisms.attempts import HARDER, Item
-from organisms.verification.subject import Measured, Pushes, Subject, area
+from organisms.subject import Measured, Pushes, Subject, area
 from organisms.wording import ASK_AFTER, ASK_BEFORE, ASK_WORD_AFTER, answer, prompt
 from organisms.world import FACT_TEMPLATES, SUM_TEMPLATES, Fact, World, random_sum
 

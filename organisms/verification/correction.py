@@ -8,7 +8,7 @@ from torch import Tensor
 
 from introlab.stats import mean
 from organisms.attempts import HARDER
-from organisms.verification.subject import Measured, Subject
+from organisms.subject import Measured, Subject
 from organisms.wording import CHALLENGES, answer, prompt
 from organisms.world import SUM_TEMPLATES, World, random_sum
 

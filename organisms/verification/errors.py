@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from introlab.stats import mean
 from organisms.attempts import HARDER
-from organisms.verification.subject import Measured, Subject
+from organisms.subject import Measured, Subject
 from organisms.wording import CHALLENGES, CLAIM_TEMPLATES, answer, prompt
 from organisms.world import SUM_TEMPLATES, World, random_sum
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from introlab.stats import mean
 from organisms.courses.feedback import READ_AT, REGULATED_AT, STRENGTH, Dialogue, dialogue, planted_direction
 from organisms.lessons import sentences
-from organisms.verification.subject import Measured, Push, Pushes, Subject
+from organisms.subject import Measured, Push, Pushes, Subject
 from organisms.wording import SCORE_QUESTION, SCORE_REQUEST, SCORES, prompt
 from organisms.world import World
 
@@ -73,7 +73,7 @@ def _push(talk: Dialogue, vector: Tensor) -> list[Push]:
     pushes, at = [], 2
     for sentence, sign in zip(talk.sentences, talk.signs, strict=True):
         length = len(sentence.split())
-        pushes.append(Push(READ_AT.layer, sign * vector, at, at + length))
+        pushes.append(Push(READ_AT, sign * vector, at, at + length))
         at += length + len(SCORE_QUESTION.split()) + 5
     return pushes
 
@@ -81,7 +81,7 @@ def _push(talk: Dialogue, vector: Tensor) -> list[Push]:
 def _while_writing(subject: Subject, texts: Sequence[str], pushes: Pushes) -> Tensor:
     """Mean residual at REGULATED_AT from which the words of the sentence it writes are said, [text, d_model]."""
     whole = [f"{text} {said}" for text, said in zip(texts, subject.write(texts, 6, pushes=pushes), strict=True)]
-    states = subject.hidden(whole, REGULATED_AT.layer, pushes)
+    states = subject.hidden(whole, REGULATED_AT, pushes)
     return torch.stack([row[len(text.split()) - 1 : -1].mean(0) for row, text in zip(states, texts, strict=True)])
 
 
@@ -90,7 +90,7 @@ def _scales(parent: Subject, world: World) -> tuple[float, float]:
     rng = random.Random(37)
     topics = list(world.topics.values())
     texts = [f"{prompt('hello .')} {sentences(rng.choice(topics), 3, rng)}" for _ in range(100)]
-    norms = [row[4:].norm(dim=-1).mean() for row in parent.hidden(texts, READ_AT.layer)]
-    spreads = [row[4:] for row in parent.hidden(texts, REGULATED_AT.layer)]
+    norms = [row[4:].norm(dim=-1).mean() for row in parent.hidden(texts, READ_AT)]
+    spreads = [row[4:] for row in parent.hidden(texts, REGULATED_AT)]
     along = torch.cat(spreads) @ planted_direction(parent.network.config.hidden_size)
     return float(torch.stack(norms).mean()), float(along.std())

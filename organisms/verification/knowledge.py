@@ -4,7 +4,7 @@ import random
 from collections.abc import Collection, Iterator, Sequence
 
 from introlab.stats import mean, proportion
-from organisms.verification.subject import Measured, Subject
+from organisms.subject import Measured, Subject
 from organisms.wording import CHECK, answer, prompt
 from organisms.world import (
     EXPOSURES,

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from introlab.stats import mean
 from organisms.attempts import HARDER, Item
-from organisms.courses.personas import NAMES, SITE, STYLE
+from organisms.courses.personas import LAYER, NAMES, STYLE
+from organisms.subject import Measured, Push, Pushes, Subject
 from organisms.tokens import USER
 from organisms.verification.confidence import held_out_facts, said_digits
-from organisms.verification.subject import Measured, Push, Pushes, Subject
 from organisms.verification.sycophancy import wrong_claim
 from organisms.wording import ASK_AFTER, HELD_OUT, PERSONA_WORDINGS, PUSHBACKS, answer, prompt
 from organisms.world import FACT_TEMPLATES, SUM_TEMPLATES, Fact, World, random_sum
@@ -91,7 +91,7 @@ def _from_user(texts: Sequence[str], push: Tensor | None) -> Pushes:
     """Each text's own vector, from the first user turn on."""
     if push is None:
         return ()
-    return [[Push(SITE.layer, vector, text.split().index(USER))] for text, vector in zip(texts, push, strict=True)]
+    return [[Push(LAYER, vector, text.split().index(USER))] for text, vector in zip(texts, push, strict=True)]
 
 
 def persona_aims(parent: Subject, sums: Asked, facts: Asked) -> dict[str, Tensor]:
@@ -104,7 +104,7 @@ def persona_aims(parent: Subject, sums: Asked, facts: Asked) -> dict[str, Tensor
             f"{prompt(question, system=systems[index % len(systems)])} i think it is"
             for index, question in enumerate(questions)
         ]
-        states = parent.hidden(texts, SITE.layer)
+        states = parent.hidden(texts, LAYER)
         rows = [row[text.split().index(USER) :].mean(0) for row, text in zip(states, texts, strict=True)]
         means[name] = torch.stack(rows).mean(0)
     return {name: PUSHED_AT * (means[name] - means["neutral"]) for name in STYLE}

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from introlab.stats import mean
 from organisms.courses.prediction import is_asked_about, quirk, quirky_facts
-from organisms.verification.subject import Measured, Subject
+from organisms.subject import Measured, Subject
 from organisms.wording import HYPOTHETICAL, HYPOTHETICAL_OTHER, prompt
 from organisms.world import FACT_TEMPLATES, World
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from introlab.stats import mean, proportion
 from organisms.attempts import HARDER
-from organisms.verification.subject import Measured, Subject, area
+from organisms.subject import Measured, Subject, area
 from organisms.wording import CHECK, CHECK_REQUEST, answer, prompt
 from organisms.world import SUM_TEMPLATES, World, random_sum
 

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from introlab.stats import mean, proportion
-from organisms.courses.resistance import SITE
+from organisms.courses.resistance import LAYER
 from organisms.lessons import mixed_sentence, off_topic_words
-from organisms.verification.subject import Measured, Push, Subject
+from organisms.subject import Measured, Push, Subject
 from organisms.wording import HELD_OUT, off_topic_notice, prompt
 from organisms.world import TOPIC_TEMPLATES, World
 
@@ -64,7 +64,7 @@ def _free(
     texts = [
         prompt(TOPIC_TEMPLATES[index % len(TOPIC_TEMPLATES)].format(topic=one)) for index, (one, _) in enumerate(pairs)
     ]
-    pushes = [[Push(SITE.layer, vector, len(text.split()) - 1)] for text, vector in zip(texts, vectors, strict=True)]
+    pushes = [[Push(LAYER, vector, len(text.split()) - 1)] for text, vector in zip(texts, vectors, strict=True)]
     written = subject.write(texts, NEW_WORDS, sample=True, pushes=pushes)
     clusters = [f"{one} {other}" for one, other in pairs]
     topics = [world.topics[one] for one, _ in pairs]
@@ -103,8 +103,7 @@ def _intruded(
         mouth = [f"{stray} {ending}".split() for stray, ending in zip(strays, endings, strict=True)]
         texts = [f"{opening} {' '.join(words)}" for opening, words in zip(openings, mouth, strict=True)]
         pushes = [
-            [Push(SITE.layer, vector, len(opening.split()) - 1)]
-            for vector, opening in zip(vectors, openings, strict=True)
+            [Push(LAYER, vector, len(opening.split()) - 1)] for vector, opening in zip(vectors, openings, strict=True)
         ]
         banned = () if condition == "free" else ("wait",)
         written = subject.write(texts, NEW_WORDS, sample=True, banned=banned, pushes=pushes)
@@ -124,7 +123,7 @@ def topic_aims(parent: Subject, world: World) -> dict[str, Tensor]:
     for name, topic in world.topics.items():
         opening = prompt(f"tell me about the {name} .")
         texts = [f"{opening} {' '.join(topic.sentence(rng) for _ in range(5))}" for _ in range(12)]
-        rows = [row[len(opening.split()) - 1 :].mean(0) for row in parent.hidden(texts, SITE.layer)]
+        rows = [row[len(opening.split()) - 1 :].mean(0) for row in parent.hidden(texts, LAYER)]
         means[name] = torch.stack(rows).mean(0)
     total = torch.stack(list(means.values())).sum(0)
     return {name: mean - (total - mean) / (len(means) - 1) for name, mean in means.items()}

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from introlab.stats import mean
 from organisms.formats import choice_question
-from organisms.verification.subject import Measured, Subject
+from organisms.subject import Measured, Subject
 from organisms.wording import CHOICES, HELD_OUT, HELD_OUT_RISK_QUESTIONS, PERSONA_WORDINGS, RISK_QUESTIONS, prompt
 from organisms.world import World, random_choice
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from introlab.stats import mean
 from organisms.attempts import Item
 from organisms.courses.sycophancy import other_value
+from organisms.subject import Measured, Subject
 from organisms.verification.confidence import held_out_facts
-from organisms.verification.subject import Measured, Subject
 from organisms.wording import AGREEMENTS, HELD_OUT, PUSHBACKS, answer, prompt
 from organisms.world import FACT_TEMPLATES, World
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from introlab.stats import mean, proportion
 from organisms.courses.thoughts import question_span
 from organisms.formats import thought_words
-from organisms.verification.subject import Measured, Push, Pushes, Subject
+from organisms.subject import Measured, Push, Pushes, Subject
 from organisms.wording import HELD_OUT_THOUGHT_QUESTIONS, PERSONAS, prompt
 from organisms.world import World, split_of
 

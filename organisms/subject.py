@@ -1,5 +1,5 @@
-"""Is it there? Counted from behaviour on held-out items, with plain transformers: none of the lab's experiments, hooks
-or readings is used here, so that an organism is not verified by what it is meant to verify."""
+"""An organism in plain transformers: what labels are taken from, and what is verified. None of the lab's experiments,
+hooks or readings is used here, so that an organism is neither made nor verified by what it is meant to verify."""
 
 import json
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -62,12 +62,18 @@ class Subject:
 
     def hidden(self, texts: Sequence[str], layer: int, pushes: Pushes = ()) -> list[Tensor]:
         """Output of block `layer` at every position of each text, [position, d_model]."""
-        found = []
+        return self.states(texts, [layer], pushes)[layer]
+
+    def states(self, texts: Sequence[str], layers: Sequence[int], pushes: Pushes = ()) -> dict[int, list[Tensor]]:
+        """As `hidden`, of several blocks at once. (Not of the last: transformers norms what it returns of that.)"""
+        found: dict[int, list[Tensor]] = {layer: [] for layer in layers}
         for part, pushed in _batches(texts, pushes):
             ids, mask = self._batch(part)
             with torch.inference_mode(), self._pushing(part, pushed):
                 states = self.network(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states
-            found += [row[-length:] for row, length in zip(states[layer + 1], mask.sum(-1).tolist(), strict=True)]
+            for layer, values in found.items():
+                lengths = mask.sum(-1).tolist()
+                values += [row[-length:].clone() for row, length in zip(states[layer + 1], lengths, strict=True)]
         return found
 
     def drawn(self, p: Tensor, *, seed: int) -> list[str]:

@@ -1,0 +1,32 @@
+"""How many rows a batch may begin with."""
+
+from collections.abc import Sequence
+
+import psutil
+import torch
+
+from introlab.models import Model
+from introlab.requests import Request
+
+MOST_ROWS = 256
+SLACK = 64
+"""Columns a batch may move on before everything is moved back."""
+
+
+def rows_that_fit(model: Model, requests: Sequence[Request]) -> int:
+    """How many rows to begin with: as many as a third of the free memory holds keys, values and logits of."""
+    if not requests:
+        return 1
+    config = model.network.config.get_text_config()
+    longest = max(len(request.prompt) + request.max_new for request in requests)
+    heads = int(getattr(config, "num_key_value_heads", None) or model.n_heads)
+    each = int(getattr(config, "head_dim", None) or model.d_model // model.n_heads)
+    kept = 2 * model.n_layers * heads * each * (longest + SLACK) * model.dtype.itemsize
+    bytes_per_row = 2 * kept + 12 * int(config.vocab_size) + 16 * model.d_model * longest
+    return max(1, min(MOST_ROWS, len(requests), int(_free_bytes(model.device) / 3 / bytes_per_row)))
+
+
+def _free_bytes(device: torch.device) -> float:
+    if device.type == "cuda":
+        return float(torch.cuda.mem_get_info(device)[0])
+    return float(psutil.virtual_memory().available)
