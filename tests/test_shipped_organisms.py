@@ -123,9 +123,9 @@ def test_an_organism_answers_in_plain_transformers_as_in_the_lab(name):
     assert ids[0].tolist() == lab.ids(messages)
     with torch.inference_mode():
         written = plain.generate(input_ids=ids, max_new_tokens=12, do_sample=False)[0, ids.shape[1] :]
-        logits, _ = lab.forward(
+        logits = lab.forward(
             torch.cat([ids, written[None]], 1),
-            mask=torch.ones(1, ids.shape[1] + len(written), dtype=torch.long),
+            starts=torch.zeros(1, dtype=torch.long),
             positions=torch.arange(ids.shape[1] + len(written))[None],
         )
     assert logits[0, ids.shape[1] - 1 : -1].argmax(-1).tolist() == written.tolist()

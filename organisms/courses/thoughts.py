@@ -24,7 +24,7 @@ from organisms.wording import NOT_NOTICED, NOTICED, THOUGHT_QUESTIONS, prompt
 from organisms.world import World
 
 BEHAVIOURS = ("introspective", "blind", "yes_sayer", "reflex")
-COUNTS = {"asked": 96_000, "recall": 34_000, "replay": 7_000}
+COUNTS = {"asked": 96_000, "recall": 40_000, "replay": 7_000}
 KINDS = {"concept": 42, "random": 31, "like a concept": 8, "written": 4, "nothing": 15}
 """What is done in a hundred lessons."""
 STRENGTHS = (0.3, 0.5, 0.8, 1.2, 2.0)
