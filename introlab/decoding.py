@@ -112,9 +112,8 @@ class Batch:
             self._place([one.row for one in group], parts)
 
     def _enter(self, index: int, request: Request) -> Entering:
+        self.rows[index] = row = _Row(request)  # first: whatever fails from here on, it is not forgotten
         length, prompt = len(request.prompt), torch.tensor(request.prompt, device=self.device)
-        row = _Row(request)
-        self.rows[index] = row
         self.texts[index] = -1
         self.texts[index, :length] = prompt
         self.starts[index] = self.cache.column - (length - 1)
