@@ -32,6 +32,7 @@ format: $(INSTALLED)
 
 bench: $(INSTALLED)
 	@$(RUN) -m benchmarks.determinism
+	@$(RUN) -m benchmarks.engine
 
 # The numbers and the figure in README.md and docs/results.md, written anew from a run (the figure needs a browser
 # that kaleido can use: pip install -c constraints.txt -e ".[figures]").
