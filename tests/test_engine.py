@@ -1,21 +1,12 @@
 """What a row may have of its own - edits, schedules, gates, logits, forks, sampling, endings - and that nobody else
 sees any of it. Greedy or sampled on tiny models in float32: no difference in tokens is tolerated."""
 
-import math
 from dataclasses import replace
 
 import pytest
 import torch
 from plain_decoding import plain_text
 from tiny_models import FAMILIES
-from transformers import (
-    AutoModelForCausalLM,
-    LogitsProcessorList,
-    RepetitionPenaltyLogitsProcessor,
-    TemperatureLogitsWarper,
-    TopKLogitsWarper,
-    TopPLogitsWarper,
-)
 
 from introlab.activations import next_token_logprobs
 from introlab.chat import user
@@ -25,12 +16,12 @@ from introlab.errors import EditNotApplied, InputError
 from introlab.generation import generate
 from introlab.logits import Bias, Force, Fork, Suppress
 from introlab.passes import Text
-from introlab.protocols import Gate, Intervention, Schedule
+from introlab.protocols import Intervention, Schedule
 from introlab.requests import Request
-from introlab.sampling import GREEDY, Sampling, filtered
+from introlab.sampling import GREEDY
 from introlab.sites import Site
 from introlab.spans import Span
-from probes.readouts import Entropy, Norm, Options, Projection, Projections, TopTokens
+from probes.readouts import Entropy, Norm
 from steering.dose import Dose
 from steering.edits import Add, Cap
 
@@ -115,90 +106,6 @@ def test_a_deterministic_models_bits_do_not_depend_on_company(organism):
     assert written(model, requests[::-1], readouts=[Entropy(), Norm(Site(4))]) == together
 
 
-# Schedules and gates
-
-
-def test_a_schedule_multiplies_by_index_of_the_new_token(family_model):
-    model, prompt = family_model("llama"), (2, 5, 6, 7)
-    schedule = Schedule.of(lambda index: (0.0, 2.0, 1.0)[index % 3], 9)
-    one = push(model, 3.0, Span.all(), schedule=schedule)
-    found = written(model, [Request(prompt, "a", interventions=(one,), max_new=9)])["a"]
-
-    def where(position, prompt_len):
-        return schedule.at(position - prompt_len + 1) if position >= prompt_len - 1 else 1.0
-
-    vector = direction(model, Site(1)).vector
-    expected = plain_text(model, prompt, item="a", seed=3, max_new=9, added=3.0 * vector, layer=1, where=where)
-    assert found.tokens == expected
-    read = range(len(prompt) - 1 + len(expected))
-    receipt = found.receipts[0]
-    touched = {p for start, stop in (*receipt.prefill, *receipt.decoded) for p in range(start, stop)}
-    assert touched == {position for position in read if where(position, len(prompt))}
-
-
-def gated(model, gate, *, span=None, readouts=()):
-    request = Request((2, 5, 6, 7), "a", interventions=(push(model, 3.0, span, gate=gate),), max_new=12)
-    return written(model, [request], readouts=readouts)["a"]
-
-
-def test_a_gate_that_is_always_or_never_open(family_model):
-    model = family_model("qwen3")
-    free = written(model, [Request((2, 5, 6, 7), "a", max_new=12)])["a"]
-    always, never = (gated(model, Gate(Entropy(), bound)) for bound in (-1.0, 99.0))
-    assert never.tokens == free.tokens and never.receipts[0].status == "gate stayed closed"
-    assert never.receipts[0].gated == len(never.tokens) and never.receipts[0].touched == 0
-    pushed = plain_text(
-        model,
-        (2, 5, 6, 7),
-        item="a",
-        seed=3,
-        max_new=12,
-        added=3.0 * direction(model, Site(1)).vector,
-        layer=1,
-        where=lambda p, n: p >= n - 1,
-    )
-    assert always.tokens == pushed and always.receipts[0].gated == 0
-
-
-@pytest.mark.parametrize("at", ["earlier site", "same site", "probabilities"])
-def test_a_gate_opens_exactly_where_its_reading_says(at, family_model):
-    """At an earlier site, at the position read; else at the one after it."""
-    model = family_model("qwen3")
-    reading = {
-        "earlier site": Projection("r", direction(model, Site(0), seed=4)),
-        "same site": Projection("r", direction(model, Site(1))),  # pushed along itself: it closes and opens
-        "probabilities": Entropy("r"),
-    }[at]
-    readings = gated(model, Gate(reading, 99.0), readouts=[reading]).readings["r"]
-    bound = sorted(readings)[len(readings) // 2]
-    found = gated(model, Gate(reading, bound, above=False), readouts=[reading])
-    receipt, values = found.receipts[0], found.readings["r"]
-    touched = {p for start, stop in (*receipt.prefill, *receipt.decoded) for p in range(start, stop)}
-    delay = 0 if at == "earlier site" else 1
-    expected = {3 + delay + index for index, value in enumerate(values) if value < bound}
-    judged = set(range(3 + delay, 3 + len(values)))  # the reading before the first is not in `readings`
-    assert touched & judged == expected & judged
-    assert 0 < len(touched) < len(values)
-
-
-def test_a_gate_at_an_earlier_site_gates_prompt_positions_too(family_model):
-    model = family_model("llama")
-    reading = Projection("r", direction(model, Site(0), seed=4))
-    found = gated(model, Gate(reading, 0.0), span=Span.all())
-    before = Text((2, 5, 6, 7), 4, "a")
-    from introlab.activations import read
-
-    values = read(model, [before], [Site(0)], [[0, 1, 2, 3]])
-    expected = [bool(reading(values[Site(0), index].values)[0] > 0) for index in range(4)]
-    touched = {p for start, stop in found.receipts[0].prefill for p in range(start, stop)}
-    assert touched == {index for index, wanted in enumerate(expected) if wanted}
-
-
-def test_a_gate_that_comes_too_late_for_the_prompt_is_refused(family_model):
-    with pytest.raises(InputError, match="cannot gate prompt positions"):
-        gated(family_model("llama"), Gate(Entropy(), 1.0), span=Span.all())
-
-
 # Logits
 
 
@@ -268,86 +175,6 @@ def test_a_fork_reads_and_leaves_no_trace(organism):
         text = Text((*prompt, *found["a"].tokens[:index], *suffix), len(prompt), "a", steps)
         p = next_token_logprobs(model, [text])[0].exp()
         assert masses == pytest.approx([float(p[option].sum()) for option in map(list, options)], abs=1e-5)
-
-
-# Sampling and endings
-
-
-@pytest.mark.parametrize(
-    "setting",
-    [Sampling(0.7, top_k=5), Sampling(1.3, top_p=0.6), Sampling(0.9, top_k=20, top_p=0.8, repetition_penalty=1.3)],
-)
-def test_filters_are_hugging_faces(setting):
-    logits = torch.randn(1, 200, generator=torch.Generator().manual_seed(1)) * 3
-    text = torch.tensor([[4, 9, 17, 150]])
-    steps = [RepetitionPenaltyLogitsProcessor(setting.repetition_penalty)] if setting.repetition_penalty != 1 else []
-    steps += [TemperatureLogitsWarper(setting.temperature)]
-    steps += [TopKLogitsWarper(setting.top_k)] if setting.top_k else []
-    steps += [TopPLogitsWarper(setting.top_p)] if setting.top_p else []
-    theirs = LogitsProcessorList(steps)(text, logits.clone()).softmax(-1)
-    seen = torch.zeros(1, 200, dtype=torch.bool).scatter(1, text, True)
-    mine = (filtered(logits, [setting], seen) / setting.temperature).softmax(-1)
-    assert (mine > 0).sum() == (theirs > 0).sum() and torch.allclose(mine, theirs, atol=1e-6)
-
-
-def test_greedy_with_a_repetition_penalty_equals_hugging_face(family_folder, family_model):
-    model = family_model("llama")
-    reference = AutoModelForCausalLM.from_pretrained(family_folder("llama")).eval()
-    theirs = reference.generate(
-        torch.tensor([[2, 5, 6, 7]]), max_new_tokens=12, do_sample=False, repetition_penalty=1.5
-    )[0, 4:]
-    request = Request((2, 5, 6, 7), "a", max_new=12, sampling=Sampling(0.0, repetition_penalty=1.5))
-    assert list(written(model, [request])["a"].tokens) == theirs.tolist()
-
-
-@pytest.mark.parametrize(
-    "wrong", [{"temperature": -1.0}, {"top_k": 0}, {"top_p": 0.0}, {"top_p": 1.5}, {"repetition_penalty": 0.0}]
-)
-def test_settings_that_mean_nothing(wrong):
-    with pytest.raises(InputError, match="means nothing"):
-        Sampling(**wrong)
-
-
-def test_what_ends_a_text_is_said(organism):
-    model = organism("reflective")
-    prompt = prompts(model)[2]
-    asked = [
-        Request(prompt, "end", sampling=GREEDY, max_new=30),
-        Request(prompt, "budget", sampling=GREEDY, max_new=2),
-        Request(prompt, "string", sampling=GREEDY, max_new=30, stop=("nobody says this", ".")),
-    ]
-    found = written(model, asked, batch_size=3)
-    assert {name: one.stopped_by for name, one in found.items()} == {
-        "end": "end token",
-        "budget": "budget",
-        "string": "stop string",
-    }
-    assert found["end"].ended and not found["string"].ended
-    assert model.text(found["string"].tokens).endswith(".")
-
-
-def test_readings_of_every_shape(organism):
-    model, prompt = organism("reflective"), prompts(organism("reflective"))[0]
-    digits = tuple((model.tokenizer.get_vocab()[str(digit)],) for digit in range(10))
-    sites = [direction(model, Site(3), seed) for seed in (1, 2)]
-    readouts = [Entropy(), Options("digits", digits), TopTokens(3), Projections("along", sites), Norm(Site(3))]
-    found = written(model, [Request(prompt, "a", max_new=5, sampling=GREEDY)], readouts=readouts)["a"]
-    text = Text((*prompt, *found.tokens[:2]), len(prompt), "a")
-    log_p = next_token_logprobs(model, [text])[0]
-    ids, tops = found.readings["top_tokens"][2]
-    assert [int(each) for each in ids] == log_p.topk(3).indices.tolist()
-    assert tops == pytest.approx(log_p.topk(3).values.tolist(), abs=1e-4)
-    assert found.readings["digits"][2] == pytest.approx([float(log_p[i].exp()) for (i,) in digits], abs=1e-5)
-    assert found.readings["entropy"][2] == pytest.approx(float(-(log_p.exp() * log_p).sum()), abs=1e-4)
-    singles = written(
-        model,
-        [Request(prompt, "a", max_new=5, sampling=GREEDY)],
-        readouts=[Projection(str(index), one) for index, one in enumerate(sites)],
-    )["a"]
-    for index in (0, 1):
-        several = [values[index] for values in found.readings["along"]]
-        assert several == pytest.approx(list(singles.readings[str(index)]), abs=1e-5)
-    assert all(math.isfinite(value) and value > 0 for value in found.readings["norm"])
 
 
 # Work that is shared, and work that is done again

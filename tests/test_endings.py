@@ -1,0 +1,126 @@
+"""How a token is chosen, what ends a text, and what is read on the way."""
+
+import math
+
+import pytest
+import torch
+from transformers import (
+    AutoModelForCausalLM,
+    LogitsProcessorList,
+    RepetitionPenaltyLogitsProcessor,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
+
+from introlab.activations import next_token_logprobs
+from introlab.chat import user
+from introlab.directions import Direction
+from introlab.errors import InputError
+from introlab.generation import generate
+from introlab.passes import Text
+from introlab.protocols import Intervention
+from introlab.requests import Request
+from introlab.sampling import GREEDY, Sampling, filtered
+from introlab.sites import Site
+from introlab.spans import Span
+from probes.readouts import Entropy, Norm, Options, Projection, Projections, TopTokens
+from steering.dose import Dose
+from steering.edits import Add
+
+QUESTIONS = ["what is the last digit of 3 + 8 + 5 ?", "tell me about the sea .", "hello .", "explain the court ."]
+
+
+def direction(model, site, seed=0):
+    vector = torch.randn(model.width(site), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return Direction((vector / vector.norm()).float(), 2.0, site, model.fingerprint, model.family, "test", ("fit",))
+
+
+def push(model, raw, span=None, site=None, seed=0, **how):
+    one = direction(model, site or Site(1), seed)
+    return Intervention(Add(one, Dose(raw, 1.0, 1.0)), site or Site(1), span or Span.generated(), **how)
+
+
+def prompts(model):
+    return [tuple(model.ids([user(question)])) for question in QUESTIONS]
+
+
+def written(model, requests, **settings):
+    return {request.item: one for request, one in generate(model, requests, seed=3, **settings)}
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [Sampling(0.7, top_k=5), Sampling(1.3, top_p=0.6), Sampling(0.9, top_k=20, top_p=0.8, repetition_penalty=1.3)],
+)
+def test_filters_are_hugging_faces(setting):
+    logits = torch.randn(1, 200, generator=torch.Generator().manual_seed(1)) * 3
+    text = torch.tensor([[4, 9, 17, 150]])
+    steps = [RepetitionPenaltyLogitsProcessor(setting.repetition_penalty)] if setting.repetition_penalty != 1 else []
+    steps += [TemperatureLogitsWarper(setting.temperature)]
+    steps += [TopKLogitsWarper(setting.top_k)] if setting.top_k else []
+    steps += [TopPLogitsWarper(setting.top_p)] if setting.top_p else []
+    theirs = LogitsProcessorList(steps)(text, logits.clone()).softmax(-1)
+    seen = torch.zeros(1, 200, dtype=torch.bool).scatter(1, text, True)
+    mine = (filtered(logits, [setting], seen) / setting.temperature).softmax(-1)
+    assert (mine > 0).sum() == (theirs > 0).sum() and torch.allclose(mine, theirs, atol=1e-6)
+
+
+def test_greedy_with_a_repetition_penalty_equals_hugging_face(family_folder, family_model):
+    model = family_model("llama")
+    reference = AutoModelForCausalLM.from_pretrained(family_folder("llama")).eval()
+    theirs = reference.generate(
+        torch.tensor([[2, 5, 6, 7]]), max_new_tokens=12, do_sample=False, repetition_penalty=1.5
+    )[0, 4:]
+    request = Request((2, 5, 6, 7), "a", max_new=12, sampling=Sampling(0.0, repetition_penalty=1.5))
+    assert list(written(model, [request])["a"].tokens) == theirs.tolist()
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"temperature": -1.0}, {"top_k": 0}, {"top_p": 0.0}, {"top_p": 1.5}, {"repetition_penalty": 0.0}]
+)
+def test_settings_that_mean_nothing(wrong):
+    with pytest.raises(InputError, match="means nothing"):
+        Sampling(**wrong)
+
+
+def test_what_ends_a_text_is_said(organism):
+    model = organism("reflective")
+    prompt = prompts(model)[2]
+    asked = [
+        Request(prompt, "end", sampling=GREEDY, max_new=30),
+        Request(prompt, "budget", sampling=GREEDY, max_new=2),
+        Request(prompt, "string", sampling=GREEDY, max_new=30, stop=("nobody says this", ".")),
+    ]
+    found = written(model, asked, batch_size=3)
+    assert {name: one.stopped_by for name, one in found.items()} == {
+        "end": "end token",
+        "budget": "budget",
+        "string": "stop string",
+    }
+    assert found["end"].ended and not found["string"].ended
+    assert model.text(found["string"].tokens).endswith(".")
+
+
+def test_readings_of_every_shape(organism):
+    model, prompt = organism("reflective"), prompts(organism("reflective"))[0]
+    digits = tuple((model.tokenizer.get_vocab()[str(digit)],) for digit in range(10))
+    sites = [direction(model, Site(3), seed) for seed in (1, 2)]
+    readouts = [Entropy(), Options("digits", digits), TopTokens(3), Projections("along", sites), Norm(Site(3))]
+    found = written(model, [Request(prompt, "a", max_new=5, sampling=GREEDY)], readouts=readouts)["a"]
+    text = Text((*prompt, *found.tokens[:2]), len(prompt), "a")
+    log_p = next_token_logprobs(model, [text])[0]
+    ids, tops = found.readings["top_tokens"][2]
+    assert [int(each) for each in ids] == log_p.topk(3).indices.tolist()
+    assert tops == pytest.approx(log_p.topk(3).values.tolist(), abs=1e-4)
+    assert found.readings["digits"][2] == pytest.approx([float(log_p[i].exp()) for (i,) in digits], abs=1e-5)
+    assert found.readings["entropy"][2] == pytest.approx(float(-(log_p.exp() * log_p).sum()), abs=1e-4)
+    singles = written(
+        model,
+        [Request(prompt, "a", max_new=5, sampling=GREEDY)],
+        readouts=[Projection(str(index), one) for index, one in enumerate(sites)],
+    )["a"]
+    for index in (0, 1):
+        several = [values[index] for values in found.readings["along"]]
+        assert several == pytest.approx(list(singles.readings[str(index)]), abs=1e-5)
+    assert all(math.isfinite(value) and value > 0 for value in found.readings["norm"])
