@@ -9,6 +9,8 @@ from introlab.models import Model
 from introlab.requests import Request
 
 MOST_ROWS = 256
+FIXED_ROWS = 16
+"""Of every pass of a deterministic model."""
 SLACK = 64
 """Columns a batch may move on before everything is moved back."""
 

@@ -4,9 +4,8 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -21,7 +20,6 @@ from introlab.sites import Site
 from introlab.spans import Span
 from introlab.store import Store
 
-T = TypeVar("T")
 Pooling = Literal["tokens", "last", "mean", "max"]
 SHARD_TEXTS = 512
 
@@ -75,17 +73,12 @@ def collect(
     unique = list({key: (key, sample) for key, sample in missing}.values())
     unique.sort(key=lambda pair: len(pair[1].text.ids))
     progress = tqdm(total=len(unique), desc=f"reading into {folder}", unit="text", disable=quiet)
-    for part in _parts(unique, SHARD_TEXTS):
+    for start in range(0, len(unique), SHARD_TEXTS):
+        part = unique[start : start + SHARD_TEXTS]
         _collect_shard(model, dict(part), readings, store, batch_size)
         progress.update(len(part))
     progress.close()
     return store
-
-
-def _parts(items: Sequence[T], size: int) -> Iterator[list[T]]:
-    rest = iter(items)
-    while part := list(islice(rest, size)):
-        yield part
 
 
 def _key(sample: Sample, readings: Sequence[Reading]) -> str:
@@ -106,7 +99,7 @@ def _key(sample: Sample, readings: Sequence[Reading]) -> str:
 def _collect_shard(
     model: Model, samples: dict[str, Sample], readings: Sequence[Reading], store: Store, batch_size: int
 ) -> None:
-    of_text = {id(sample.text): (key, sample) for key, sample in samples.items()}
+    of_text = {id(sample.text): (key, sample, _turns(sample)) for key, sample in samples.items()}
     held: dict[Site, list[Tensor]] = {reading.site: [] for reading in readings}
     rows: list[dict[str, Any]] = []
     counts = dict.fromkeys(held, 0)
@@ -125,9 +118,9 @@ def _collect_shard(
                     inside = torch.tensor([position - positions[0] for position in positions], device=values.device)
                     pooled = _pooled(taken[inside], reading.pooling).cpu()
                     held[site].append(pooled)
-                    key, sample = of_text[id(text)]
+                    key, sample, turns = of_text[id(text)]
                     at = positions if reading.pooling == "tokens" else positions[-1:]
-                    rows.extend(_lines(key, sample, reading, at, counts[site]))
+                    rows.extend(_lines(key, sample, turns, reading, at, counts[site]))
                     counts[site] += len(pooled)
 
             return read
@@ -141,14 +134,22 @@ def _collect_shard(
     store.append(rows, {site: torch.cat(parts) for site, parts in held.items()})
 
 
-def _positions(text: Text, reading: Reading) -> list[int]:
+def _turns(sample: Sample) -> dict[int, str]:
+    """The name of the turn each position is in, where it is in one."""
+    return {position: name for name, span in sample.turns.items() for position in _covered(sample.text, span)}
+
+
+def _covered(text: Text, span: Span) -> list[int]:
     ids = torch.tensor(text.ids)
-    covered = reading.span.covers(torch.arange(len(ids)), ids, torch.tensor(text.prompt_len))
-    found: list[int] = covered.nonzero().flatten().tolist()
+    return span.covers(torch.arange(len(ids)), ids, torch.tensor(text.prompt_len)).nonzero().flatten().tolist()
+
+
+def _positions(text: Text, reading: Reading) -> list[int]:
+    found = _covered(text, reading.span)
     if not found:
         raise InputError(
             "a reading without a position",
-            given=f"span {reading.span} on {text.example} ({len(ids)} tokens)",
+            given=f"span {reading.span} on {text.example} ({len(text.ids)} tokens)",
             do="choose a span that every text has, or leave the text out",
         )
     return found
@@ -166,15 +167,9 @@ def _pooled(values: Tensor, pooling: Pooling) -> Tensor:
 
 
 def _lines(
-    key: str, sample: Sample, reading: Reading, positions: Sequence[int], first: int
+    key: str, sample: Sample, turns: dict[int, str], reading: Reading, positions: Sequence[int], first: int
 ) -> Iterator[dict[str, Any]]:
     text = sample.text
-    ids, length = torch.tensor(text.ids), torch.tensor(text.prompt_len)
-    turn_at = {
-        int(position): name
-        for name, span in sample.turns.items()
-        for position in span.covers(torch.arange(len(ids)), ids, length).nonzero().flatten()
-    }
     for row, position in enumerate(positions, first):
         yield {
             "key": key,
@@ -182,7 +177,7 @@ def _lines(
             "site": str(reading.site),
             "span": str(reading.span),
             "pooling": reading.pooling,
-            "turn": turn_at.get(position, ""),
+            "turn": turns.get(position, ""),
             "phase": "prompt" if position < text.prompt_len - 1 else "generated",
             "token": text.ids[position],
             "position": position,

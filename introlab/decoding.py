@@ -22,9 +22,6 @@ from introlab.protocols import Readout
 from introlab.requests import Generation, Request
 from introlab.sampling import SAMPLED, Sampling, draw, filtered, uniforms
 
-FIXED_ROWS = 16
-"""Of a batch whose shapes are fixed."""
-
 
 @dataclass
 class _Row:
@@ -194,7 +191,9 @@ class Batch:
         recorded."""
         columns = self.cache.column + torch.arange(ids.shape[1], device=self.device)
         positions = (columns - self.starts[:, None]).clamp_max(self.width - 1)
-        now = Pass(self.all, positions, torch.ones_like(positions, dtype=torch.bool), recorded=taken is not None)
+        now = Pass(
+            range(len(self.rows)), positions, torch.ones_like(positions, dtype=torch.bool), recorded=taken is not None
+        )
         hooks = self.editor.hooks(now)
         if taken is not None:
             hooks += [(one.site, self._reading(one, taken)) for one in self.readouts if one.site is not None]
@@ -310,9 +309,8 @@ class Batch:
             logprobs=tuple(kept.pop("logprob", ())),  # type: ignore[arg-type]
             readings=dict(kept),
             receipts=() if failed else self.editor.receipts(index, read, request.trial),
-            ended=stopped_by == "end token",
             stopped_by=stopped_by,
-            forks={name: tuple(found) for name, found in row.forks.items()} or None,
+            forks={name: tuple(found) for name, found in row.forks.items()},
             error=f"{self.model.name} produced NaN or infinity after {read} tokens of {request.trial}"
             if failed
             else None,

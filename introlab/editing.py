@@ -43,7 +43,7 @@ class _Step:
 class Pass:
     """One pass: which row of the batch each of its rows is, where it stands, and what is padding."""
 
-    rows: Tensor
+    rows: Sequence[int]
     positions: Tensor
     real: Tensor
     recorded: bool = True
@@ -110,7 +110,7 @@ class Editor:
 
     def hooks(self, now: Pass) -> list[tuple[Site, Hook]]:
         """One hook per edited or gating site, for one pass; padding (not `real`) is never edited."""
-        rows = now.rows.tolist()
+        rows = list(now.rows)
         if self._planned is None or self._planned[0] != rows:
             self._planned = (rows, self._plan(rows))
         plan = self._planned[1]

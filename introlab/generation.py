@@ -6,9 +6,9 @@ from itertools import groupby
 import torch
 from torch import Tensor
 
-from introlab.capacity import rows_that_fit
-from introlab.decoding import FIXED_ROWS, Batch
-from introlab.errors import EditNotApplied, InputError
+from introlab.capacity import FIXED_ROWS, rows_that_fit
+from introlab.decoding import Batch
+from introlab.errors import InputError
 from introlab.models import Model
 from introlab.prefill import untouched
 from introlab.protocols import Intervention, Readout
@@ -45,14 +45,14 @@ def generate(
                 part, waiting = waiting[:FIXED_ROWS], waiting[FIXED_ROWS:]
                 yield from Batch(model, part, FIXED_ROWS, seed=seed, readouts=readouts, fixed=_shape(part[0])).write()
         return
-    waiting = sorted(requests, key=lambda request: (_rest(model, request), len(request.prompt), request.prompt))
+    waiting = sorted(requests, key=lambda request: (_rest(request), len(request.prompt), request.prompt))
     rows = batch_size or rows_that_fit(model, requests)
     while waiting:
         batch = Batch(model, waiting, rows, seed=seed, readouts=readouts)
         try:
             yield from batch.write()
             return
-        except (torch.OutOfMemoryError, RuntimeError) as error:
+        except RuntimeError as error:  # on a GPU it has a class of its own, on a CPU only a message
             if "memory" not in str(error) or rows == 1:
                 raise
             waiting, rows = batch.unfinished(), max(1, rows // 2)
@@ -77,12 +77,7 @@ def _check(model: Model, requests: Sequence[Request]) -> None:
 def _check_intervention(model: Model, one: Intervention, text: Tensor, request: Request) -> None:
     model.check_site(one.site, write=True)
     covered = one.amounts(torch.arange(len(text)), text, len(request.prompt)) != 0
-    if not bool(covered.any()) and not one.span.may_wait:
-        raise EditNotApplied(
-            "the intervention has no eligible position",
-            given=f"span {one.span}, prompt {len(request.prompt)} and {request.max_new} to come, {request.trial}",
-            do="choose a span that this text has, and a schedule that is not 0 throughout",
-        )
+    one.check_reachable(covered, f"prompt {len(request.prompt)} and {request.max_new} to come, {request.trial}")
     if one.gate is None:
         return
     if one.gate.reading.site is not None:
@@ -95,7 +90,7 @@ def _check_intervention(model: Model, one: Intervention, text: Tensor, request: 
         )
 
 
-def _rest(model: Model, request: Request) -> int:
+def _rest(request: Request) -> int:
     """How much of a prompt is read under edits, to within a factor of two: such rows are read together."""
     stem = untouched(request.interventions, torch.tensor(request.prompt), len(request.prompt))
     return (len(request.prompt) - 1 - stem).bit_length()

@@ -7,14 +7,16 @@ from itertools import groupby
 import torch
 from torch import Tensor
 
+from introlab.alignment import aligned
+from introlab.capacity import FIXED_ROWS
 from introlab.editing import Editor, Pass
 from introlab.models import Model
 from introlab.paths import Hook
 from introlab.protocols import Intervention
 from introlab.sites import Site
 
-_ROWS, _WIDTH = 16, 16
-"""Of a deterministic model's passes."""
+_WIDTH = 16
+"""A deterministic model's passes are a multiple of it wide."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +40,6 @@ class Batch:
 
     texts: Sequence[Text]
     starts: Tensor
-    positions: Tensor
-    """Absolute, [row, column]; of padding, 0."""
-    real: Tensor
-    """[row, column]: not padding."""
 
 
 Look = Callable[[Batch], list[tuple[Site, Hook]]]
@@ -64,27 +62,23 @@ def passes(
     for text in texts:
         model.check_length(len(text.ids))
     for some, rows, width in _batches(model, texts, batch_size):
-        lengths = torch.tensor([len(text.ids) for text in some] + [1] * (rows - len(some)), device=device)
-        starts, columns = width - lengths, torch.arange(width, device=device)
-        real = columns >= starts[:, None]
-        batch = Batch(some, starts, (columns - starts[:, None]).clamp_min(0), real)
-        ids = torch.zeros(rows, width, dtype=torch.long, device=device)
-        tokens = [token for text in some for token in text.ids] + [0] * (rows - len(some))
-        ids[real] = torch.tensor(tokens, device=device)
-        editor = Editor(rows, width, device)
+        empty = [(0,)] * (rows - len(some))
+        laid = aligned([*(text.ids for text in some), *empty], width=width, device=device)
+        batch, editor = Batch(some, laid.starts), Editor(rows, width, device)
         for row, text in enumerate(some):
-            known = torch.full((width,), -1, device=device)
-            known[: len(text.ids)] = ids[row, int(starts[row]) :]
-            editor.enter(row, text.interventions, known, text.prompt_len)
-        hooks = editor.hooks(Pass(torch.arange(rows, device=device), batch.positions, real))
+            if text.interventions:
+                known = torch.full((width,), -1, device=device)
+                known[: len(text.ids)] = torch.tensor(text.ids, device=device)
+                editor.enter(row, text.interventions, known, text.prompt_len)
+        hooks = editor.hooks(Pass(range(rows), laid.positions, laid.real))
         with model.hooked(hooks + (look(batch) if look else [])):
             found = model.forward(
-                ids,
-                starts=starts,
-                positions=batch.positions,
+                laid.ids,
+                starts=laid.starts,
+                positions=laid.positions,
                 logits_to_keep=logits(batch) if logits else None,
                 stop_at_layer=stop_at_layer,
-                unpadded=len(some[0].ids) == width and len(some) == rows,
+                unpadded=laid.unpadded,
             )
         for row, text in enumerate(some):
             editor.receipts(row, len(text.ids), text.example)
@@ -100,7 +94,7 @@ def _batches(model: Model, texts: Sequence[Text], batch_size: int) -> Iterator[t
 
     order = sorted(texts, key=lambda text: len(text.ids))
     for columns, alike in groupby(order, key=width):
-        rest, rows = list(alike), _ROWS if model.deterministic else batch_size
+        rest, rows = list(alike), FIXED_ROWS if model.deterministic else batch_size
         for start in range(0, len(rest), rows):
             some = rest[start : start + rows]
             yield some, rows if model.deterministic else len(some), columns or len(some[-1].ids)

@@ -1,7 +1,7 @@
 """Two ways into a network, with one answer: hooks on the Hugging Face modules, and TransformerBridge.
 
 The direct way covers sites of whole blocks and head outputs at the network's own speed; the bridge has every place
-TransformerLens knows, at about twice the time. This file and `models.py` are the only ones that touch either.
+TransformerLens knows, more slowly. This file and `models.py` are the only ones that touch either.
 """
 
 import copy

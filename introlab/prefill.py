@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from introlab.alignment import aligned
 from introlab.cache import Parts, RowCache
 from introlab.editing import Editor, Pass
 from introlab.models import Model
@@ -146,24 +147,18 @@ class Prefill:
         cache = RowCache(self.model.n_layers, begin + width, column=begin)
         if past:
             cache.fill(past)
-        starts = begin + width - torch.tensor(lengths, device=device)
-        columns = torch.arange(begin, begin + width, device=device)
-        positions = (columns - starts[:, None]).clamp_min(0)  # of padding, any
-        ids = torch.zeros(len(texts), width, dtype=torch.long)
-        for row, text in enumerate(texts):
-            ids[row, width - len(text) :] = torch.tensor(text)
+        laid = aligned(texts, width=width, device=device, begin=begin, lengths=lengths)
         hooks = nullcontext()
         if editor is not None:
-            now = Pass(torch.tensor(list(rows), device=device), positions, columns >= starts[:, None])
-            hooks = self.model.hooked(editor.hooks(now))
+            hooks = self.model.hooked(editor.hooks(Pass(rows, laid.positions, laid.real)))
         with hooks:
             logits = self.model.forward(
-                ids.to(device),
-                starts=starts,
-                positions=positions,
+                laid.ids,
+                starts=laid.starts,
+                positions=laid.positions,
                 cache=cache,
                 logits_to_keep=None if editor is None else 1,
-                unpadded=len(set(lengths)) == 1 and lengths[0] == begin + width,
+                unpadded=laid.unpadded,
             )
         return cache.parts(), None if logits is None else logits[:, -1]
 

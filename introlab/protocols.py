@@ -7,7 +7,7 @@ from typing import Any, Protocol, Self
 from jaxtyping import Float
 from torch import Tensor
 
-from introlab.errors import InputError
+from introlab.errors import EditNotApplied, InputError
 from introlab.sites import Site
 from introlab.spans import Span
 
@@ -27,23 +27,24 @@ class Edit(Protocol):
 
     @property
     def shared(self) -> Hashable:
-        """Edits are stacked only with those of their class that share this."""
-        ...
+        """Edits are stacked only with those of their class that share this. None unless an edit says otherwise."""
+        return None
 
     @property
     def axis(self) -> Float[Tensor, " width"] | None:
-        """The unit vector along which a receipt states the projection afterwards, if there is one."""
-        ...
+        """The unit vector along which a receipt states the projection afterwards; None unless an edit has one."""
+        return None
 
     @property
     def inert(self) -> bool:
-        """Whether it changes nothing by design (strength 0)."""
-        ...
+        """Whether it changes nothing by design (strength 0). Not so unless an edit says so."""
+        return False
 
     @property
     def conditional(self) -> bool:
-        """Whether it may find nothing to change: only such an edit, or an inert one, may leave no trace."""
-        ...
+        """Whether it may find nothing to change: only such an edit, or an inert one, may leave no trace. Not so unless
+        an edit says so."""
+        return False
 
     def record(self) -> dict[str, Any]:
         """What a reader of the trial needs to know of it, as JSON: kind, direction, strength in its three units."""
@@ -117,6 +118,15 @@ class Intervention:
     span: Span
     schedule: Schedule | None = None
     gate: Gate | None = None
+
+    def check_reachable(self, amounts: Tensor, about: str) -> None:
+        """Raises EditNotApplied where none of these positions gets any of it, and that cannot be meant."""
+        if not bool(amounts.any()) and not self.span.may_wait:
+            raise EditNotApplied(
+                "the intervention has no eligible position",
+                given=f"span {self.span}, {about}",
+                do="choose a span that this text has, and a schedule that is not 0 throughout",
+            )
 
     def amounts(self, positions: Tensor, texts: Tensor, prompt_len: int) -> Tensor:
         """How much of the edit each of these absolute positions gets: 0 outside its span. `texts` as in

@@ -90,12 +90,8 @@ class Ledger:
         page = self._page(slot)[row, : len(amounts)].cpu()
         change, size, along, is_open, came_by = page.unbind(-1)
         covered, positions = amounts.cpu() != 0, torch.arange(len(amounts))
-        if not covered.any() and not intervention.span.may_wait and intervention.schedule is None:
-            raise EditNotApplied(
-                "the intervention has no eligible position",
-                given=f"span {intervention.span} on {len(amounts)} tokens, prompt {prompt_len} (trial {trial})",
-                do="choose a span that this text has",
-            )
+        if intervention.schedule is None:  # one may have ended before its schedule begins
+            intervention.check_reachable(covered, f"{len(amounts)} tokens, prompt {prompt_len} (trial {trial})")
         planned = covered & (is_open > 0) if intervention.gate else covered
         touched = came_by * is_open > 0 if intervention.edit.conditional else change > 0
         if not intervention.edit.inert and not torch.equal(planned, touched):

@@ -1,6 +1,6 @@
 """What is asked for and what comes back: a text to be written, and a written text."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from introlab.logits import Fork, LogitEdit
@@ -44,11 +44,14 @@ class Generation:
     readings: dict[str, tuple[Any, ...]]
     """One value (or list of values) per token and readout, taken at the position that predicted the token."""
     receipts: tuple[Receipt, ...]
-    ended: bool
-    """Whether it ended itself; False where a budget or a stop string cut it off."""
     stopped_by: str = "budget"
     """`end token`, `stop string`, `budget`, or `failure`."""
-    forks: dict[str, tuple[tuple[int, tuple[float, ...]], ...]] | None = None
+    forks: dict[str, tuple[tuple[int, tuple[float, ...]], ...]] = field(default_factory=dict)
     """By name: the index of the new token in whose place a fork was read, and the probability of each option."""
     error: str | None = None
     """Why it failed, alone among its companions; the tokens are those from before."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether it ended itself; False where a budget or a stop string cut it off."""
+        return self.stopped_by == "end token"

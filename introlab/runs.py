@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from introlab.errors import InputError, RunFolderError
+from introlab.files import write_whole
 from introlab.findings import Findings
 from introlab.trials import Trial
 
@@ -140,10 +141,7 @@ class Run:
 
     def _write(self, name: str, text: str) -> None:
         """Whole or not at all: written beside, then renamed."""
-        path = self.folder / name
-        beside = path.with_name(path.name + ".part")
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(path)
+        write_whole(self.folder / name, lambda path: path.write_text(text, encoding="utf-8"))
 
     @contextmanager
     def _writing(self, purpose: str) -> Generator[None]:

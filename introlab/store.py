@@ -24,6 +24,7 @@ from torch import Tensor
 
 from introlab.activations import Activations
 from introlab.errors import InputError, ModelMismatch, RunFolderError
+from introlab.files import write_whole
 from introlab.sites import Site
 
 SCHEMA = 1
@@ -66,7 +67,7 @@ class Store:
             return store
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            _written(
+            write_whole(
                 folder / "store.json", lambda path: path.write_text(json.dumps(stated, indent=1), encoding="utf-8")
             )
         except OSError as error:
@@ -102,10 +103,10 @@ class Store:
         tensors = {str(site): tensor.contiguous() for site, tensor in values.items()}
         shard = self.folder / f"{name}.safetensors"
         try:
-            _written(shard, lambda path: save_file(tensors, path))
+            write_whole(shard, lambda path: save_file(tensors, path))
             schema = pa.schema(COLUMNS, metadata={"sha256": _checksum(shard)})
             table = pa.Table.from_pylist(list(rows), schema=schema)
-            _written(self.folder / f"{name}.parquet", lambda path: pq.write_table(table, path))
+            write_whole(self.folder / f"{name}.parquet", lambda path: pq.write_table(table, path))
         except OSError as error:
             raise RunFolderError(
                 "the store cannot be written", given=f"{shard} ({error})", do="what was written before is kept"
@@ -138,13 +139,6 @@ def _rows(held: Any, rows: Sequence[int]) -> Tensor:
             parts.append(held[rows[start] : rows[stop - 1] + 1])
             start = stop
     return torch.cat(parts)
-
-
-def _written(path: Path, write: Any) -> None:
-    """Under another name first, so that the file is whole or not there."""
-    partial = path.with_name(f".{path.name}.partial")
-    write(partial)
-    partial.replace(path)
 
 
 def _checksum(path: Path) -> str:

@@ -9,6 +9,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from introlab.files import write_whole
+
 
 def save_checkpoint(
     path: Path, model: nn.Module, optimizers: Sequence[Optimizer], *, steps_done: int, course: str
@@ -20,10 +22,9 @@ def save_checkpoint(
             for key, value in state.items():
                 tensors[f"state/{index}/{number}/{key}"] = torch.as_tensor(value)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
     contiguous = {name: value.clone().contiguous() for name, value in tensors.items()}
-    save_file(contiguous, partial, metadata={"steps_done": str(steps_done), "course": course})
-    partial.replace(path)
+    metadata = {"steps_done": str(steps_done), "course": course}
+    write_whole(path, lambda beside: save_file(contiguous, beside, metadata=metadata))
 
 
 def load_checkpoint(path: Path, model: nn.Module, optimizers: Sequence[Optimizer], *, course: str) -> int:

@@ -14,32 +14,20 @@ from torch import Tensor
 
 from introlab.directions import Direction
 from introlab.errors import InputError, NotFinite
-from introlab.protocols import Change, Gate, Intervention, Schedule
+from introlab.protocols import Change, Edit, Gate, Intervention, Schedule
 from introlab.spans import Span
 from steering.dose import Dose
 
 
 @dataclass(frozen=True)
-class _Along:
+class _Along(Edit):
     """What edits along a direction have in common."""
 
     direction: Direction
 
     @property
-    def shared(self) -> Hashable:
-        return None
-
-    @property
     def axis(self) -> Tensor | None:
         return self.direction.vector
-
-    @property
-    def inert(self) -> bool:
-        return False
-
-    @property
-    def conditional(self) -> bool:
-        return False
 
     def record(self) -> dict[str, Any]:
         return {"edit": type(self).__name__.lower(), "direction": self.direction.method}
@@ -141,7 +129,7 @@ class Cap(_Along):
 
 
 @dataclass(frozen=True, eq=False)
-class Replace:
+class Replace(Edit):
     """Puts in other values: `values[0]` at every position (mean ablation with a mean over neutral texts), or
     `values[i]` at absolute position `first + i` (patching from another run). Raises InputError for anything else."""
 
@@ -163,14 +151,6 @@ class Replace:
     @property
     def shared(self) -> Hashable:
         return self.first is None
-
-    @property
-    def axis(self) -> Tensor | None:
-        return None
-
-    @property
-    def inert(self) -> bool:
-        return False
 
     @property
     def conditional(self) -> bool:

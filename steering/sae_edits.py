@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol, Self
 import torch
 from torch import Tensor
 
-from introlab.protocols import Change
+from introlab.protocols import Change, Edit
 
 
 class Autoencoder(Protocol):
@@ -18,7 +18,7 @@ class Autoencoder(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Latent:
+class Latent(Edit):
     """Changes latent `index`: `add` raises it by `amount`, `clamp` sets it to `amount`, `zero` to 0.
 
     In mode `add` this is `h + amount * W_dec[index]`, whatever the encoder says; the other two are as good as the
@@ -35,10 +35,6 @@ class Latent:
     @property
     def shared(self) -> Hashable:
         return id(self.sae), self.mode == "add"
-
-    @property
-    def axis(self) -> Tensor | None:
-        return None
 
     @property
     def inert(self) -> bool:

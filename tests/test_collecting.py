@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 import torch
+from steered import push
 from tiny_models import build
 
 from introlab.activations import read
@@ -11,12 +12,9 @@ from introlab.collecting import Reading, Sample, collect
 from introlab.errors import InputError, ModelMismatch, RunFolderError
 from introlab.models import load
 from introlab.passes import Text
-from introlab.protocols import Intervention
 from introlab.sites import Site
 from introlab.spans import Span
 from introlab.store import Store
-from steering.dose import Dose
-from steering.edits import Add
 
 POOLINGS = ("tokens", "last", "mean", "max")
 SITES = (Site(0), Site(2), Site(1, "mlp_out"))
@@ -113,7 +111,7 @@ def test_nothing_valid_is_read_again(family_model, tmp_path, passes_run):
     assert sum(tokens) == once and len(again.index()) == len(Store.open(tmp_path / "store").index())
     collect(model, [*asked, *samples(11)[9:]], readings(), tmp_path / "store")
     assert sum(tokens) - once <= 2 * 16, "two new texts, and nothing else"
-    pushed = Intervention(Add(direction(model), Dose(2.0, 1.0, 1.0)), Site(0), Span.all())
+    pushed = push(model, 2.0, Span.all(), Site(0))
     steered = [Sample(Text(one.text.ids, 3, one.text.example, (pushed,)), "pushed", one.label) for one in asked]
     store = collect(model, steered, readings(), tmp_path / "store")
     index = store.index()
@@ -125,15 +123,6 @@ def test_nothing_valid_is_read_again(family_model, tmp_path, passes_run):
         for name in ("plain", "pushed")
     )
     assert not torch.allclose(one.values, other.values, atol=1e-2)
-
-
-def direction(model):
-    from introlab.directions import Direction
-
-    vector = torch.nn.functional.normalize(
-        torch.randn(model.d_model, generator=torch.Generator().manual_seed(0)), dim=0
-    )
-    return Direction(vector, 1.0, Site(0), model.fingerprint, model.family, "test", ())
 
 
 def test_a_shard_that_was_damaged_is_read_again(family_model, tmp_path):

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from steered import direction
 
 from introlab.activations import read
 from introlab.directions import Direction
@@ -13,11 +14,6 @@ from introlab.spans import Span
 from steering.dose import Dose
 from steering.edits import Ablate, Add, AddKeepingNorm, Cap, Clamp, Replace
 from steering.sae_edits import Latent
-
-
-def direction(model, site, seed=0, scale=2.0):
-    vector = torch.randn(model.d_model, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    return Direction((vector / vector.norm()).float(), scale, site, model.fingerprint, model.family, "test", ("fit",))
 
 
 def changed(edit, values, amount=1.0, first=0):

@@ -6,12 +6,11 @@ from dataclasses import replace
 import pytest
 import torch
 from plain_decoding import plain_text
+from steered import direction, prompts, push, written
 from tiny_models import FAMILIES
 
 from introlab.activations import next_token_logprobs
-from introlab.chat import user
 from introlab.decoding import Batch
-from introlab.directions import Direction
 from introlab.errors import EditNotApplied, InputError
 from introlab.generation import generate
 from introlab.logits import Bias, Force, Fork, Suppress
@@ -22,29 +21,7 @@ from introlab.sampling import GREEDY
 from introlab.sites import Site
 from introlab.spans import Span
 from probes.readouts import Entropy, Norm
-from steering.dose import Dose
-from steering.edits import Add, Cap
-
-QUESTIONS = ["what is the last digit of 3 + 8 + 5 ?", "tell me about the sea .", "hello .", "explain the court ."]
-
-
-def direction(model, site, seed=0):
-    vector = torch.randn(model.width(site), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    return Direction((vector / vector.norm()).float(), 2.0, site, model.fingerprint, model.family, "test", ("fit",))
-
-
-def push(model, raw, span=None, site=None, seed=0, **how):
-    one = direction(model, site or Site(1), seed)
-    return Intervention(Add(one, Dose(raw, 1.0, 1.0)), site or Site(1), span or Span.generated(), **how)
-
-
-def prompts(model):
-    return [tuple(model.ids([user(question)])) for question in QUESTIONS]
-
-
-def written(model, requests, **settings):
-    return {request.item: one for request, one in generate(model, requests, seed=3, **settings)}
-
+from steering.edits import Cap
 
 SPANS = {
     "all": (Span.all(), lambda p, n: 1),

@@ -3,18 +3,16 @@
 import gguf
 import numpy as np
 import pytest
+import steered
 import torch
 
-from introlab.directions import Direction
 from introlab.errors import InputError, ModelMismatch
 from introlab.exchange import load_gguf, save_gguf
 from introlab.sites import Site
 
 
 def direction(model, layer, stream="resid_post"):
-    vector = torch.randn(model.d_model, generator=torch.Generator().manual_seed(layer), dtype=torch.float64)
-    one = (vector / vector.norm()).float()
-    return Direction(one, 3.5, Site(layer, stream), model.fingerprint, model.family, "test", ("a", "b"))
+    return steered.direction(model, Site(layer, stream), seed=layer, scale=3.5)
 
 
 def from_elsewhere(path, vectors):

@@ -1,41 +1,16 @@
 """Strength by index of the new token, and edits that act only where a reading says so."""
 
 import pytest
-import torch
 from plain_decoding import plain_text
+from steered import direction, push, written
 
-from introlab.chat import user
-from introlab.directions import Direction
 from introlab.errors import InputError
-from introlab.generation import generate
 from introlab.passes import Text
-from introlab.protocols import Gate, Intervention, Schedule
+from introlab.protocols import Gate, Schedule
 from introlab.requests import Request
 from introlab.sites import Site
 from introlab.spans import Span
 from probes.readouts import Entropy, Projection
-from steering.dose import Dose
-from steering.edits import Add
-
-QUESTIONS = ["what is the last digit of 3 + 8 + 5 ?", "tell me about the sea .", "hello .", "explain the court ."]
-
-
-def direction(model, site, seed=0):
-    vector = torch.randn(model.width(site), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    return Direction((vector / vector.norm()).float(), 2.0, site, model.fingerprint, model.family, "test", ("fit",))
-
-
-def push(model, raw, span=None, site=None, seed=0, **how):
-    one = direction(model, site or Site(1), seed)
-    return Intervention(Add(one, Dose(raw, 1.0, 1.0)), site or Site(1), span or Span.generated(), **how)
-
-
-def prompts(model):
-    return [tuple(model.ids([user(question)])) for question in QUESTIONS]
-
-
-def written(model, requests, **settings):
-    return {request.item: one for request, one in generate(model, requests, seed=3, **settings)}
 
 
 def test_a_schedule_multiplies_by_index_of_the_new_token(family_model):

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 from plain_decoding import plain_text
+from steered import direction
 from tiny_models import FAMILIES
 
 from introlab.chat import user
-from introlab.directions import Direction
 from introlab.errors import ContextOverflow, InputError
 from introlab.generation import generate
 from introlab.logits import Suppress
@@ -52,8 +52,7 @@ def requests(model, temperature=0.0, push=True, max_new=30):
 
 def intervention(model, natural, site=None):
     site = site or Site(3)
-    vector = torch.randn(model.d_model, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
-    one = Direction((vector / vector.norm()).float(), 15.0, site, model.fingerprint, model.family, "test", ("fit",))
+    one = direction(model, site, seed=5, scale=15.0)
     return Intervention(Add(one, Dose.of(one, natural=natural, residual_norm=20.0)), site, Span.generated())
 
 

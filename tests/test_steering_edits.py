@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 import torch
+from steered import direction
 from tiny_models import FAMILIES
 
 from introlab.activations import next_token_logprobs, read
-from introlab.directions import Direction
 from introlab.editing import Editor
 from introlab.errors import EditNotApplied
 from introlab.generation import generate
@@ -24,11 +24,6 @@ PARALLEL = {"neox"}
 """Attention and MLP read the same input: what attention adds does not pass through the MLP of its block."""
 MIXTURES = {"mixtral"}
 """An expert sees all tokens routed to it in one product: how many come later changes the order of its sums."""
-
-
-def direction(model, site, seed=0, scale=2.0):
-    vector = torch.randn(model.d_model, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    return Direction((vector / vector.norm()).float(), scale, site, model.fingerprint, model.family, "test", ("fit",))
 
 
 def add(model, site, span, natural=1.0, seed=0):
