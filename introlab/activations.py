@@ -94,18 +94,18 @@ def read(
     or where there are no texts.
     """
     _check_places(model, texts, sites, positions)
-    places = {id(text): list(wanted) for text, wanted in zip(texts, positions, strict=True)}
-    found: dict[Site, dict[int, Tensor]] = {site: {} for site in sites}
+    order: list[int] = []
+    found: dict[Site, list[Tensor]] = {site: [] for site in sites}
 
     def look(batch: Batch) -> list[tuple[Site, Hook]]:
-        wanted = torch.tensor([places[id(text)] for text in batch.texts], device=model.device)
-        columns = wanted + batch.starts[: len(wanted), None]
+        order.extend(batch.indices)
+        wanted = torch.tensor([positions[index] for index in batch.indices], device=model.device)
+        columns = batch.starts[: len(wanted), None] + wanted
         rows = torch.arange(len(wanted), device=model.device)[:, None]
 
         def reader(site: Site) -> Hook:
             def hook(values: Tensor) -> None:
-                taken = values[rows, columns].float().cpu()
-                found[site].update({id(text): row for text, row in zip(batch.texts, taken, strict=True)})
+                found[site].append(values[rows, columns].float().cpu())
 
             return hook
 
@@ -114,11 +114,10 @@ def read(
     last = max(site.layer for site in sites)
     for _ in passes(model, texts, batch_size=batch_size, look=look, stop_at_layer=last + 1):
         pass
-    examples = tuple(text.example for text in texts)
+    back, examples = torch.tensor(order).argsort(), tuple(text.example for text in texts)
+    values = {site: torch.cat(parts)[back] for site, parts in found.items()}
     return {
-        (site, index): Activations(
-            torch.stack([found[site][id(text)][index] for text in texts]), site, model.fingerprint, examples
-        )
+        (site, index): Activations(values[site][:, index].contiguous(), site, model.fingerprint, examples)
         for site in sites
         for index in range(len(positions[0]))
     }
@@ -130,20 +129,22 @@ def mean_over(
     """The residual averaged over a half-open range of positions of each text."""
     model.check_site(site)
     found: dict[int, Tensor] = {}
-    at = dict(zip((id(text) for text in texts), spans, strict=True))
 
     def look(batch: Batch) -> list[tuple[Site, Hook]]:
         def hook(values: Tensor) -> None:
-            for row, text in enumerate(batch.texts):
-                start, stop = (int(batch.starts[row]) + edge for edge in at[id(text)])
-                found[id(text)] = values[row, start:stop].float().mean(0).cpu()
+            for row, index in enumerate(batch.indices):
+                start, stop = (int(batch.starts[row]) + edge for edge in spans[index])
+                found[index] = values[row, start:stop].float().mean(0).cpu()
 
         return [(site, hook)]
 
     for _ in passes(model, texts, batch_size=batch_size, look=look, stop_at_layer=site.layer + 1):
         pass
     return Activations(
-        torch.stack([found[id(text)] for text in texts]), site, model.fingerprint, tuple(text.example for text in texts)
+        torch.stack([found[index] for index in range(len(texts))]),
+        site,
+        model.fingerprint,
+        tuple(text.example for text in texts),
     )
 
 
@@ -152,8 +153,8 @@ def next_token_logprobs(model: Model, texts: Sequence[Text], *, batch_size: int 
     rows: dict[int, Tensor] = {}
     for batch, logits in passes(model, texts, batch_size=batch_size, logits=lambda _: 1):
         picked = logits[: len(batch.texts), -1].float().log_softmax(-1).cpu()
-        rows.update({id(text): row for text, row in zip(batch.texts, picked, strict=True)})
-    return torch.stack([rows[id(text)] for text in texts])
+        rows.update(zip(batch.indices, picked, strict=True))
+    return torch.stack([rows[index] for index in range(len(texts))])
 
 
 def text_logprobs(model: Model, texts: Sequence[Text], *, batch_size: int = 64) -> list[tuple[float, ...]]:
@@ -165,11 +166,11 @@ def text_logprobs(model: Model, texts: Sequence[Text], *, batch_size: int = 64) 
     rows: dict[int, tuple[float, ...]] = {}
     for batch, logits in passes(model, texts, batch_size=batch_size, logits=needed):
         log_p = logits.float().log_softmax(-1)
-        for row, text in enumerate(batch.texts):
+        for row, (index, text) in enumerate(zip(batch.indices, batch.texts, strict=True)):
             targets = torch.tensor(text.ids[text.prompt_len :], dtype=torch.long, device=logits.device)
             steps = log_p[row, log_p.shape[1] - 1 - len(targets) : -1]
-            rows[id(text)] = tuple(steps.gather(1, targets[:, None])[:, 0].tolist())
-    return [rows[id(text)] for text in texts]
+            rows[index] = tuple(steps.gather(1, targets[:, None])[:, 0].tolist())
+    return [rows[index] for index in range(len(texts))]
 
 
 def _check_places(

@@ -5,13 +5,33 @@ whatever their lengths, and a row that has ended makes room for a new one. Only 
 first column and the present one is ever attended to.
 """
 
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
+import torch
 from torch import Tensor
 from transformers.cache_utils import Cache, CacheLayerMixin
 
 Parts = list[tuple[Tensor, Tensor]]
 """Keys and values [row, head, width, d_head] of each layer."""
+
+
+def _runs(rows: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Half-open ranges of indices over which the rows follow one another: a slice is written faster than a list."""
+    first = 0
+    for stop in range(1, len(rows) + 1):
+        if stop == len(rows) or rows[stop] != rows[stop - 1] + 1:
+            yield first, stop
+            first = stop
+
+
+def _zeros(shape: tuple[int, ...], like: Tensor) -> Tensor:
+    """In the CPU's memory, such as takes no room before it is written to; it stays 0 until then."""
+    if like.device.type != "cpu":
+        return like.new_zeros(shape)
+    return torch.from_numpy(np.zeros(math.prod(shape) * like.dtype.itemsize, np.uint8)).view(like.dtype).view(shape)
 
 
 class _Layer(CacheLayerMixin):
@@ -23,8 +43,8 @@ class _Layer(CacheLayerMixin):
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
         rows, room = len(key_states), self.owner.room
-        self.keys = key_states.new_zeros(rows, key_states.shape[1], room, key_states.shape[3])
-        self.values = value_states.new_zeros(rows, value_states.shape[1], room, value_states.shape[3])
+        self.keys = _zeros((rows, key_states.shape[1], room, key_states.shape[3]), key_states)
+        self.values = _zeros((rows, value_states.shape[1], room, value_states.shape[3]), value_states)
         self.is_initialized = True
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
@@ -82,15 +102,21 @@ class RowCache(Cache):
             for buffer, new in zip(mine, given, strict=True):
                 buffer[:, :, : new.shape[2]] = new
 
-    def place(self, rows: Tensor, parts: Parts) -> None:
-        """Let these rows hold `parts` (keys and values [row, head, width, d_head] per layer) just before `column`, and
-        nothing before that."""
-        for layer, mine in enumerate(self.parts()):
-            for which, buffer in enumerate(mine):
-                buffer[rows] = 0  # what a row before it left, perhaps NaN, is masked - but 0 times NaN is NaN
-                if parts:
-                    new = parts[layer][which]
-                    buffer[rows, :, self.column - new.shape[2] : self.column] = new
+    def place(self, rows: Sequence[int], parts: Parts) -> None:
+        """Let these rows hold `parts` (keys and values [row, head, width, d_head] per layer, or the same for all rows)
+        just before `column`. What texts before them left further to the left is masked."""
+        for first, stop in _runs(rows):
+            for mine, given in zip(self.parts(), parts, strict=True):
+                for buffer, new in zip(mine, given, strict=True):
+                    part = new if len(new) == 1 else new[first:stop]
+                    place = slice(rows[first], rows[first] + stop - first)
+                    buffer[place, :, self.column - new.shape[2] : self.column] = part
+
+    def wipe(self, rows: Sequence[int]) -> None:
+        """Forget what these rows hold: 0 times NaN is NaN, even where it is masked."""
+        for mine in self.parts():
+            for buffer in mine:
+                buffer[list(rows)] = 0
 
     def keep(self, rows: Tensor) -> None:
         """Only these rows, in this order."""

@@ -99,7 +99,7 @@ def _key(sample: Sample, readings: Sequence[Reading]) -> str:
 def _collect_shard(
     model: Model, samples: dict[str, Sample], readings: Sequence[Reading], store: Store, batch_size: int
 ) -> None:
-    of_text = {id(sample.text): (key, sample, _turns(sample)) for key, sample in samples.items()}
+    known = [(key, sample, _turns(sample)) for key, sample in samples.items()]
     held: dict[Site, list[Tensor]] = {reading.site: [] for reading in readings}
     rows: list[dict[str, Any]] = []
     counts = dict.fromkeys(held, 0)
@@ -112,13 +112,13 @@ def _collect_shard(
             reading, site = readings[index], readings[index].site
 
             def read(values: Tensor) -> None:
-                for row, text in enumerate(batch.texts):
+                for row, which in enumerate(batch.indices):
                     positions = wanted[index][row]
                     taken = values[row, starts[row] + positions[0] : starts[row] + positions[-1] + 1]
                     inside = torch.tensor([position - positions[0] for position in positions], device=values.device)
                     pooled = _pooled(taken[inside], reading.pooling).cpu()
                     held[site].append(pooled)
-                    key, sample, turns = of_text[id(text)]
+                    key, sample, turns = known[which]
                     at = positions if reading.pooling == "tokens" else positions[-1:]
                     rows.extend(_lines(key, sample, turns, reading, at, counts[site]))
                     counts[site] += len(pooled)
@@ -128,8 +128,9 @@ def _collect_shard(
         return [(reading.site, hook(index)) for index, reading in enumerate(readings)]
 
     deepest = max(reading.site.layer for reading in readings)
-    texts = [sample.text for sample in samples.values()]
-    for _ in passes(model, texts, batch_size=batch_size, look=look, stop_at_layer=deepest + 1):
+    for _ in passes(
+        model, [sample.text for _, sample, _ in known], batch_size=batch_size, look=look, stop_at_layer=deepest + 1
+    ):
         pass
     store.append(rows, {site: torch.cat(parts) for site, parts in held.items()})
 

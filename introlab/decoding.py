@@ -21,6 +21,7 @@ from introlab.prefill import Entering, Parts, Prefill, untouched
 from introlab.protocols import Readout
 from introlab.requests import Generation, Request
 from introlab.sampling import SAMPLED, Sampling, draw, filtered, uniforms
+from introlab.stems import Stems
 
 
 @dataclass
@@ -70,7 +71,14 @@ class Batch:
         self.editor = Editor(rows, self.width, device)
         self.history = History(rows, steps, device)
         self.texts = torch.full((rows, self.width), -1, dtype=torch.long, device=device)
-        self.starts = torch.full((rows,), self.before, device=device)
+        self.begins = [self.before] * rows
+        """The column in which each row's text begins."""
+        self.own = [self.before] * rows
+        """The column in which what is a row's own begins: what it shares with others stands in none."""
+        self.laid: list[list[int]] = []
+        self.starts, self.seen_from = torch.zeros(2, rows, dtype=torch.long, device=device)
+        """The same as tensors, as of the last pass."""
+        self.stems = Stems(rows)
         self.next = torch.zeros(rows, dtype=torch.long, device=device)
         self.ends = frozenset(model.end_ids)
         self.uniforms = torch.zeros(rows, steps, dtype=torch.float64, device=device)
@@ -105,15 +113,20 @@ class Batch:
             parts = self.prefill.read_fixed(entering, len(self.rows), self.fixed[0], self.editor, self._note_gates)
             self._place(list(range(len(self.rows))), parts)
             return
-        for group, parts in self.prefill.read(entering, self.editor, self._note_gates):
-            self._place([one.row for one in group], parts)
+        for group, parts, shared in self.prefill.read(entering, self.editor, self._note_gates):
+            if shared:
+                self.stems.lend(group, parts)
+                for row in group:
+                    self.own[row] = self.cache.column
+            else:
+                self._place(group, parts)
 
     def _enter(self, index: int, request: Request) -> Entering:
         self.rows[index] = row = _Row(request)  # first: whatever fails from here on, it is not forgotten
         length, prompt = len(request.prompt), torch.tensor(request.prompt, device=self.device)
         self.texts[index] = -1
         self.texts[index, :length] = prompt
-        self.starts[index] = self.cache.column - (length - 1)
+        self.begins[index] = self.own[index] = self.cache.column - (length - 1)
         self.next[index] = prompt[-1]
         stream = uniforms(self.seed, request.item, request.replicate, request.max_new)
         self.uniforms[index, : request.max_new] = torch.from_numpy(stream)
@@ -125,8 +138,8 @@ class Batch:
     def _place(self, rows: Sequence[int], parts: Parts) -> None:
         if parts and not self.cache.made:
             self.cache.make(parts, len(self.rows))
-        if self.cache.made:
-            self.cache.place(torch.tensor(rows, device=self.device), parts)
+        if parts:
+            self.cache.place(rows, parts)
 
     def _note_gates(self, rows: Sequence[int], logits: Tensor) -> None:
         self.editor.note_logprobs(rows, lambda: logits.float().log_softmax(-1))
@@ -140,7 +153,9 @@ class Batch:
         self.cache.keep(kept)
         self.editor.keep(kept)
         self.history.keep(kept)
-        self.texts, self.starts, self.next = self.texts[kept], self.starts[kept], self.next[kept]
+        self.begins, self.own = ([at[index] for index in kept.tolist()] for at in (self.begins, self.own))
+        self.stems.keep(kept.tolist())
+        self.texts, self.next = self.texts[kept], self.next[kept]
         self.uniforms = self.uniforms[kept]
         self.all = torch.arange(len(self.rows), device=self.device)
 
@@ -157,6 +172,7 @@ class Batch:
         not_finite = ~torch.isfinite(log_p.amax(-1))  # one NaN or infinity among the logits makes all of them NaN
         broken = not_finite.tolist()
         if any(broken):
+            self.cache.wipe([index for index, bad in enumerate(broken) if bad])
             log_p = log_p.masked_fill(not_finite[:, None], 0.0)
         for readout in self.readouts:
             if readout.site is None:
@@ -173,38 +189,38 @@ class Batch:
         idle = [index for index, row in enumerate(self.rows) if row is None]
         column = self.cache.column
         if idle:
-            self.starts[idle] = column
             self.next[idle] = 0
-        if self.fixed:
-            return
-        begins = self.starts.tolist()
-        live = [begin for begin, row in zip(begins, self.rows, strict=True) if row is not None]
-        self.cache.first = min(live)
-        self.unpadded = max(live) == self.cache.first  # what idle rows look at does not matter
-        if column + self.reserve > self.cache.room:
-            moved = min(self.cache.first, column - self.before) if self.waiting else self.cache.first
-            self.cache.shift(moved)
-            self.starts -= moved
+        for index in idle:
+            self.begins[index] = self.own[index] = column
+        if not self.fixed:
+            live = [own for own, row in zip(self.own, self.rows, strict=True) if row is not None]
+            self.cache.first = min(live)
+            self.unpadded = max(live) == self.cache.first  # what idle rows look at does not matter
+            if column + self.reserve > self.cache.room:
+                moved = min(self.cache.first, column - self.before) if self.waiting else self.cache.first
+                self.cache.shift(moved)
+                self.begins, self.own = ([at - moved for at in columns] for columns in (self.begins, self.own))
+        if [self.begins, self.own] != self.laid:
+            self.laid = [list(self.begins), list(self.own)]
+            self.starts, self.seen_from = torch.tensor(self.laid, device=self.device)
 
     def _read(self, ids: Tensor, taken: dict[str, Tensor] | None) -> Tensor:
         """One pass over `ids[row, p]`, in the next columns; readings go to `taken`, and without one nothing is
         recorded."""
-        columns = self.cache.column + torch.arange(ids.shape[1], device=self.device)
+        columns = torch.arange(self.cache.column, self.cache.column + ids.shape[1], device=self.device)
         positions = (columns - self.starts[:, None]).clamp_max(self.width - 1)
-        now = Pass(
-            range(len(self.rows)), positions, torch.ones_like(positions, dtype=torch.bool), recorded=taken is not None
-        )
-        hooks = self.editor.hooks(now)
+        hooks = self.editor.hooks(Pass(range(len(self.rows)), positions, recorded=taken is not None))
         if taken is not None:
             hooks += [(one.site, self._reading(one, taken)) for one in self.readouts if one.site is not None]
         with self.model.hooked(hooks):
             logits = self.model.forward(
                 ids,
-                starts=self.starts,
+                starts=self.seen_from,
                 positions=positions,
                 cache=self.cache,
                 logits_to_keep=1,
                 unpadded=self.unpadded,
+                stems=self.stems.groups(self.device),
             )
         assert logits is not None
         return logits
@@ -283,6 +299,7 @@ class Batch:
                 done.append((row.request, self._generation(index, row, stopped_by)))
                 self.rows[index] = None
                 self.editor.leave(index)
+                self.stems.release(index)
         return done
 
     def _append(self, index: int, row: _Row, token: int) -> str | None:

@@ -27,6 +27,9 @@ class _Step:
     """Of the pass."""
     edits: list[Edit]
     gates: list[Gate | None]
+    whole: bool
+    """Whether these are all rows of the pass, in its order."""
+    gated: bool
     change: Change | None = None
     axis: Tensor | None = None
 
@@ -45,7 +48,8 @@ class Pass:
 
     rows: Sequence[int]
     positions: Tensor
-    real: Tensor
+    real: Tensor | None = None
+    """[row, position]; None is everything."""
     recorded: bool = True
     """Whether receipts count it; a forked reading leaves no trace."""
 
@@ -137,8 +141,9 @@ class Editor:
                 members = [self._rows[rows[index]][slot] for index in local]
                 where = torch.tensor([rows[index] for index in local], device=self._device)
                 at = torch.tensor(local, device=self._device)
-                step = _Step(slot, where, at, [one.edit for one in members], [one.gate for one in members])
-                plan[site].append(step)
+                gates = [one.gate for one in members]
+                whole, gated = len(local) == len(rows), any(gate is not None for gate in gates)
+                plan[site].append(_Step(slot, where, at, [one.edit for one in members], gates, whole, gated))
         return dict(plan)
 
     def _edit_hook(self, steps: list[_Step], now: Pass, opened: dict[tuple[int, int], Tensor]) -> Hook:
@@ -151,16 +156,17 @@ class Editor:
 
     def _apply(self, step: _Step, values: Tensor, now: Pass, opened: dict[tuple[int, int], Tensor]) -> Tensor:
         change = step.prepare(values)
-        positions, real = now.positions[step.local], now.real[step.local]
-        amount = self._amounts[step.slot][step.rows[:, None], positions] * real
+        positions, before = (now.positions, values) if step.whole else (now.positions[step.local], values[step.local])
+        amount = self._amounts[step.slot][step.rows[:, None], positions]
+        if now.real is not None:
+            amount = amount * now.real[step.local]
         eligible = amount != 0
-        is_open = self._opened(step, eligible, opened)
-        acts = eligible & is_open
-        before = values[step.local]
+        is_open = self._opened(step, eligible, opened) if step.gated else None
+        acts = eligible if is_open is None else eligible & is_open
         after = torch.where(acts[..., None], change(before, amount.to(before.dtype), positions), before)
         if now.recorded:
             self._ledger.enter(step.slot, step.rows, positions, eligible, is_open, before, after, step.axis)
-        return values.index_copy(0, step.local, after)
+        return after if step.whole else values.index_copy(0, step.local, after)
 
     def _opened(self, step: _Step, eligible: Tensor, opened: dict[tuple[int, int], Tensor]) -> Tensor:
         is_open = torch.ones_like(eligible)

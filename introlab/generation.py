@@ -1,7 +1,9 @@
 """Writing texts: in which order the work is done, on how many rows, and what happens when memory runs out."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -45,7 +47,7 @@ def generate(
                 part, waiting = waiting[:FIXED_ROWS], waiting[FIXED_ROWS:]
                 yield from Batch(model, part, FIXED_ROWS, seed=seed, readouts=readouts, fixed=_shape(part[0])).write()
         return
-    waiting = sorted(requests, key=lambda request: (_rest(request), len(request.prompt), request.prompt))
+    waiting = _in_turn(requests)
     rows = batch_size or rows_that_fit(model, requests)
     while waiting:
         batch = Batch(model, waiting, rows, seed=seed, readouts=readouts)
@@ -90,10 +92,20 @@ def _check_intervention(model: Model, one: Intervention, text: Tensor, request: 
         )
 
 
-def _rest(request: Request) -> int:
-    """How much of a prompt is read under edits, to within a factor of two: such rows are read together."""
-    stem = untouched(request.interventions, torch.tensor(request.prompt), len(request.prompt))
-    return (len(request.prompt) - 1 - stem).bit_length()
+def _in_turn(requests: Sequence[Request]) -> list[Request]:
+    """In the order in which they enter: those together of whose prompts equally much, to within a factor of two, is
+    read under edits; those first that may go on for longest, so that few are left alone at the end; those together
+    that share a prompt."""
+    longest: dict[tuple[int, ...], int] = defaultdict(int)
+    for request in requests:
+        longest[request.prompt] = max(longest[request.prompt], request.max_new)
+
+    def turn(request: Request) -> tuple[Any, ...]:
+        prompt, length = request.prompt, len(request.prompt)
+        stem = untouched(request.interventions, torch.tensor(prompt), length)
+        return (length - 1 - stem).bit_length(), -longest[prompt], length, prompt, -request.max_new
+
+    return sorted(requests, key=turn)
 
 
 def _shape(request: Request) -> tuple[int, int]:

@@ -8,16 +8,16 @@ class History:
     """Readings by row and index of the new token."""
 
     def __init__(self, rows: int, steps: int, device: torch.device):
-        self._rows, self._steps, self._device = rows, steps, device
+        self._steps = steps
+        self._rows = torch.arange(rows, device=device)
         self._values: dict[str, Tensor] = {}
 
     def enter(self, at: Tensor, readings: dict[str, Tensor]) -> None:
         """`readings[name][row, ...]` belong to the new token number `at[row]` of each row."""
-        rows = torch.arange(self._rows, device=self._device)
         for name, values in readings.items():
             if name not in self._values:
-                self._values[name] = values.new_zeros(self._rows, self._steps, *values.shape[1:])
-            self._values[name][rows, at] = values
+                self._values[name] = values.new_zeros(len(self._rows), self._steps, *values.shape[1:])
+            self._values[name][self._rows, at] = values
 
     def of(self, row: int, count: int) -> dict[str, tuple[object, ...]]:
         """The first `count` of everything a row has, as plain numbers."""
@@ -25,4 +25,7 @@ class History:
 
     def keep(self, rows: Tensor) -> None:
         """Only these rows, in this order."""
-        self._rows, self._values = len(rows), {name: values[rows] for name, values in self._values.items()}
+        self._rows, self._values = (
+            self._rows[: len(rows)],
+            {name: values[rows] for name, values in self._values.items()},
+        )

@@ -7,7 +7,7 @@ import hashlib
 import importlib.util
 import json
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +24,7 @@ from introlab.chat import ChatFormat, Message
 from introlab.errors import ContextOverflow, InputError
 from introlab.paths import BridgePath, DirectPath, Hook, NetworkPath, one_head, streams_of
 from introlab.sites import WRITABLE, Site
+from introlab.stems import Groups, can_share, lent
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _SAMPLED_ABOVE = 1_000_000
@@ -87,6 +88,11 @@ class Model:
     def text(self, ids: Sequence[int]) -> str:
         """Tokens as readable text, without special tokens."""
         return self.tokenizer.decode(list(ids), skip_special_tokens=True)
+
+    @property
+    def can_share(self) -> bool:
+        """Whether rows can share the keys and values of a common beginning."""
+        return isinstance(self.path, DirectPath) and not self.deterministic and can_share(self.network)
 
     @cached_property
     def bridge(self) -> BridgePath:
@@ -156,22 +162,26 @@ class Model:
         logits_to_keep: int | None = 0,
         stop_at_layer: int | None = None,
         unpadded: bool = False,
+        stems: Groups | None = None,
     ) -> Tensor | None:
         """One pass over `ids[row, column]`: logits of the last `logits_to_keep` columns (0 = all; None = no logits).
 
         `starts[row]` is the column in which a row's text begins, `positions` are absolute. With a cache, the columns of
         this pass follow those it holds, and are kept in it. With `stop_at_layer` the pass ends before that block,
-        without logits. `unpadded` promises that all texts begin in the first column, which is faster.
+        without logits. `unpadded` promises that all texts begin in the first column, which is faster. Rows see the
+        stems they share before all else, where `can_share` holds; then `starts` says where their own part begins.
         """
         first, begin = (0, 0) if cache is None else (cache.first, cache.column)
         columns = (begin, begin + ids.shape[1])
         config = self.path.config.get_text_config()
         mask = None
-        if not unpadded or self.deterministic or slides(config):
+        if not unpadded or self.deterministic or slides(config) or (stems and ids.shape[1] > 1):
             mask = attention_masks(config, starts, first=first, queries=columns, dtype=self.dtype)
-        with torch.inference_mode():
+        more: dict[str, Any] = {"stems": stems} if stems else {}
+        with torch.inference_mode(), lent(self.network) if stems else nullcontext():
             return self.path.run(
                 ids,
+                **more,
                 attention_mask=mask,
                 position_ids=positions,
                 past_key_values=cache,

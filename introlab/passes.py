@@ -39,6 +39,8 @@ class Batch:
     """Texts that are read together. They end in the same column: text `i` begins in column `starts[i]`."""
 
     texts: Sequence[Text]
+    indices: Sequence[int]
+    """Which of all texts they are."""
     starts: Tensor
 
 
@@ -61,10 +63,11 @@ def passes(
     device = model.device
     for text in texts:
         model.check_length(len(text.ids))
-    for some, rows, width in _batches(model, texts, batch_size):
+    for indices, rows, width in _batches(model, texts, batch_size):
+        some = [texts[index] for index in indices]
         empty = [(0,)] * (rows - len(some))
         laid = aligned([*(text.ids for text in some), *empty], width=width, device=device)
-        batch, editor = Batch(some, laid.starts), Editor(rows, width, device)
+        batch, editor = Batch(some, indices, laid.starts), Editor(rows, width, device)
         for row, text in enumerate(some):
             if text.interventions:
                 known = torch.full((width,), -1, device=device)
@@ -85,16 +88,18 @@ def passes(
         yield batch, torch.empty(0) if found is None else found
 
 
-def _batches(model: Model, texts: Sequence[Text], batch_size: int) -> Iterator[tuple[Sequence[Text], int, int]]:
-    """Texts of similar length with the rows and columns of their pass. Of a deterministic model these depend on the
+def _batches(model: Model, texts: Sequence[Text], batch_size: int) -> Iterator[tuple[Sequence[int], int, int]]:
+    """Texts of similar length, with the rows and columns of their pass. Of a deterministic model these depend on the
     length of a text alone: to the next 16 columns, and always as many rows, if need be empty ones."""
 
-    def width(text: Text) -> int:
-        return -(-len(text.ids) // _WIDTH) * _WIDTH if model.deterministic else 0
+    lengths = [len(text.ids) for text in texts]
 
-    order = sorted(texts, key=lambda text: len(text.ids))
+    def width(index: int) -> int:
+        return -(-lengths[index] // _WIDTH) * _WIDTH if model.deterministic else 0
+
+    order = sorted(range(len(texts)), key=lengths.__getitem__)
     for columns, alike in groupby(order, key=width):
         rest, rows = list(alike), FIXED_ROWS if model.deterministic else batch_size
         for start in range(0, len(rest), rows):
             some = rest[start : start + rows]
-            yield some, rows if model.deterministic else len(some), columns or len(some[-1].ids)
+            yield some, rows if model.deterministic else len(some), columns or lengths[some[-1]]

@@ -6,7 +6,7 @@ edits.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -18,6 +18,7 @@ from introlab.cache import Parts, RowCache
 from introlab.editing import Editor, Pass
 from introlab.models import Model
 from introlab.protocols import Intervention
+from introlab.stems import WORTH
 
 Note = Callable[[Sequence[int], Tensor], None]
 """Gets rows of the batch and the logits after the last token that was read in them."""
@@ -59,13 +60,23 @@ class Prefill:
         self.model, self._remember = model, remember
         self._stems: OrderedDict[tuple[int, ...], Parts] = OrderedDict()
 
-    def read(self, entering: Sequence[Entering], editor: Editor, note: Note) -> list[tuple[list[Entering], Parts]]:
-        """Keys and values of all prompt tokens but the last, right-aligned, in groups of rows."""
+    def read(self, entering: Sequence[Entering], editor: Editor, note: Note) -> Iterator[tuple[list[int], Parts, bool]]:
+        """Keys and values of all prompt tokens but the last, right-aligned, for groups of rows - or once for a group
+        whose whole prompt is shared, and whether it is to be lent to them or copied."""
         self._read_stems(entering)
+        shared: dict[tuple[int, ...], list[int]] = {}
         groups: dict[int, list[Entering]] = {}
         for one in entering:
-            groups.setdefault((len(one.read) - one.stem).bit_length(), []).append(one)
-        return [(group, self._read_rest(group, editor, note)) for group in groups.values()]
+            rest = len(one.read) - one.stem
+            if rest == 0:
+                shared.setdefault(one.prompt, []).append(one.row)
+            else:
+                groups.setdefault(rest.bit_length(), []).append(one)
+        for prompt, rows in shared.items():
+            stem = self._stems.get(prompt, [])
+            yield rows, stem, self.model.can_share and len(rows) > 1 and len(rows) * _width(stem) >= WORTH
+        for group in groups.values():
+            yield [one.row for one in group], self._read_rest(group, editor, note), False
 
     def read_fixed(self, entering: Sequence[Entering], rows: int, width: int, editor: Editor, note: Note) -> Parts:
         """As `read`, in one pass of this shape for all rows of the batch, whoever enters; nothing is shared."""
@@ -103,8 +114,6 @@ class Prefill:
         rest = max(len(one.read) - one.stem for one in group)
         stems = [max(0, len(one.read) - rest) for one in group]
         past = self._joined(group, stems)
-        if rest == 0:
-            return past
         texts = [one.read[stem:] for one, stem in zip(group, stems, strict=True)]
         lengths = [len(one.read) for one in group]
         parts, logits = self._run(texts, past, lengths, editor=editor, rows=[one.row for one in group])

@@ -98,7 +98,14 @@ class Gate:
     above: bool = True
 
     def opens(self, values: Tensor) -> Tensor:
-        """Which of these readings open it."""
+        """Which of these readings, one a position, open it. Raises InputError for several numbers a position."""
+        if values.numel() != len(values):
+            raise InputError(
+                "a gate needs one number for each position",
+                given=f"{tuple(values.shape[1:])} of them from {self.reading.name}",
+                do="gate by one direction, one latent, a probability or the entropy",
+            )
+        values = values.flatten()
         return values > self.threshold if self.above else values < self.threshold
 
     def at_once(self, site: Site) -> bool:

@@ -1,7 +1,8 @@
 """A receipt says what an intervention really did: which absolute positions, by how much. No receipt, no trial."""
 
 from dataclasses import dataclass
-from typing import Any
+from itertools import groupby
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -9,6 +10,10 @@ from torch import Tensor
 
 from introlab.errors import EditNotApplied
 from introlab.protocols import Intervention
+
+_NOTES = 32
+"""Of single steps, before they are written."""
+_WHERE = ("positions", "eligible")
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,23 @@ class Receipt:
         return sum(stop - start for start, stop in (*self.prefill, *self.decoded))
 
 
+class _Note(NamedTuple):
+    """What one edit did in one pass."""
+
+    slot: int
+    rows: Int[Tensor, " n"]
+    positions: Int[Tensor, "n p"]
+    eligible: Bool[Tensor, "n p"]
+    is_open: Bool[Tensor, "n p"] | None
+    change: Float[Tensor, "n p"]
+    size: Float[Tensor, "n p"]
+    along: Float[Tensor, "n p"] | None
+
+
+def _kind(note: _Note) -> tuple[int, int, bool]:
+    return note.slot, id(note.rows), note.is_open is None
+
+
 class Ledger:
     """What the edits of a batch did, filled by the hooks as they act: per slot, row and absolute position the size of
     the change, the size of what was changed, the projection afterwards, whether the gate was open, and that the edit
@@ -46,6 +68,7 @@ class Ledger:
     def __init__(self, rows: int, width: int, device: torch.device):
         self._rows, self._width, self._device = rows, width, device
         self._pages: list[Float[Tensor, "row position 5"]] = []
+        self._noted: list[_Note] = []
 
     def enter(
         self,
@@ -53,18 +76,31 @@ class Ledger:
         rows: Int[Tensor, " n"],
         positions: Int[Tensor, "n p"],
         eligible: Bool[Tensor, "n p"],
-        is_open: Bool[Tensor, "n p"],
+        is_open: Bool[Tensor, "n p"] | None,
         before: Float[Tensor, "n p width"],
         after: Float[Tensor, "n p width"],
         axis: Float[Tensor, "n 1 width"] | None,
     ) -> None:
-        """Record a change from what the site held before and holds after, at the `eligible` positions."""
-        page = self._page(slot)
-        along = torch.zeros_like(is_open) if axis is None else (after * axis).sum(-1)
-        change, size = (after - before).norm(dim=-1).float(), before.norm(dim=-1).float()
-        seen = torch.stack([change, size, along.float(), is_open.float(), torch.ones_like(change)], dim=-1)
-        spare = torch.full_like(positions, self._width)  # what is not eligible is written beside the page
-        page[rows[:, None], torch.where(eligible, positions, spare)] = seen
+        """Record a change from what the site held before and holds after, at the `eligible` positions. Without
+        `is_open` there is no gate."""
+        change, size = (after - before).norm(dim=-1), before.norm(dim=-1)
+        along = None if axis is None else (after * axis).sum(-1)
+        self._noted.append(_Note(slot, rows, positions, eligible, is_open, change, size, along))
+        if positions.shape[1] > 1 or len(self._noted) >= _NOTES:
+            self._write()
+
+    def _write(self) -> None:
+        """Notes of one kind go to their page together: many small writes would cost as much as the edits."""
+        for (slot, *_), alike in groupby(sorted(self._noted, key=_kind), key=_kind):
+            notes = list(alike)
+            change, size = (torch.cat([getattr(one, name) for one in notes], 1) for name in ("change", "size"))
+            along = [one.change.new_zeros(one.change.shape) if one.along is None else one.along for one in notes]
+            is_open = [torch.ones_like(one.eligible) if one.is_open is None else one.is_open for one in notes]
+            seen = [change, size, torch.cat(along, 1), torch.cat(is_open, 1), torch.ones_like(change)]
+            positions, eligible = (torch.cat([getattr(one, name) for one in notes], 1) for name in _WHERE)
+            where = positions.masked_fill(~eligible, self._width)  # what is not eligible is written beside the page
+            self._page(slot)[notes[0].rows[:, None], where] = torch.stack([each.float() for each in seen], dim=-1)
+        self._noted.clear()
 
     def _page(self, slot: int) -> Tensor:
         while len(self._pages) <= slot:
@@ -73,11 +109,13 @@ class Ledger:
 
     def clear(self, row: int) -> None:
         """For a new text in this row."""
+        self._write()
         for page in self._pages:
             page[row] = 0
 
     def keep(self, rows: Tensor) -> None:
         """Only these rows, in this order."""
+        self._write()
         self._rows, self._pages = len(rows), [page[rows] for page in self._pages]
 
     def receipt(
@@ -87,6 +125,7 @@ class Ledger:
 
         Raises EditNotApplied where an eligible position was missed, another was touched, or none could ever be.
         """
+        self._write()
         page = self._page(slot)[row, : len(amounts)].cpu()
         change, size, along, is_open, came_by = page.unbind(-1)
         covered, positions = amounts.cpu() != 0, torch.arange(len(amounts))

@@ -17,6 +17,8 @@ from introlab.errors import InputError
 
 _BLOCK = 128
 """Tokens whose probabilities are added up first: one pass over the vocabulary instead of a running sum in float64."""
+_FEW = 4096
+"""Words, up to which blocks are not worth it."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,22 @@ def _drawn(logits: Tensor, temperatures: Sequence[float], uniform: Tensor) -> Te
         safe = torch.tensor([one or 1.0 for one in temperatures], dtype=logits.dtype, device=logits.device)
         logits = logits / safe[:, None]
     weights = (logits - logits.amax(-1, keepdim=True)).exp()
+    if weights.shape[1] <= _FEW:
+        return _inverse(weights.double(), uniform.double()[:, None])
+    return _blockwise(weights, uniform)
+
+
+def _inverse(weights: Tensor, share: Tensor) -> Tensor:
+    """The first word at which the running sum exceeds this share of the whole."""
+    sums = weights.cumsum(-1)
+    word = torch.searchsorted(sums, share * sums[:, -1:], right=True)
+    # Rounding can leave a target at the whole sum: then it is the last word that can be drawn at all.
+    last = torch.searchsorted(sums, sums[:, -1:].contiguous())
+    return torch.minimum(word, last)[:, 0]
+
+
+def _blockwise(weights: Tensor, uniform: Tensor) -> Tensor:
+    """As `_inverse`, over a vocabulary so large that a running sum of it in float64 would take long."""
     rows, vocabulary = weights.shape
     missing = -vocabulary % _BLOCK
     blocks = torch.nn.functional.pad(weights, (0, missing)).view(rows, -1, _BLOCK)
@@ -91,7 +109,7 @@ def _drawn(logits: Tensor, temperatures: Sequence[float], uniform: Tensor) -> Te
     target = uniform.double()[:, None] * totals[:, -1:]
     block = torch.searchsorted(totals, target, right=True).clamp(max=totals.shape[-1] - 1)
     before = torch.where(block > 0, totals.gather(1, (block - 1).clamp_min(0)), torch.zeros_like(target))
-    inside = blocks[torch.arange(rows, device=logits.device), block[:, 0]].double()
+    inside = blocks[torch.arange(rows, device=weights.device), block[:, 0]].double()
     within = torch.searchsorted(inside.cumsum(-1), target - before, right=True)
     # Rounding can leave a target just past its block's last token that can be drawn at all.
     last = _BLOCK - 1 - (inside > 0).flip(-1).int().argmax(-1, keepdim=True)

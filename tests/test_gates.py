@@ -10,7 +10,7 @@ from introlab.protocols import Gate, Schedule
 from introlab.requests import Request
 from introlab.sites import Site
 from introlab.spans import Span
-from probes.readouts import Entropy, Projection
+from probes.readouts import Entropy, Projection, Projections
 
 
 def test_a_schedule_multiplies_by_index_of_the_new_token(family_model):
@@ -92,3 +92,10 @@ def test_a_gate_at_an_earlier_site_gates_prompt_positions_too(family_model):
 def test_a_gate_that_comes_too_late_for_the_prompt_is_refused(family_model):
     with pytest.raises(InputError, match="cannot gate prompt positions"):
         gated(family_model("llama"), Gate(Entropy(), 1.0), span=Span.all())
+
+
+def test_a_gate_takes_one_number(family_model):
+    model = family_model("llama")
+    several = Projections("two", [direction(model, Site(0), seed) for seed in range(2)])
+    with pytest.raises(InputError, match="one number for each position"):
+        gated(model, Gate(several, 0.0))
