@@ -23,7 +23,7 @@ WORTH = 512
 """Tokens that rows would have to copy, from which on sharing is quicker than copying."""
 
 
-Groups = list[tuple[Tensor, Parts]]
+Groups = list[tuple[Tensor | slice, Parts]]
 """Rows with the stem they share, [1, head, width, d_head] per layer."""
 
 
@@ -56,9 +56,16 @@ class Stems:
             for row, parts in enumerate(self._of_row):
                 if parts is not None:
                     members.setdefault(id(parts), []).append(row)
-            found = [(torch.tensor(rows, device=device), self._of_row[rows[0]]) for rows in members.values()]
+            found = [(_index(rows, device), self._of_row[rows[0]]) for rows in members.values()]
             self._groups = [(rows, parts) for rows, parts in found if parts is not None]
         return self._groups
+
+
+def _index(rows: Sequence[int], device: torch.device) -> Tensor | slice:
+    """A slice where the rows follow one another: nothing is copied then."""
+    if rows[-1] - rows[0] == len(rows) - 1:
+        return slice(rows[0], rows[-1] + 1)
+    return torch.tensor(rows, device=device)
 
 
 def can_share(network: Any) -> bool:
@@ -102,27 +109,28 @@ def attend(
     rows, heads, queries, size = query.shape
     each = heads // key.shape[1]
     scale = size**-0.5 if scaling is None else scaling
-    asked = query.reshape(rows, key.shape[1], each * queries, size)
+    asked = (query * scale).reshape(rows, key.shape[1], each * queries, size)
     if attention_mask is not None:
         attention_mask = attention_mask.repeat(1, 1, each if queries > 1 else 1, 1)
-    out, weight = _look(asked, key, value, attention_mask, scale)
+    out, weight = _look(asked, key, value, attention_mask)
     for members, parts in stems:
         keys, values = parts[module.layer_idx]  # type: ignore[index]
-        together = asked[members].transpose(0, 1).flatten(1, 2)
-        theirs, their_weight = _look(together[None], keys, values, None, scale)
-        theirs, their_weight = (_by_row(found, len(members)) for found in (theirs, their_weight))
+        some = asked[members]
+        theirs, their_weight = _look(some.transpose(0, 1).flatten(1, 2)[None], keys, values, None)
+        theirs, their_weight = (_by_row(found, len(some)) for found in (theirs, their_weight))
         share = torch.sigmoid(their_weight - weight[members])
         out[members] = torch.lerp(out[members], theirs, share)
     return out.to(value.dtype).view(rows, heads, queries, -1).transpose(1, 2).contiguous(), None
 
 
-def _look(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale: float) -> tuple[Tensor, Tensor]:
+def _look(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
     """What is seen, and the logarithm of the softmax's sum, [..., 1]; both in float32 at least."""
-    scores = (query @ key.mT).to(torch.promote_types(query.dtype, torch.float32)) * scale
+    scores = (query @ key.mT).to(torch.promote_types(query.dtype, torch.float32))
     if mask is not None:
         scores = scores.masked_fill(~mask, -torch.inf)
-    total = scores.logsumexp(-1, keepdim=True)
-    return ((scores - total).exp().to(value.dtype) @ value).to(total.dtype), total
+    p = scores.softmax(-1)
+    total = scores.amax(-1, keepdim=True) - p.amax(-1, keepdim=True).log()  # cheaper than a sum of its own
+    return (p.to(value.dtype) @ value).to(p.dtype), total
 
 
 def _by_row(values: Tensor, rows: int) -> Tensor:
