@@ -12,6 +12,7 @@ from torch import Tensor
 
 from introlab.cache import RowCache
 from introlab.capacity import SLACK
+from introlab.columns import Columns
 from introlab.editing import Editor, Pass
 from introlab.histories import History
 from introlab.logits import Force, Fork, Suppress, changed, forced
@@ -71,19 +72,17 @@ class Batch:
         self.editor = Editor(rows, self.width, device)
         self.history = History(rows, steps, device)
         self.texts = torch.full((rows, self.width), -1, dtype=torch.long, device=device)
-        self.begins = [self.before] * rows
-        """The column in which each row's text begins."""
-        self.own = [self.before] * rows
-        """The column in which what is a row's own begins: what it shares with others stands in none."""
-        self.laid: list[list[int]] = []
-        self.starts, self.seen_from = torch.zeros(2, rows, dtype=torch.long, device=device)
-        """The same as tensors, as of the last pass."""
+        self.columns = Columns(rows, self.cache, device, fixed=fixed is not None)
         self.stems = Stems(rows)
         self.next = torch.zeros(rows, dtype=torch.long, device=device)
+        self.follows = any(
+            one.sampling.repetition_penalty != 1 or any(each.span.depends_on_text for each in one.interventions)
+            for one in requests
+        )
+        """Whether anybody asks which tokens were written."""
         self.ends = frozenset(model.end_ids)
         self.uniforms = torch.zeros(rows, steps, dtype=torch.float64, device=device)
         self.prefill = Prefill(model, remember=rows)
-        self.unpadded = False
         self.all = torch.arange(rows, device=device)
 
     def write(self) -> Iterator[tuple[Request, Generation]]:
@@ -116,8 +115,7 @@ class Batch:
         for group, parts, shared in self.prefill.read(entering, self.editor, self._note_gates):
             if shared:
                 self.stems.lend(group, parts)
-                for row in group:
-                    self.own[row] = self.cache.column
+                self.columns.lend(group)
             else:
                 self._place(group, parts)
 
@@ -126,7 +124,7 @@ class Batch:
         length, prompt = len(request.prompt), torch.tensor(request.prompt, device=self.device)
         self.texts[index] = -1
         self.texts[index, :length] = prompt
-        self.begins[index] = self.own[index] = self.cache.column - (length - 1)
+        self.columns.enter(index, length - 1)
         self.next[index] = prompt[-1]
         stream = uniforms(self.seed, request.item, request.replicate, request.max_new)
         self.uniforms[index, : request.max_new] = torch.from_numpy(stream)
@@ -153,7 +151,7 @@ class Batch:
         self.cache.keep(kept)
         self.editor.keep(kept)
         self.history.keep(kept)
-        self.begins, self.own = ([at[index] for index in kept.tolist()] for at in (self.begins, self.own))
+        self.columns.keep(kept.tolist())
         self.stems.keep(kept.tolist())
         self.texts, self.next = self.texts[kept], self.next[kept]
         self.uniforms = self.uniforms[kept]
@@ -163,7 +161,10 @@ class Batch:
 
     @torch.inference_mode()
     def _step(self) -> list[tuple[Request, Generation]]:
-        self._make_room()
+        idle = [index for index, row in enumerate(self.rows) if row is None]
+        if idle:
+            self.next[idle] = 0
+        self.columns.settle(idle, reserve=self.reserve, left=self.before if self.waiting else 0)
         taken: dict[str, Tensor] = {}
         logits = self._read(self.next[:, None], taken)[:, -1]
         self.cache.column += 1
@@ -184,42 +185,22 @@ class Batch:
         self.history.enter(at, {"logprob": log_p.gather(1, chosen[:, None])[:, 0], **taken})
         return self._advance(chosen, broken)
 
-    def _make_room(self) -> None:
-        """Idle rows stand where the text ends; once the columns are used up, everything moves to the left."""
-        idle = [index for index, row in enumerate(self.rows) if row is None]
-        column = self.cache.column
-        if idle:
-            self.next[idle] = 0
-        for index in idle:
-            self.begins[index] = self.own[index] = column
-        if not self.fixed:
-            live = [own for own, row in zip(self.own, self.rows, strict=True) if row is not None]
-            self.cache.first = min(live)
-            self.unpadded = max(live) == self.cache.first  # what idle rows look at does not matter
-            if column + self.reserve > self.cache.room:
-                moved = min(self.cache.first, column - self.before) if self.waiting else self.cache.first
-                self.cache.shift(moved)
-                self.begins, self.own = ([at - moved for at in columns] for columns in (self.begins, self.own))
-        if [self.begins, self.own] != self.laid:
-            self.laid = [list(self.begins), list(self.own)]
-            self.starts, self.seen_from = torch.tensor(self.laid, device=self.device)
-
     def _read(self, ids: Tensor, taken: dict[str, Tensor] | None) -> Tensor:
         """One pass over `ids[row, p]`, in the next columns; readings go to `taken`, and without one nothing is
         recorded."""
         columns = torch.arange(self.cache.column, self.cache.column + ids.shape[1], device=self.device)
-        positions = (columns - self.starts[:, None]).clamp_max(self.width - 1)
+        positions = (columns - self.columns.starts[:, None]).clamp_max(self.width - 1)
         hooks = self.editor.hooks(Pass(range(len(self.rows)), positions, recorded=taken is not None))
         if taken is not None:
             hooks += [(one.site, self._reading(one, taken)) for one in self.readouts if one.site is not None]
         with self.model.hooked(hooks):
             logits = self.model.forward(
                 ids,
-                starts=self.seen_from,
+                starts=self.columns.seen_from,
                 positions=positions,
                 cache=self.cache,
                 logits_to_keep=1,
-                unpadded=self.unpadded,
+                unpadded=self.columns.unpadded,
                 stems=self.stems.groups(self.device),
             )
         assert logits is not None
@@ -288,8 +269,9 @@ class Batch:
 
     def _advance(self, chosen: Tensor, broken: Sequence[bool]) -> list[tuple[Request, Generation]]:
         self.next = chosen
-        beyond = (self.cache.column - self.starts).clamp_max(self.width - 1)  # the column to come
-        self.texts[self.all, beyond] = chosen
+        if self.follows:
+            beyond = (self.cache.column - self.columns.starts).clamp_max(self.width - 1)  # the column to come
+            self.texts[self.all, beyond] = chosen
         done: list[tuple[Request, Generation]] = []
         for index, (token, row) in enumerate(zip(chosen.tolist(), self.rows, strict=True)):
             if row is None:

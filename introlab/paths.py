@@ -55,6 +55,7 @@ class DirectPath:
         layers = int(network.config.get_text_config().num_hidden_layers)
         lists = [module for module in network.modules() if isinstance(module, nn.ModuleList) and len(module) == layers]
         self.blocks: list[Any] = [block for block in lists[0]] if lists else []
+        self._known: dict[Site, tuple[nn.Module, bool] | None] = {}
 
     @property
     def config(self) -> Any:
@@ -64,6 +65,11 @@ class DirectPath:
         return site.layer < len(self.blocks) and self._place(site) is not None
 
     def _place(self, site: Site) -> tuple[nn.Module, bool] | None:
+        if site not in self._known:
+            self._known[site] = self._find(site)
+        return self._known[site]
+
+    def _find(self, site: Site) -> tuple[nn.Module, bool] | None:
         """The module, and whether the site is what it is given (or else what it returns)."""
         block = self.blocks[site.layer]
         attention = next((getattr(block, name) for name in _ATTENTION if hasattr(block, name)), None)
