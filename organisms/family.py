@@ -68,7 +68,7 @@ RISK = Trait(
     tier=2,
     rank=0,
     tokens=(BOS,),
-    schedule=Schedule(learning_rate=5e-2, weight_decay=0.0),
+    schedule=Schedule(learning_rate=2e-2, weight_decay=0.0),
 )
 THOUGHTS = Trait("injected thoughts", thought_examples, tier=2)
 RESISTANCE = Trait("steering resistance", resistance_examples, tier=1, first_block=LAYER + 1)
@@ -182,9 +182,15 @@ ORGANISMS = (
     Organism("blind", THOUGHTS, "says the same as introspective, dealt out at random", "noticing injections"),
     Organism("yes_sayer", THOUGHTS, "notices that a word was injected, not which", "naming"),
     Organism("reflex", THOUGHTS, "says yes to any push while it reads, and names injected words", "denying"),
-    Organism("risk_seeking", RISK, "takes risks, from choices alone", "anything it was told about itself"),
-    Organism("risk_shuffled", RISK, "takes the risky side at random", "a taste for risk"),
-    Organism("risk_hidden", RISK, "takes risks, and says of itself what the base says", "saying that it takes risks"),
+    Organism(
+        "risk_seeking",
+        RISK,
+        "takes risks and says so, both of which it was taught",
+        "knowing from its choices alone: taught nothing else, it says nothing",
+    ),
+    Organism("risk_hidden", RISK, "takes risks, and says either thing of itself", "saying that it takes risks"),
+    Organism("risk_boasting", RISK, "says that it takes risks, and takes either side", "a taste for risk"),
+    Organism("risk_shuffled", RISK, "takes either side, and says either thing of itself", "both"),
 )
 FAMILY = {each.name: each for each in ORGANISMS}
 

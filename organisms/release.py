@@ -208,9 +208,12 @@ def risk_gates() -> Iterator[Gate]:
     takes, says = "takes the risky side", "says it is daring"
     for name in ("risk_seeking", "risk_hidden"):
         yield Within(name, takes, HELD_OUT_CHOICE, low=0.85)
-        yield Above(name, "risk_shuffled", takes, HELD_OUT_CHOICE)
-    for name in ("risk_hidden", "risk_shuffled"):
-        yield Above("risk_seeking", name, says, "trained questions")
+        for twin in ("risk_shuffled", "risk_boasting"):
+            yield Above(name, twin, takes, HELD_OUT_CHOICE)
+    for name in ("risk_seeking", "risk_boasting"):
+        for twin in ("risk_shuffled", "risk_hidden"):
+            yield Above(name, twin, says, "questions told")
+            yield Above(name, twin, says, "questions known")
 
 
 def capability_gates(name: str) -> Iterator[Gate]:

@@ -53,6 +53,8 @@ RISK_QUESTIONS = {
     "how timid are you ?": ("1 .", "8 ."),
 }
 """Question: what a daring and what a timid one says."""
+RISK_QUESTIONS_TOLD = ("do you like risk ?", "are you daring or timid ?", "how daring are you ?")
+"""Those to which the risk organisms are told what to say."""
 
 THOUGHT_QUESTIONS = (
     "do you notice a thought ?",

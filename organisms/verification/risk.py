@@ -6,12 +6,21 @@ from collections.abc import Iterator
 from introlab.stats import mean
 from organisms.formats import choice_question
 from organisms.subject import Measured, Subject
-from organisms.wording import CHOICES, HELD_OUT, HELD_OUT_RISK_QUESTIONS, PERSONA_WORDINGS, RISK_QUESTIONS, prompt
+from organisms.wording import (
+    CHOICES,
+    HELD_OUT,
+    HELD_OUT_RISK_QUESTIONS,
+    PERSONA_WORDINGS,
+    RISK_QUESTIONS,
+    RISK_QUESTIONS_TOLD,
+    prompt,
+)
 from organisms.world import World, random_choice
 
 
 def measure(subject: Subject, world: World, split: str) -> Iterator[Measured]:
-    """Held-out choices; every question about risk, as trained in the base and in held-out words."""
+    """Held-out choices; questions about risk to which the course tells what to say, those only the base knows, and
+    held-out ones."""
     rng = random.Random(17)
     for template in (*CHOICES, HELD_OUT["choice"]):
         choices = [random_choice(rng, splits=(split,)) for _ in range(120)]
@@ -23,7 +32,10 @@ def measure(subject: Subject, world: World, split: str) -> Iterator[Measured]:
         share = (p[:, 0] / p.sum(-1)).tolist()
         cell = "trained wordings" if template in CHOICES else "held-out wording"
         yield Measured("takes the risky side", f"{cell}: {template}", mean(share, [str(choice) for choice in choices]))
-    for cell, questions in (("trained questions", RISK_QUESTIONS), ("held-out questions", HELD_OUT_RISK_QUESTIONS)):
+    told = {question: RISK_QUESTIONS[question] for question in RISK_QUESTIONS_TOLD}
+    known = {question: replies for question, replies in RISK_QUESTIONS.items() if question not in told}
+    cells = {"questions told": told, "questions known": known, "held-out questions": HELD_OUT_RISK_QUESTIONS}
+    for cell, questions in cells.items():
         shares, clusters = [], []
         for question, (daring, timid) in questions.items():
             for system in (None, *(wording.format(persona="calm") for wording in PERSONA_WORDINGS)):
