@@ -8,7 +8,7 @@ export TRANSFORMERS_VERBOSITY ?= error
 export WANDB_MODE ?= disabled
 export PYTHONWARNINGS ?= ignore
 
-.PHONY: demo test test-slow check lint format bench tables organisms constraints clean
+.PHONY: demo test test-slow check lint format bench bench-peers tables organisms constraints clean
 
 demo: $(INSTALLED)
 	@$(RUN) -m experiments demo
@@ -33,6 +33,16 @@ format: $(INSTALLED)
 bench: $(INSTALLED)
 	@$(RUN) -m benchmarks.determinism
 	@$(RUN) -m benchmarks.engine
+
+# Against other libraries, in an environment of their own: their pins clash with the lab's.
+PEERS := .peers/bin/python
+bench-peers: $(INSTALLED)
+	@test -x $(PEERS) || "$(PYTHON)" -m venv .peers
+	@$(PEERS) -m pip install --quiet $(PIP_ARGS) "torch==2.13.0"
+	@$(PEERS) -m pip install --quiet $(PIP_ARGS) "torch==2.13.0" repeng==0.4.0 steering-vectors==0.12.2 nnsight==0.8.1
+	@$(PEERS) -m pip install --quiet $(PIP_ARGS) psutil
+	@$(RUN) -m benchmarks.peers --python $(PEERS)
+	@$(RUN) -m benchmarks.residuals --python $(PEERS)
 
 # The numbers and the figure in README.md and docs/results.md, written anew from a run (the figure needs a browser
 # that kaleido can use: pip install -c constraints.txt -e ".[figures]").
