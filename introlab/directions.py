@@ -42,19 +42,30 @@ class Direction:
                 "a direction has norm 1", given=f"norm {float(self.vector.norm()):.4f}", do="keep its length in `scale`"
             )
 
-    def check_model(self, model: Model, *, transfer: bool = False) -> None:
-        """Raises ModelMismatch unless fitted on this model - or, with `transfer`, on one of the same family."""
+    def check_model(self, model: Model) -> None:
+        """Raises ModelMismatch unless fitted on this model."""
         model.check_site(self.site)
-        related = transfer and self.family is not None and self.family == model.family
-        if self.model != model.fingerprint and not related:
+        if self.model != model.fingerprint:
             raise ModelMismatch(
                 "the direction was fitted on another model",
                 given=f"fitted on {self.model} (family {self.family})",
                 allowed=f"{model.fingerprint}, {model.name} (family {model.family})",
-                do="fit it on this model, or pass transfer=True within one family",
+                do="fit it on this model, or within one family ask for a transfer (`carried_to`, --transfer)",
             )
-        if len(self.vector) != model.d_model:
-            raise ModelMismatch("the direction has another width", given=len(self.vector), allowed=model.d_model)
+        width = model.width(self.site)
+        if len(self.vector) != width:
+            raise ModelMismatch("the direction has another width", given=len(self.vector), allowed=width)
+
+    def carried_to(self, model: Model) -> Self:
+        """The same direction for another model of its family. Raises ModelMismatch where they have none in common."""
+        related = self.family is not None and self.family == model.family
+        carried = replace(self, model=model.fingerprint) if related else self
+        carried.check_model(model)
+        return carried
+
+    def moved_to(self, site: Site) -> Self:
+        """The same direction at a site it was not fitted at."""
+        return replace(self, site=site, method=f"{self.method}, fitted at {self.site}")
 
     def check_unseen(self, examples: Sequence[str]) -> None:
         """Raises SplitOverlap if it was fitted on any of these examples."""

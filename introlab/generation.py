@@ -13,7 +13,7 @@ from introlab.decoding import Batch
 from introlab.errors import InputError
 from introlab.models import Model
 from introlab.prefill import untouched
-from introlab.protocols import Intervention, Readout
+from introlab.protocols import Intervention, Readout, check_reading
 from introlab.requests import Generation, Request
 
 
@@ -40,6 +40,8 @@ def generate(
     if batch_size is not None and batch_size < 1:
         raise InputError("a batch needs at least one row", given=batch_size, allowed="1 or more")
     _check(model, requests)
+    for readout in readouts:
+        check_reading(model, readout)
     if model.deterministic:
         for _, alike in groupby(sorted(requests, key=_shape), key=_shape):
             waiting = list(alike)
@@ -77,13 +79,11 @@ def _check(model: Model, requests: Sequence[Request]) -> None:
 
 
 def _check_intervention(model: Model, one: Intervention, text: Tensor, request: Request) -> None:
-    model.check_site(one.site, write=True)
+    one.check_made_for(model)
     covered = one.amounts(torch.arange(len(text)), text, len(request.prompt)) != 0
     one.check_reachable(covered, f"prompt {len(request.prompt)} and {request.max_new} to come, {request.trial}")
     if one.gate is None:
         return
-    if one.gate.reading.site is not None:
-        model.check_site(one.gate.reading.site)
     if bool(covered[: len(request.prompt) - 1].any()) and not one.gate.at_once(one.site):
         raise InputError(
             "a gate that reads a later place cannot gate prompt positions",

@@ -59,10 +59,12 @@ def passes(
 ) -> Iterator[tuple[Batch, Tensor]]:
     """Read every text once, under its interventions, in batches of similar length: each batch with the logits of as
     many last columns as `logits` asks for (0 is all; else none). Ends before block `stop_at_layer`, where given.
-    Receipts are checked. Raises ContextOverflow, EditNotApplied."""
+    Receipts are checked. Raises ContextOverflow, EditNotApplied, ModelMismatch."""
     device = model.device
     for text in texts:
         model.check_length(len(text.ids))
+        for one in text.interventions:
+            one.check_made_for(model)
     for indices, rows, width in _batches(model, texts, batch_size):
         some = [texts[index] for index in indices]
         empty = [(0,)] * (rows - len(some))

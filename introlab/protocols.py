@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
 
 from introlab.errors import EditNotApplied, InputError
+from introlab.models import Model
 from introlab.sites import Site
 from introlab.spans import Span
 
@@ -46,6 +47,10 @@ class Edit(Protocol):
         an edit says so."""
         return False
 
+    def check_made_for(self, model: Model, site: Site) -> None:
+        """Raises ModelMismatch where it was made for another model or another place. Nothing to check unless an edit
+        says so."""
+
     def record(self) -> dict[str, Any]:
         """What a reader of the trial needs to know of it, as JSON: kind, direction, strength in its three units."""
         ...
@@ -63,6 +68,23 @@ class Readout(Protocol):
         ...
 
     def __call__(self, values: Float[Tensor, "row width"]) -> Tensor: ...
+
+
+@runtime_checkable
+class OfOneModel(Protocol):
+    """A reading made for one model."""
+
+    def check_made_for(self, model: Model) -> None:
+        """Raises ModelMismatch for any other."""
+        ...
+
+
+def check_reading(model: Model, reading: Readout) -> None:
+    """Raises InputError where the model has no such site, ModelMismatch where the reading was made for another."""
+    if reading.site is not None:
+        model.check_site(reading.site)
+    if isinstance(reading, OfOneModel):
+        reading.check_made_for(model)
 
 
 @dataclass(frozen=True)
@@ -125,6 +147,14 @@ class Intervention:
     span: Span
     schedule: Schedule | None = None
     gate: Gate | None = None
+
+    def check_made_for(self, model: Model) -> None:
+        """Raises InputError where the model has no such site, ModelMismatch where the edit, or what gates it, was made
+        for another model or place."""
+        model.check_site(self.site, write=True)
+        self.edit.check_made_for(model, self.site)
+        if self.gate is not None:
+            check_reading(model, self.gate.reading)
 
     def check_reachable(self, amounts: Tensor, about: str) -> None:
         """Raises EditNotApplied where none of these positions gets any of it, and that cannot be meant."""

@@ -13,6 +13,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from introlab.directions import Direction
+from introlab.errors import InputError
+from introlab.models import Model
 from introlab.sites import Site
 
 
@@ -80,16 +82,31 @@ class Projection:
     def site(self) -> Site:
         return self.direction.site
 
+    def check_made_for(self, model: Model) -> None:
+        """Raises ModelMismatch for another model than the direction's."""
+        self.direction.check_model(model)
+
     def __call__(self, values: Float[Tensor, "row d_model"]) -> Float[Tensor, " row"]:
         return self.direction.projection(values) / self.direction.scale
 
 
 @dataclass(frozen=True, eq=False)
 class Projections:
-    """Projections on several directions of one site, in natural units: one product for all of them."""
+    """Projections on several directions of one site, in natural units: one product for all of them. Raises InputError
+    for directions of several sites."""
 
     name: str
     directions: Sequence[Direction]
+
+    def __post_init__(self) -> None:
+        sites = sorted({str(one.site) for one in self.directions})
+        if len(sites) != 1:
+            raise InputError("projections are read at one site", given=sites, do="one reading for each site")
+
+    def check_made_for(self, model: Model) -> None:
+        """Raises ModelMismatch for another model than the directions'."""
+        for one in self.directions:
+            one.check_model(model)
 
     @property
     def site(self) -> Site:

@@ -13,8 +13,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from introlab.directions import Direction
-from introlab.errors import InputError, NotFinite
+from introlab.errors import InputError, ModelMismatch, NotFinite
+from introlab.models import Model
 from introlab.protocols import Change, Edit, Gate, Intervention, Schedule
+from introlab.sites import Site
 from introlab.spans import Span
 from steering.dose import Dose
 
@@ -28,6 +30,16 @@ class _Along(Edit):
     @property
     def axis(self) -> Tensor | None:
         return self.direction.vector
+
+    def check_made_for(self, model: Model, site: Site) -> None:
+        """The direction is of this model and this site. Raises ModelMismatch."""
+        self.direction.check_model(model)
+        if self.direction.site != site:
+            raise ModelMismatch(
+                "the direction was fitted at another site",
+                given=f"fitted at {self.direction.site}, to be used at {site}",
+                do="use it where it was fitted, or say so with `direction.moved_to(site)`",
+            )
 
     def record(self) -> dict[str, Any]:
         return {"edit": type(self).__name__.lower(), "direction": self.direction.method}

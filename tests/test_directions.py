@@ -72,7 +72,9 @@ def test_another_model_is_refused_unless_of_the_family_and_asked_for(organism):
     direction.check_model(one)
     with pytest.raises(ModelMismatch, match="fitted on another model"):
         direction.check_model(twin)
-    direction.check_model(twin, transfer=True)
+    carried = direction.carried_to(twin)
+    carried.check_model(twin)
+    assert torch.equal(carried.vector, direction.vector) and carried.site == direction.site
 
 
 def test_another_family_is_refused_even_if_asked_for(organism, family_model):
@@ -81,7 +83,7 @@ def test_another_family_is_refused_even_if_asked_for(organism, family_model):
         torch.eye(128)[0], 1.0, Site(1), organism("base").fingerprint, organism("base").family, "test", ("a",)
     )
     with pytest.raises(ModelMismatch):
-        direction.check_model(model, transfer=True)
+        direction.carried_to(model)
 
 
 def test_testing_on_what_it_was_fitted_on_is_refused(family_model):

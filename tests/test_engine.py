@@ -11,16 +11,16 @@ from tiny_models import FAMILIES
 
 from introlab.activations import next_token_logprobs
 from introlab.decoding import Batch
-from introlab.errors import EditNotApplied, InputError
+from introlab.errors import EditNotApplied, InputError, ModelMismatch
 from introlab.generation import generate
 from introlab.logits import Bias, Force, Fork, Suppress
 from introlab.passes import Text
-from introlab.protocols import Intervention, Schedule
+from introlab.protocols import Gate, Intervention, Schedule
 from introlab.requests import Request
 from introlab.sampling import GREEDY
 from introlab.sites import Site
 from introlab.spans import Span
-from probes.readouts import Entropy, Norm
+from probes.readouts import Entropy, Norm, Projection, Projections
 from steering.edits import Cap
 
 SPANS = {
@@ -271,3 +271,21 @@ def test_what_cannot_be_asked_for(family_model):
         Suppress((5,), 1.5)
     with pytest.raises(InputError, match="empty schedule"):
         Schedule(())
+
+
+def test_a_direction_of_another_model_or_site_is_refused(family_model):
+    model, other = family_model("llama"), family_model("qwen2")
+    strange, elsewhere = push(other, 3.0), replace(push(model, 3.0), site=Site(2))
+    reading = Projections("along", [direction(other, Site(0))])
+    for one, says in ((strange, "another model"), (elsewhere, "another site")):
+        with pytest.raises(ModelMismatch, match=says):
+            written(model, [Request((2, 5, 6), "a", interventions=(one,))])
+        with pytest.raises(ModelMismatch, match=says):
+            next_token_logprobs(model, [Text((2, 5, 6), 3, "a", (one,))])
+    for gate in (None, Gate(Projection("g", direction(other, Site(0))), 0.0)):
+        interventions = (push(model, 3.0, gate=gate),) if gate else ()
+        with pytest.raises(ModelMismatch, match="another model"):
+            written(model, [Request((2, 5, 6), "a", interventions=interventions)], readouts=() if gate else [reading])
+    moved = direction(model, Site(1)).moved_to(Site(2))
+    assert moved.site == Site(2) and "resid_post[1]" in moved.method
+    written(model, [Request((2, 5, 6), "a", interventions=(Intervention(Cap(moved, 0.0), Site(2), Span.all()),))])

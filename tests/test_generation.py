@@ -106,8 +106,8 @@ def test_the_same_tokens_in_any_order(organism):
 
 def test_float64_writes_prompts_of_mixed_lengths(organism):
     """Padded on the left, attention over nothing but padding was NaN (its softmax is in float32), and spread."""
-    asked = requests(organism("reflective"))
-    assert tokens(organism("reflective", dtype="float64"), asked) == tokens(organism("reflective"), asked)
+    double, single = organism("reflective", dtype="float64"), organism("reflective")
+    assert tokens(double, requests(double)) == tokens(single, requests(single))
 
 
 def test_strength_zero_equals_no_hook(organism):

@@ -1,11 +1,13 @@
 """Reading, fitting and steering on the user's own texts."""
 
 import json
+from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
 
 from experiments.__main__ import WRONG_INPUT
+from introlab.directions import Direction
 
 TEXTS = [
     {"id": f"{topic} {index}", "prompt": f"{verb} the {topic} .", "label": topic == "sea", "group": f"{topic} {index}"}
@@ -69,6 +71,8 @@ def test_a_direction_of_another_model_is_refused(command, texts):
     code, _, err = command(*steer, "--out", "s.jsonl")
     assert code == WRONG_INPUT and "another model" in err and "transfer" in err
     assert command(*steer, "--out", "s.jsonl", "--transfer")[0] == 0
+    line = json.loads(Path("s.jsonl").read_text().splitlines()[0])
+    assert line["fitted_on"] == Direction.load(Path("d.safetensors")).model != line["model"]
 
 
 def test_logistic_directions_too(command, texts):

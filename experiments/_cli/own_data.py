@@ -201,8 +201,9 @@ class Steer:
     json: bool = False
 
     def __call__(self) -> int:
-        direction, path, model = Direction.load(self.direction), _new(self.out), load(self.model)
-        direction.check_model(model, transfer=self.transfer)
+        fitted, path, model = Direction.load(self.direction), _new(self.out), load(self.model)
+        direction = fitted.carried_to(model) if self.transfer else fitted
+        direction.check_model(model)
         lines, span = read_lines(model, self.texts, room=self.max_new), Span.parse(self.span)
         norm = typical_norm(model, [line.text for line in lines], direction.site, batch_size=self.batch_size)
         requests = [
@@ -216,7 +217,7 @@ class Steer:
             for request, generation in generate(model, requests, seed=self.seed, batch_size=self.batch_size):
                 record = {
                     **request.note,
-                    "fitted_on": direction.model,
+                    "fitted_on": fitted.model,
                     "model": model.fingerprint,
                     "text": model.text(generation.tokens),
                     "receipts": [vars(receipt) for receipt in generation.receipts],
