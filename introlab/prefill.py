@@ -1,8 +1,8 @@
-"""Reading prompts: rows that share a prompt share its computation up to the first position an edit touches.
+"""Reading prompts: rows that share a beginning share its computation up to the first position an edit touches.
 
 A row's prompt is read up to but not including its last token: that one predicts the first new token, and is read as the
-first step of writing. What no edit touches is read once per prompt (its stem); the rest row by row, under the row's own
-edits.
+first step of writing. What no edit touches is read once per prompt (its stem), and what stems have in common at their
+beginning once for all of them; the rest row by row, under the row's own edits.
 """
 
 from collections import OrderedDict
@@ -19,6 +19,9 @@ from introlab.editing import Editor, Pass
 from introlab.models import Model
 from introlab.protocols import Intervention
 from introlab.stems import WORTH
+
+ALIKE = 32
+"""Tokens that prompts have in common at their beginning, from which on these are read once for all of them."""
 
 Note = Callable[[Sequence[int], Tensor], None]
 """Gets rows of the batch and the logits after the last token that was read in them."""
@@ -96,10 +99,9 @@ class Prefill:
         for one in entering:
             longest[one.prompt] = max(one.stem, longest.get(one.prompt, 0))
         missing = [(prompt, stem) for prompt, stem in longest.items() if stem > _width(self._stems.get(prompt, []))]
-        if missing:
-            texts = [prompt[:stem] for prompt, stem in missing]
-            parts, _ = self._run(texts, [], [len(text) for text in texts])
-            for index, (prompt, stem) in enumerate(missing):
+        for some in _alike(missing):
+            parts = self._read_alike([prompt[:stem] for prompt, stem in some])
+            for index, (prompt, stem) in enumerate(some):
                 self._stems[prompt] = [
                     (keys[index : index + 1, :, -stem:], values[index : index + 1, :, -stem:]) for keys, values in parts
                 ]
@@ -109,35 +111,33 @@ class Prefill:
         while len(self._stems) > max(self._remember, len(longest)):
             self._stems.popitem(last=False)
 
+    def _read_alike(self, texts: list[tuple[int, ...]]) -> Parts:
+        """Keys and values of these, right-aligned; how they all begin is read once."""
+        lengths = [len(text) for text in texts]
+        common = _common(texts) if len(texts) > 1 else 0
+        if common < ALIKE:
+            return self._run(texts, [], lengths)[0]
+        head, _ = self._run([texts[0][:common]], [], [common])
+        rest = max(lengths) - common
+        if rest == 0:
+            return [
+                (keys.expand(len(texts), -1, -1, -1), values.expand(len(texts), -1, -1, -1)) for keys, values in head
+            ]
+        heads = [max(0, length - rest) for length in lengths]
+        past = _joined([head] * len(texts), heads)
+        return self._run([text[head:] for text, head in zip(texts, heads, strict=True)], past, lengths)[0]
+
     def _read_rest(self, group: list[Entering], editor: Editor, note: Note) -> Parts:
         """The group's stems, and after them what is read under edits: equally much for all, so that all end alike."""
         rest = max(len(one.read) - one.stem for one in group)
         stems = [max(0, len(one.read) - rest) for one in group]
-        past = self._joined(group, stems)
+        past = _joined([self._stems.get(one.prompt, []) for one in group], stems)
         texts = [one.read[stem:] for one, stem in zip(group, stems, strict=True)]
         lengths = [len(one.read) for one in group]
         parts, logits = self._run(texts, past, lengths, editor=editor, rows=[one.row for one in group])
         assert logits is not None
         note([one.row for one in group], logits)
         return parts
-
-    def _joined(self, group: list[Entering], stems: list[int]) -> Parts:
-        """The first `stems[i]` tokens of each prompt, right-aligned."""
-        width = max(stems)
-        if width == 0:
-            return []
-
-        def side(layer: int, which: int) -> Tensor:
-            pieces = [
-                torch.nn.functional.pad(self._stems[one.prompt][layer][which][:, :, :stem], (0, 0, width - stem, 0))
-                if stem
-                else None
-                for one, stem in zip(group, stems, strict=True)
-            ]
-            empty = torch.zeros_like(next(piece for piece in pieces if piece is not None))
-            return torch.cat([empty if piece is None else piece for piece in pieces])
-
-        return [(side(layer, 0), side(layer, 1)) for layer in range(self.model.n_layers)]
 
     def _run(
         self,
@@ -170,6 +170,40 @@ class Prefill:
                 unpadded=laid.unpadded,
             )
         return cache.parts(), None if logits is None else logits[:, -1]
+
+
+def _alike(stems: Sequence[tuple[tuple[int, ...], int]]) -> list[list[tuple[tuple[int, ...], int]]]:
+    """Prompts with the lengths of their stems, those together whose stems begin alike; all others together, too."""
+    groups: dict[tuple[int, ...], list[tuple[tuple[int, ...], int]]] = {}
+    for prompt, stem in stems:
+        groups.setdefault(prompt[:ALIKE] if stem >= ALIKE else (), []).append((prompt, stem))
+    apart = [group[0] for beginning, group in groups.items() if beginning and len(group) == 1]
+    apart += groups.pop((), [])
+    return [group for group in groups.values() if len(group) > 1] + ([apart] if apart else [])
+
+
+def _common(texts: Sequence[tuple[int, ...]]) -> int:
+    """How many tokens all of them begin with."""
+    least, most = min(texts), max(texts)
+    return next((at for at, pair in enumerate(zip(least, most, strict=False)) if pair[0] != pair[1]), len(least))
+
+
+def _joined(sources: Sequence[Parts], stems: Sequence[int]) -> Parts:
+    """The first `stems[i]` columns of each, right-aligned."""
+    width = max(stems)
+    if width == 0:
+        return []
+
+    def side(layer: int, which: int) -> Tensor:
+        pieces = [
+            torch.nn.functional.pad(parts[layer][which][:, :, :stem], (0, 0, width - stem, 0)) if stem else None
+            for parts, stem in zip(sources, stems, strict=True)
+        ]
+        empty = torch.zeros_like(next(piece for piece in pieces if piece is not None))
+        return torch.cat([empty if piece is None else piece for piece in pieces])
+
+    layers = len(next(parts for parts in sources if parts))
+    return [(side(layer, 0), side(layer, 1)) for layer in range(layers)]
 
 
 def _width(parts: Parts) -> int:

@@ -131,3 +131,26 @@ def test_one_softmax_over_both_parts():
         scores = (query[row] @ keys.mT * 0.3).masked_fill(~seen, -torch.inf)
         expected = (scores.softmax(-1) @ values).transpose(0, 1)
         assert torch.allclose(found[row], expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("family", ["llama", "gemma2", "mistral", "gpt2"])
+def test_what_prompts_have_in_common_is_read_once(family, family_model, monkeypatch):
+    """Three prompts that begin with the same 40 tokens (one is nothing else but its last token), two that begin with
+    another 36, one alone; a third of them pushed within the prompt. Tokens as one by one."""
+    model, read = family_model(family), []
+    top = int(model.network.config.vocab_size)
+    one, other = (tuple(4 + (a * k + 1) % (top - 4) for k in range(n)) for a, n in ((3, 40), (7, 36)))
+    asked = [(*one, 9), (*one, 11, 12, 13), (*one, 11, 14), (*other, 5, 6), (*other, 9, 9, 9, 9, 7), (5, 6, 7)]
+    requests = [
+        Request(ids, str(n), interventions=(push(model, 2.0, Span.positions(20, 30) if n == 2 else None),), max_new=6)
+        for n, ids in enumerate(asked)
+    ]
+    apart = {}
+    for request in requests:
+        apart |= written(model, [request])
+    honest = type(model).forward
+    monkeypatch.setattr(type(model), "forward", lambda *a, **k: read.append(a[1].numel()) or honest(*a, **k))
+    together = written(model, requests)
+    assert {item: text.tokens for item, text in together.items()} == {item: text.tokens for item, text in apart.items()}
+    # Everything once more than the beginnings: steps of 6 rows, and stems of 3 to 42 tokens without the 40 and the 36.
+    assert sum(read) < sum(len(ids) for ids in asked) + 6 * 6 - 36
