@@ -9,6 +9,9 @@ from torch import Tensor
 
 from introlab.protocols import Change, Edit
 
+_BY_POSITION = ("layer_norm", "constant_norm_rescale")
+"""Of sae-lens' `normalize_activations`."""
+
 
 class Autoencoder(Protocol):
     """What an edit needs of one; every sae-lens SAE has it."""
@@ -47,25 +50,46 @@ class Latent(Edit):
 
     @classmethod
     def stacked(cls, edits: Sequence[Self], like: Tensor) -> Change:
-        sae = edits[0].sae
         index = torch.tensor([edit.index for edit in edits], device=like.device)
         wanted = torch.tensor([edit.amount if edit.mode != "zero" else 0.0 for edit in edits]).to(like)[:, None]
-        # Of the decoder's line through each latent, so that the autoencoder's own scaling is undone as it does it.
-        with torch.no_grad():
-            latents = len(sae.encode(like[:1, :1].float())[0, 0])
-            one_hot = torch.nn.functional.one_hot(index, latents).float()
-            vectors = (sae.decode(one_hot) - sae.decode(torch.zeros_like(one_hot))).to(like)[:, None]
-        adds = edits[0].mode == "add"
-
-        def change(values: Tensor, amount: Tensor, _: Tensor) -> Tensor:
-            if adds:
-                by = wanted.expand(amount.shape)
-            else:
-                now = sae.encode(values.float()).gather(-1, index[:, None, None].expand(*values.shape[:2], 1))[..., 0]
-                by = wanted - now.to(values)
-            return values + (amount * by)[..., None] * vectors
-
-        return change
+        how = _each_by_itself if _scales_each(edits[0].sae) else _along_a_line
+        return how(edits[0].sae, index, wanted, like, adds=edits[0].mode == "add")
 
     def record(self) -> dict[str, Any]:
         return {"edit": f"latent {self.mode}", "index": self.index, "amount": self.amount, "sae": self.name}
+
+
+def _scales_each(sae: Autoencoder) -> bool:
+    """Whether it normalises every position by itself: then a latent has another length at each."""
+    return getattr(getattr(sae, "cfg", None), "normalize_activations", "none") in _BY_POSITION
+
+
+def _along_a_line(sae: Autoencoder, index: Tensor, wanted: Tensor, like: Tensor, *, adds: bool) -> Change:
+    # Of the decoder's line through each latent, so that the autoencoder's own scaling is undone as it does it.
+    with torch.no_grad():
+        latents = len(sae.encode(like[:1, :1].float())[0, 0])
+        one_hot = torch.nn.functional.one_hot(index, latents).float()
+        vectors = (sae.decode(one_hot) - sae.decode(torch.zeros_like(one_hot))).to(like)[:, None]
+
+    def change(values: Tensor, amount: Tensor, _: Tensor) -> Tensor:
+        by = wanted.expand(amount.shape)
+        if not adds:
+            now = sae.encode(values.float()).gather(-1, index[:, None, None].expand(*values.shape[:2], 1))[..., 0]
+            by = wanted - now.to(values)
+        return values + (amount * by)[..., None] * vectors
+
+    return change
+
+
+def _each_by_itself(sae: Autoencoder, index: Tensor, wanted: Tensor, like: Tensor, *, adds: bool) -> Change:
+    def change(values: Tensor, amount: Tensor, _: Tensor) -> Tensor:
+        at = index[:, None, None].expand(*values.shape[:2], 1)
+        with torch.no_grad():
+            now = sae.encode(values.float())
+            before = sae.decode(now)
+            put = wanted[..., None].float().expand_as(at) + (now.gather(-1, at) if adds else 0.0)
+            sae.encode(values.float())  # a decoder undoes the scaling of the encoder's last call, once
+            by = sae.decode(now.scatter(-1, at, put)) - before
+        return values + amount[..., None] * by.to(values)
+
+    return change
