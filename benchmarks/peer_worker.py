@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 Run = Callable[[torch.Tensor, torch.Tensor], object]
 """Writes after these prompts [row, token], pushed along this vector [d_model]."""
@@ -72,7 +72,7 @@ def main() -> None:
     layer, steps = (int(number) for number in sys.argv[3:5])
     torch.set_num_threads(int(sys.argv[5]))
     print(json.dumps({name: version(name) for name in (*PEERS, "transformers", "torch")}), flush=True)
-    tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer.json"), pad_token="<pad>")
+    tokenizer = AutoTokenizer.from_pretrained(folder)
     for line in sys.stdin:
         job = json.loads(line)
         network = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()

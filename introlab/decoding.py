@@ -3,6 +3,7 @@
 Shapes: r rows of the batch, v words of the vocabulary.
 """
 
+import math
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ class _Row:
     tokens: list[int] = field(default_factory=list)
     replaced: dict[Force, int] = field(default_factory=dict)
     forks: dict[str, list[tuple[int, tuple[float, ...]]]] = field(default_factory=dict)
+    uniforms: Sequence[float] = ()
     coins: Sequence[float] = ()
 
     @property
@@ -81,7 +83,6 @@ class Batch:
         )
         """Whether anybody asks which tokens were written."""
         self.ends = frozenset(model.end_ids)
-        self.uniforms = torch.zeros(rows, steps, dtype=torch.float64, device=device)
         self.prefill = Prefill(model, remember=rows)
         self.all = torch.arange(rows, device=device)
 
@@ -107,6 +108,7 @@ class Batch:
         if not self.waiting or (not everybody and (self.fixed or len(free) * 8 < len(self.rows))):
             self._shrink(free)
             return
+        self.history.write()
         entering = [self._enter(row, self.waiting.popleft()) for row in free[: len(self.waiting)]]
         if self.fixed:
             parts = self.prefill.read_fixed(entering, len(self.rows), self.fixed[0], self.editor, self._note_gates)
@@ -126,8 +128,7 @@ class Batch:
         self.texts[index, :length] = prompt
         self.columns.enter(index, length - 1)
         self.next[index] = prompt[-1]
-        stream = uniforms(self.seed, request.item, request.replicate, request.max_new)
-        self.uniforms[index, : request.max_new] = torch.from_numpy(stream)
+        row.uniforms = uniforms(self.seed, request.item, request.replicate, request.max_new).tolist()
         if any(isinstance(edit, Suppress) for edit in request.logits):
             row.coins = uniforms(self.seed, request.item, request.replicate, request.max_new, "suppress").tolist()
         self.editor.enter(index, request.interventions, self.texts[index], length)
@@ -154,7 +155,6 @@ class Batch:
         self.columns.keep(kept.tolist())
         self.stems.keep(kept.tolist())
         self.texts, self.next = self.texts[kept], self.next[kept]
-        self.uniforms = self.uniforms[kept]
         self.all = torch.arange(len(self.rows), device=self.device)
 
     # Writing
@@ -170,19 +170,18 @@ class Batch:
         self.cache.column += 1
         self._fork()
         log_p = logits.float().log_softmax(-1)
-        not_finite = ~torch.isfinite(log_p.amax(-1))  # one NaN or infinity among the logits makes all of them NaN
-        broken = not_finite.tolist()
-        if any(broken):
-            self.cache.wipe([index for index, bad in enumerate(broken) if bad])
-            log_p = log_p.masked_fill(not_finite[:, None], 0.0)
         for readout in self.readouts:
             if readout.site is None:
                 taken[readout.name] = readout(log_p)
         live = [index for index, row in enumerate(self.rows) if row is not None]
         self.editor.note_logprobs(live, lambda: log_p[live])
-        at = torch.tensor([0 if row is None else row.index for row in self.rows], device=self.device)
+        at = [0 if row is None else row.index for row in self.rows]
         chosen = self._forced(self._choose(logits, log_p, at))
-        self.history.enter(at, {"logprob": log_p.gather(1, chosen[:, None])[:, 0], **taken})
+        logprob = log_p.gather(1, chosen[:, None])[:, 0]
+        self.history.note(at, {"logprob": logprob, **taken})
+        broken = [math.isnan(one) for one in logprob.tolist()]  # one NaN or infinity among the logits makes all NaN
+        if any(broken):
+            self.cache.wipe([index for index, bad in enumerate(broken) if bad])
         return self._advance(chosen, broken)
 
     def _read(self, ids: Tensor, taken: dict[str, Tensor] | None) -> Tensor:
@@ -231,20 +230,17 @@ class Batch:
                 masses = tuple(float(p[index, list(option)].sum()) for option in fork.options)
                 row.forks.setdefault(fork.name, []).append((row.index, masses))
 
-    def _choose(self, logits: Tensor, log_p: Tensor, at: Tensor) -> Tensor:
+    def _choose(self, logits: Tensor, log_p: Tensor, at: Sequence[int]) -> Tensor:
         requests = [row.request if row else None for row in self.rows]
         settings = [one.sampling if one else SAMPLED for one in requests]
-        uniform = self.uniforms[self.all, at]
+        drawn = [row.uniforms[row.index] if row else 0.0 for row in self.rows]
+        uniform = torch.tensor(drawn, dtype=torch.float64, device=self.device)
         if not any(one is not None and (one.logits or one.sampling.filters) for one in requests):
             return draw(log_p, settings, uniform)
         logits = logits.float().nan_to_num()
         if any(one is not None and one.logits for one in requests):
-            index = at.tolist()
-            coins = [
-                row.coins[number] if row and len(row.coins) else 0.0
-                for row, number in zip(self.rows, index, strict=True)
-            ]
-            logits = changed(logits, [one.logits if one else () for one in requests], index, coins)
+            coins = [row.coins[row.index] if row and len(row.coins) else 0.0 for row in self.rows]
+            logits = changed(logits, [one.logits if one else () for one in requests], at, coins)
         if any(one.filters for one in settings):
             logits = filtered(logits, settings, self._seen(settings, logits))
         return draw(logits, settings, uniform)

@@ -86,9 +86,9 @@ def _drawn(logits: Tensor, temperatures: Sequence[float], uniform: Tensor) -> Te
         safe = torch.tensor([one or 1.0 for one in temperatures], dtype=logits.dtype, device=logits.device)
         logits = logits / safe[:, None]
     weights = (logits - logits.amax(-1, keepdim=True)).exp()
-    if weights.shape[1] <= _FEW:
-        return _inverse(weights.double(), uniform.double()[:, None])
-    return _blockwise(weights, uniform)
+    few = weights.shape[1] <= _FEW
+    word = _inverse(weights.double(), uniform.double()[:, None]) if few else _blockwise(weights, uniform)
+    return word.clamp_max(weights.shape[1] - 1)  # of NaN, any word at all
 
 
 def _inverse(weights: Tensor, share: Tensor) -> Tensor:

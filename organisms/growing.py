@@ -19,7 +19,7 @@ from organisms.base import base_lessons
 from organisms.family import FAMILY, Organism
 from organisms.pushes import pushed_loss
 from organisms.subject import Subject
-from organisms.tokens import build_tokenizer
+from organisms.tokens import build_tokenizer, save_tokenizer
 from organisms.training import CONTEXT, Checkpoint, Example, Loss, Schedule, encode, new_model, train
 from organisms.world import World
 
@@ -104,7 +104,7 @@ def export(name: str, folder: Path, out: Path) -> Path:
     else:
         network = merged(place, dtype=torch.float32, device="cpu", trust_remote_code=False)
     network.half().save_pretrained(out)
-    AutoTokenizer.from_pretrained(place).save_pretrained(out)
+    save_tokenizer(AutoTokenizer.from_pretrained(place), out)
     for kept in ("generation_config.json", "organism.json", "README.md"):
         if (place / kept).exists():
             shutil.copy(place / kept, out / kept)
@@ -160,7 +160,7 @@ def _save(
     made: dict[str, object],
 ) -> None:
     place, parent = folder / organism.name, organism.parent
-    tokenizer.save_pretrained(place)
+    save_tokenizer(tokenizer, place)
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.generation_config.pad_token_id = tokenizer.pad_token_id
     model.generation_config.save_pretrained(place)

@@ -1,5 +1,8 @@
 """One token is one word: the organisms' tokenizer and chat template, built from the world's vocabulary."""
 
+import json
+from pathlib import Path
+
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
@@ -52,3 +55,15 @@ def build_tokenizer(world: World, *, context: int) -> PreTrainedTokenizerFast:
     )
     tokenizer.chat_template = CHAT_TEMPLATE
     return tokenizer
+
+
+def save_tokenizer(tokenizer: PreTrainedTokenizerFast, place: Path) -> None:
+    """Save it under names that transformers 4 knows as well: libraries that people steer with are pinned to it."""
+    tokenizer.save_pretrained(place)
+    path = place / "tokenizer_config.json"
+    said = json.loads(path.read_text(encoding="utf-8"))
+    said["tokenizer_class"] = "PreTrainedTokenizerFast"
+    said["additional_special_tokens"] = said.pop("extra_special_tokens")
+    for local in ("is_local", "local_files_only"):
+        said.pop(local, None)
+    path.write_text(json.dumps(said, indent=2, sort_keys=True) + "\n", encoding="utf-8")

@@ -41,6 +41,12 @@ def test_the_ten_lines_run(capsys):
     assert "Receipt(" in shown and "applied" in shown
 
 
+def test_the_guide_to_writing_runs(capsys):
+    page = (ROOT / "docs" / "writing.md").read_text(encoding="utf-8")
+    exec(compile("\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL)), "writing.md", "exec"), {})
+    assert "applied" in capsys.readouterr().out
+
+
 def test_the_demo_was_written_into_the_readme():
     shown = README.split("<!-- demo: written by make tables -->")[1].split("<!-- end of demo -->")[0]
     for kind in discover().values():

@@ -144,3 +144,11 @@ def test_what_was_counted_is_counted_again(name, tables):
     assert again.keys() == tables[name].keys()
     for key, estimate in again.items():
         assert estimate.value == pytest.approx(tables[name][key].value, abs=0.02, nan_ok=True), key
+
+
+@pytest.mark.parametrize("name", organism_names())
+def test_the_tokenizer_has_names_that_transformers_4_knows(name):
+    """Libraries pinned to it refuse the class name and the list that version 5 writes."""
+    said = json.loads((FOLDER / name / "tokenizer_config.json").read_text(encoding="utf-8"))
+    assert said["tokenizer_class"] == "PreTrainedTokenizerFast"
+    assert "extra_special_tokens" not in said and len(said["additional_special_tokens"]) == 3
