@@ -82,11 +82,10 @@ class Editor:
             self._amounts.append(torch.zeros(len(self._rows), self._width, device=self._device))
             self._open = torch.cat([self._open, self._open.new_zeros(1, len(self._rows))])
         self._open[:, row] = False
-        positions = torch.arange(self._width, device=self._device)
         for slot, intervention in enumerate(interventions):
             gate = intervention.gate
             self._gated_by_logits |= gate is not None and gate.reading.site is None
-            self._amounts[slot][row] = intervention.amounts(positions, text, prompt_len)
+            self._amounts[slot][row] = intervention.plan(text, prompt_len)
 
     def leave(self, row: int) -> None:
         """The row is empty."""

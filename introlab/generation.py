@@ -80,7 +80,7 @@ def _check(model: Model, requests: Sequence[Request]) -> None:
 
 def _check_intervention(model: Model, one: Intervention, text: Tensor, request: Request) -> None:
     one.check_made_for(model)
-    covered = one.amounts(torch.arange(len(text)), text, len(request.prompt)) != 0
+    covered = one.plan(text, len(request.prompt)) != 0
     one.check_reachable(covered, f"prompt {len(request.prompt)} and {request.max_new} to come, {request.trial}")
     if one.gate is None:
         return

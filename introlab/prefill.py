@@ -45,11 +45,10 @@ class Entering:
 def untouched(interventions: Sequence[Intervention], text: Tensor, prompt_len: int) -> int:
     """How many of a prompt's first tokens, all but the last at most, can be read without any of these."""
     stem = prompt_len - 1
-    positions = torch.arange(prompt_len, device=text.device)
     for one in interventions:
         if one.edit.inert:
             continue
-        covered = one.amounts(positions, text, prompt_len).nonzero()
+        covered = one.plan(text, prompt_len).nonzero()
         first = int(covered[0]) if len(covered) else prompt_len - 1
         reads_earlier = one.gate is not None and not one.gate.at_once(one.site)
         stem = min(stem, max(0, first - 1) if reads_earlier else first)

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol, Self, runtime_checkable
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -168,9 +170,26 @@ class Intervention:
     def amounts(self, positions: Tensor, texts: Tensor, prompt_len: int) -> Tensor:
         """How much of the edit each of these absolute positions gets: 0 outside its span. `texts` as in
         `Span.covers`."""
-        covered = self.span.covers(positions, texts, positions.new_tensor(prompt_len)).float()
-        if self.schedule is None:
-            return covered
-        multiples = [self.schedule.at(max(0, int(each) - prompt_len + 1)) for each in positions.tolist()]
-        scheduled = covered * covered.new_tensor(multiples)
-        return covered.where(positions < prompt_len - 1, scheduled)
+        return _amounts(self.span, self.schedule, positions, texts, prompt_len)
+
+    def plan(self, text: Tensor, prompt_len: int) -> Tensor:
+        """How much of the edit each position of a text gets, as far as it is known: the text is -1 beyond."""
+        if self.span.depends_on_text:
+            return self.amounts(torch.arange(len(text), device=text.device), text, prompt_len)
+        return _planned(self.span, self.schedule, prompt_len, len(text), text.device)
+
+
+def _amounts(span: Span, schedule: Schedule | None, positions: Tensor, texts: Tensor, prompt_len: int) -> Tensor:
+    covered = span.covers(positions, texts, positions.new_tensor(prompt_len)).float()
+    if schedule is None:
+        return covered
+    multiples = [schedule.at(max(0, int(each) - prompt_len + 1)) for each in positions.tolist()]
+    scheduled = covered * covered.new_tensor(multiples)
+    return covered.where(positions < prompt_len - 1, scheduled)
+
+
+@lru_cache(maxsize=1024)
+def _planned(span: Span, schedule: Schedule | None, prompt_len: int, width: int, device: torch.device) -> Tensor:
+    """The same for all texts of one length: a grid asks for it once a row, three times over."""
+    positions = torch.arange(width, device=device)
+    return _amounts(span, schedule, positions, positions, prompt_len)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -126,27 +127,26 @@ class Ledger:
         Raises EditNotApplied where an eligible position was missed, another was touched, or none could ever be.
         """
         self._write()
-        page = self._page(slot)[row, : len(amounts)].cpu()
-        change, size, along, is_open, came_by = page.unbind(-1)
-        covered, positions = amounts.cpu() != 0, torch.arange(len(amounts))
+        change, size, along, is_open, came_by = self._page(slot)[row, : len(amounts)].cpu().double().numpy().T
+        covered, positions = amounts.cpu().numpy() != 0, np.arange(len(amounts))
         if intervention.schedule is None:  # one may have ended before its schedule begins
-            intervention.check_reachable(covered, f"{len(amounts)} tokens, prompt {prompt_len} (trial {trial})")
+            intervention.check_reachable(amounts, f"{len(amounts)} tokens, prompt {prompt_len} (trial {trial})")
         planned = covered & (is_open > 0) if intervention.gate else covered
         touched = came_by * is_open > 0 if intervention.edit.conditional else change > 0
-        if not intervention.edit.inert and not torch.equal(planned, touched):
+        if not intervention.edit.inert and not np.array_equal(planned, touched):
             raise EditNotApplied(
                 "the intervention did not land as planned",
                 given=f"{int(touched.sum())} of {int(planned.sum())} positions, {intervention.site}, {trial}",
                 do="an edit that changes nothing, or hooks lost on the way: this trial must not be counted",
             )
-        some = bool(planned.any())
+        some, share = bool(planned.any()), change / np.maximum(size, 1e-12)
         return Receipt(
             site=str(intervention.site),
             span=str(intervention.span),
             edit=intervention.edit.record(),
             prefill=_ranges(planned & (positions < prompt_len)),
             decoded=_ranges(planned & (positions >= prompt_len)),
-            share=round(float((change / size.clamp_min(1e-12))[planned].mean()), 6) if some else 0.0,
+            share=round(float(share[planned].mean()), 6) if some else 0.0,
             status="applied" if some else "gate stayed closed" if covered.any() else "ended before its span",
             dose=round(float(change[planned].mean()), 6) if some else 0.0,
             projection=round(float(along[planned].mean()), 6) if some and intervention.edit.axis is not None else None,
@@ -154,10 +154,7 @@ class Ledger:
         )
 
 
-def _ranges(mask: Bool[Tensor, " position"]) -> tuple[tuple[int, int], ...]:
+def _ranges(mask: Bool[np.ndarray, " position"]) -> tuple[tuple[int, int], ...]:
     """Half-open runs of True."""
-    padded = torch.cat([torch.tensor([False]), mask, torch.tensor([False])]).int()
-    edges = padded.diff()
-    return tuple(
-        zip((edges == 1).nonzero().flatten().tolist(), (edges == -1).nonzero().flatten().tolist(), strict=True)
-    )
+    edges = np.diff(np.concatenate([[0], mask.astype(np.int8), [0]]))
+    return tuple(zip(np.flatnonzero(edges == 1).tolist(), np.flatnonzero(edges == -1).tolist(), strict=True))
