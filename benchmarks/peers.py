@@ -31,8 +31,8 @@ from steering.edits import Add
 
 ROOT = Path(__file__).parent.parent
 OUT = ROOT / "docs" / "peers.md"
-PROMPTS, CONDITIONS, LENGTH, STEPS = 16, 24, 24, 32
-ALONE, REPEATS = 2, 3
+PROMPTS, CONDITIONS, LENGTH, STEPS = 16, 24, 24, 16
+ALONE, REPEATS = 2, 2
 OUTSIDE = ("repeng", "steering-vectors", "nnsight")
 
 

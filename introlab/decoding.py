@@ -25,6 +25,13 @@ from introlab.requests import Generation, Request
 from introlab.sampling import SAMPLED, Sampling, draw, filtered, uniforms
 from introlab.stems import Stems
 
+_FLOATS = 2**20
+"""Probabilities worked on at once: many more would leave the processor's cache, and cost more than the network."""
+
+
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts))
+
 
 @dataclass
 class _Row:
@@ -169,17 +176,12 @@ class Batch:
         logits = self._read(self.next[:, None], taken)[:, -1]
         self.cache.column += 1
         self._fork()
-        log_p = logits.float().log_softmax(-1)
-        for readout in self.readouts:
-            if readout.site is None:
-                taken[readout.name] = readout(log_p)
-        live = [index for index, row in enumerate(self.rows) if row is not None]
-        self.editor.note_logprobs(live, lambda: log_p[live])
-        at = [0 if row is None else row.index for row in self.rows]
-        chosen = self._forced(self._choose(logits, log_p, at))
-        logprob = log_p.gather(1, chosen[:, None])[:, 0]
-        self.history.note(at, {"logprob": logprob, **taken})
-        broken = [math.isnan(one) for one in logprob.tolist()]  # one NaN or infinity among the logits makes all NaN
+        few = max(1, _FLOATS // logits.shape[-1])
+        words, readings = zip(*(self._word(at, some) for at, some in enumerate(logits.split(few))), strict=True)
+        chosen = _joined(words)
+        taken |= {name: _joined([each[name] for each in readings]) for name in readings[0]}
+        self.history.note([0 if row is None else row.index for row in self.rows], taken)
+        broken = [math.isnan(one) for one in taken["logprob"].tolist()]  # NaN or infinity among logits makes all NaN
         if any(broken):
             self.cache.wipe([index for index, bad in enumerate(broken) if bad])
         return self._advance(chosen, broken)
@@ -230,34 +232,48 @@ class Batch:
                 masses = tuple(float(p[index, list(option)].sum()) for option in fork.options)
                 row.forks.setdefault(fork.name, []).append((row.index, masses))
 
-    def _choose(self, logits: Tensor, log_p: Tensor, at: Sequence[int]) -> Tensor:
-        requests = [row.request if row else None for row in self.rows]
+    def _word(self, part: int, logits: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """The next token of the rows of one part, as `split` has made them, and readings of its probabilities."""
+        first = part * max(1, _FLOATS // logits.shape[-1])
+        mine = slice(first, first + len(logits))
+        rows = self.rows[mine]
+        log_p = logits.float().log_softmax(-1)
+        readings = {readout.name: readout(log_p) for readout in self.readouts if readout.site is None}
+        live = [index for index, row in enumerate(rows) if row is not None]
+        self.editor.note_logprobs([first + index for index in live], lambda: log_p[live])
+        chosen = self._forced(rows, self._choose(mine, logits, log_p))
+        return chosen, {**readings, "logprob": log_p.gather(1, chosen[:, None])[:, 0]}
+
+    def _choose(self, mine: slice, logits: Tensor, log_p: Tensor) -> Tensor:
+        rows = self.rows[mine]
+        requests = [row.request if row else None for row in rows]
         settings = [one.sampling if one else SAMPLED for one in requests]
-        drawn = [row.uniforms[row.index] if row else 0.0 for row in self.rows]
+        drawn = [row.uniforms[row.index] if row else 0.0 for row in rows]
         uniform = torch.tensor(drawn, dtype=torch.float64, device=self.device)
         if not any(one is not None and (one.logits or one.sampling.filters) for one in requests):
             return draw(log_p, settings, uniform)
         logits = logits.float().nan_to_num()
         if any(one is not None and one.logits for one in requests):
-            coins = [row.coins[row.index] if row and len(row.coins) else 0.0 for row in self.rows]
+            coins = [row.coins[row.index] if row and len(row.coins) else 0.0 for row in rows]
+            at = [row.index if row else 0 for row in rows]
             logits = changed(logits, [one.logits if one else () for one in requests], at, coins)
         if any(one.filters for one in settings):
-            logits = filtered(logits, settings, self._seen(settings, logits))
+            logits = filtered(logits, settings, self._seen(self.texts[mine], settings, logits))
         return draw(logits, settings, uniform)
 
-    def _seen(self, settings: Sequence[Sampling], logits: Tensor) -> Tensor | None:
+    def _seen(self, texts: Tensor, settings: Sequence[Sampling], logits: Tensor) -> Tensor | None:
         if all(one.repetition_penalty == 1.0 for one in settings):
             return None
         seen = torch.zeros(logits.shape[0], logits.shape[1] + 1, dtype=torch.bool, device=self.device)
-        seen.scatter_(1, torch.where(self.texts < 0, logits.shape[1], self.texts), True)  # beyond the text: beside it
+        seen.scatter_(1, torch.where(texts < 0, logits.shape[1], texts), True)  # beyond the text: beside it
         return seen[:, :-1]
 
-    def _forced(self, chosen: Tensor) -> Tensor:
-        if not any(isinstance(edit, Force) for row in self.rows if row for edit in row.request.logits):
+    def _forced(self, rows: Sequence[_Row | None], chosen: Tensor) -> Tensor:
+        if not any(isinstance(edit, Force) for row in rows if row for edit in row.request.logits):
             return chosen
         tokens = [
             forced(token, row.request.logits, row.index, row.replaced) if row else token
-            for token, row in zip(chosen.tolist(), self.rows, strict=True)
+            for token, row in zip(chosen.tolist(), rows, strict=True)
         ]
         return torch.tensor(tokens, device=self.device)
 

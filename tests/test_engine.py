@@ -11,7 +11,7 @@ from tiny_models import FAMILIES
 
 from introlab.activations import next_token_logprobs
 from introlab.decoding import Batch
-from introlab.errors import EditNotApplied, InputError, ModelMismatch
+from introlab.errors import ContextOverflow, EditNotApplied, InputError, ModelMismatch
 from introlab.generation import generate
 from introlab.logits import Bias, Force, Fork, Suppress
 from introlab.passes import Text
@@ -289,3 +289,12 @@ def test_a_direction_of_another_model_or_site_is_refused(family_model):
     moved = direction(model, Site(1)).moved_to(Site(2))
     assert moved.site == Site(2) and "resid_post[1]" in moved.method
     written(model, [Request((2, 5, 6), "a", interventions=(Intervention(Cap(moved, 0.0), Site(2), Span.all()),))])
+
+
+def test_a_fork_that_would_not_fit_is_refused(family_model):
+    model = family_model("llama")
+    prompt = tuple(4 + n % 50 for n in range(model.context - 10))
+    fits = Fork("asked", (5,) * 6, ((7,),), at=(4,))
+    written(model, [Request(prompt, "a", max_new=8, forks=(fits,))])
+    with pytest.raises(ContextOverflow):
+        written(model, [Request(prompt, "a", max_new=8, forks=(replace(fits, at=(5,)),))])
