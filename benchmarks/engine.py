@@ -6,15 +6,15 @@ that all candidates write equally much.
 """
 
 import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from unittest.mock import patch
 
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from benchmarks.timing import Timed, in_turn
+from benchmarks.peer_worker import endlessly
+from benchmarks.timing import Timed, in_turn, seconds
 from introlab import decoding, generation
 from introlab.activations import read
 from introlab.directions import Direction, random_like
@@ -61,36 +61,29 @@ def prompts(model: Model, count: int, length: int) -> list[tuple[int, ...]]:
     return [tuple(row) for row in draws.tolist()]
 
 
-def push(model: Model, seed: int) -> Intervention:
-    site = Site(model.n_layers // 2)
-    like = Direction(torch.eye(model.d_model)[0], 1.0, site, model.fingerprint, None, "random", ())
-    return Intervention(Add(random_like(like, seed), Dose(2.0, 1.0, 1.0)), site, Span.generated())
+def push(model: Model, vector: torch.Tensor, span: Span) -> Intervention:
+    """This vector [d_model] added after the middle block."""
+    site, size = Site(model.n_layers // 2), float(vector.norm())
+    direction = Direction(vector / size, 1.0, site, model.fingerprint, None, "random", ())
+    return Intervention(Add(direction, Dose(size, 1.0, 1.0)), site, span)
 
 
-def seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
+def random_push(model: Model, seed: int) -> Intervention:
+    draws = torch.Generator().manual_seed(seed)
+    vector = torch.nn.functional.normalize(torch.randn(model.d_model, generator=draws), dim=0)
+    return push(model, 2.0 * vector, Span.generated())
 
 
 def writing(model: Model, rows: int) -> Timed:
     """64 new tokens, an intervention for each row, entropy and four projections read - against `generate` without."""
     asked = prompts(model, rows, 24)
-    requests = [Request(ids, str(n), interventions=(push(model, n),), max_new=64) for n, ids in enumerate(asked)]
+    requests = [Request(ids, str(n), interventions=(random_push(model, n),), max_new=64) for n, ids in enumerate(asked)]
     like = requests[0].interventions[0].edit.direction  # type: ignore[attr-defined]
     readouts = [Entropy(), Projections("four", [random_like(like, 900 + n) for n in range(4)])] if rows > 1 else []
     ids = torch.tensor(asked)
 
     def theirs() -> object:
-        return model.network.generate(
-            ids,
-            attention_mask=torch.ones_like(ids),
-            max_new_tokens=64,
-            do_sample=True,
-            top_k=0,
-            eos_token_id=None,
-            pad_token_id=0,
-        )
+        return model.network.generate(ids, attention_mask=torch.ones_like(ids), **endlessly(64))
 
     return in_turn(
         {
@@ -106,7 +99,7 @@ def sharing(model: Model, length: int) -> Timed:
     prompt read by itself."""
     asked = prompts(model, 2, length)
     requests = [
-        Request(ids, f"{at} {n}", interventions=(push(model, n),), max_new=16)
+        Request(ids, f"{at} {n}", interventions=(random_push(model, n),), max_new=16)
         for at, ids in enumerate(asked)
         for n in range(24)
     ]

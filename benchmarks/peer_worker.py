@@ -22,7 +22,8 @@ Run = Callable[[torch.Tensor, torch.Tensor], object]
 """Writes after these prompts [row, token], pushed along this vector [d_model]."""
 
 
-def writing(steps: int) -> dict[str, Any]:
+def endlessly(steps: int) -> dict[str, Any]:
+    """Settings of transformers' `generate`: this many tokens at temperature 1, without filters."""
     return {"max_new_tokens": steps, "do_sample": True, "top_k": 0, "eos_token_id": None, "pad_token_id": 0}
 
 
@@ -33,7 +34,7 @@ def repeng(network: Any, tokenizer: Any, layer: int, steps: int) -> Run:
     def run(ids: torch.Tensor, vector: torch.Tensor) -> object:
         model.set_control(library.ControlVector(network.config.model_type, {layer: vector.numpy()}), 1.0)
         try:
-            return model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), **writing(steps))
+            return model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), **endlessly(steps))
         finally:
             model.reset()
 
@@ -45,7 +46,7 @@ def steering_vectors(network: Any, tokenizer: Any, layer: int, steps: int) -> Ru
 
     def run(ids: torch.Tensor, vector: torch.Tensor) -> object:
         with library.SteeringVector({layer: vector}).apply(network, multiplier=1.0):
-            return network.generate(input_ids=ids, attention_mask=torch.ones_like(ids), **writing(steps))
+            return network.generate(input_ids=ids, attention_mask=torch.ones_like(ids), **endlessly(steps))
 
     return run
 
@@ -56,7 +57,7 @@ def nnsight(network: Any, tokenizer: Any, layer: int, steps: int) -> Run:
     block = model.model.layers[layer]
 
     def run(ids: torch.Tensor, vector: torch.Tensor) -> object:
-        with model.generate(ids, **writing(steps)) as tracer:
+        with model.generate(ids, **endlessly(steps)) as tracer:
             for _ in tracer.iter[:steps]:
                 block.output[0][:] += vector
         return tracer

@@ -9,7 +9,6 @@ import argparse
 import json
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -17,17 +16,14 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from benchmarks.engine import endless, llama, prompts
-from benchmarks.timing import Timed, in_turn
-from introlab.directions import Direction
+from benchmarks.engine import endless, llama, prompts, push
+from benchmarks.peer_worker import endlessly
+from benchmarks.timing import Timed, in_turn, seconds
 from introlab.generation import generate
 from introlab.models import Model, load, organism_folder
-from introlab.protocols import Intervention
 from introlab.requests import Request
 from introlab.sites import Site
 from introlab.spans import Span
-from steering.dose import Dose
-from steering.edits import Add
 
 ROOT = Path(__file__).parent.parent
 OUT = ROOT / "docs" / "peers.md"
@@ -69,20 +65,14 @@ class Outside:
         return json.loads(line)
 
 
-def engine(model: Model, asked: list[tuple[int, ...]], vectors: torch.Tensor, layer: int) -> Callable[[int], float]:
-    site = Site(layer)
-
-    def push(vector: torch.Tensor) -> Intervention:
-        unit = Direction(vector / vector.norm(), 1.0, site, model.fingerprint, None, "random", ())
-        return Intervention(Add(unit, Dose(float(vector.norm()), 1.0, 1.0)), site, Span.all())
-
-    def run(conditions: int) -> float:
+def engine(model: Model, asked: list[tuple[int, ...]], vectors: torch.Tensor) -> Callable[[], float]:
+    def run() -> float:
         requests = [
-            Request(ids, f"{at} {n}", interventions=(push(vector),), max_new=STEPS)
-            for n, vector in enumerate(vectors[:conditions])
+            Request(ids, f"{at} {n}", interventions=(push(model, vector, Span.all()),), max_new=STEPS)
+            for n, vector in enumerate(vectors)
             for at, ids in enumerate(asked)
         ]
-        return _seconds(lambda: list(generate(model, requests, seed=0)))
+        return seconds(lambda: list(generate(model, requests, seed=0)))
 
     return run
 
@@ -96,18 +86,10 @@ def hook_loop(model: Model, ids: torch.Tensor, vectors: torch.Tensor, layer: int
             for vector in vectors[:conditions]:
                 handle = block.register_forward_hook(lambda _m, _a, out, v=vector: out + v)
                 for some in ids.split(rows):
-                    model.network.generate(
-                        some,
-                        attention_mask=torch.ones_like(some),
-                        max_new_tokens=STEPS,
-                        do_sample=True,
-                        top_k=0,
-                        eos_token_id=None,
-                        pad_token_id=0,
-                    )
+                    model.network.generate(some, attention_mask=torch.ones_like(some), **endlessly(STEPS))
                 handle.remove()
 
-        return _seconds(work)
+        return seconds(work)
 
     return run
 
@@ -124,15 +106,9 @@ def bridge_loop(model: Model, ids: torch.Tensor, vectors: torch.Tensor, layer: i
                     for some in ids.split(rows):
                         bridge.generate(some, max_new_tokens=STEPS, stop_at_eos=False, do_sample=True, verbose=False)
 
-        return _seconds(work)
+        return seconds(work)
 
     return run
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
 
 
 def compare(model: Model, folder: Path, python: Path, place: Path) -> tuple[list[str], dict[str, str]]:
@@ -143,12 +119,12 @@ def compare(model: Model, folder: Path, python: Path, place: Path) -> tuple[list
     vectors = torch.randn(CONDITIONS, model.d_model, generator=torch.Generator().manual_seed(0)) * 0.1
     save_file({"prompts": ids, "vectors": vectors}, place / "grid.safetensors")
     outside = Outside(python, folder, place / "grid.safetensors", layer)
-    ours, plain = engine(model, asked, vectors, layer), hook_loop(model, ids, vectors, layer)
+    ours, plain = engine(model, asked, vectors), hook_loop(model, ids, vectors, layer)
     bridged = bridge_loop(model, ids, vectors, layer)
 
     def candidates(rows: int, conditions: int) -> Mapping[str, Callable[[], float]]:
         return {
-            "engine": lambda: ours(CONDITIONS),
+            "engine": ours,
             "hook loop": lambda: plain(rows, conditions),
             "bridge hook loop": lambda: bridged(rows, conditions),
             **{peer: lambda peer=peer: outside.seconds(peer, rows, conditions) for peer in OUTSIDE},
@@ -165,10 +141,10 @@ def compare(model: Model, folder: Path, python: Path, place: Path) -> tuple[list
 def table(model: str, how: str, timed: Timed, conditions: int) -> list[str]:
     """A line for each candidate: tokens a second, and how many times as fast the engine is."""
 
-    def of_one(name: str, seconds: list[float]) -> list[float]:
-        return [one / (CONDITIONS if name == "engine" else conditions) for one in seconds]
+    def of_one(name: str, taken: list[float]) -> list[float]:
+        return [one / (CONDITIONS if name == "engine" else conditions) for one in taken]
 
-    each = Timed({name: of_one(name, seconds) for name, seconds in timed.seconds.items()})
+    each = Timed({name: of_one(name, taken) for name, taken in timed.seconds.items()})
     lines = []
     for name in each.seconds:
         tokens = PROMPTS * STEPS / each.median(name)

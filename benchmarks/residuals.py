@@ -24,9 +24,10 @@ COUNT, ROWS = 2000, 64
 HERE = ("engine", "output_hidden_states", "run_with_cache")
 WAYS = (*HERE, "nnsight")
 
-
 Work = Callable[[int], torch.Tensor]
 """Residuals [prompt, layer, d_model] of the first so many prompts."""
+Last = Callable[[torch.Tensor, torch.Tensor], list[torch.Tensor]]
+"""Residuals [row, d_model] of the last column after each block, of a batch's ids and mask."""
 
 
 def texts(words: int, count: int) -> list[list[int]]:
@@ -47,6 +48,14 @@ def batches(words: int, count: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
     return found
 
 
+def in_batches(network: Any, last: Last) -> Work:
+    @torch.inference_mode()
+    def work(count: int) -> torch.Tensor:
+        return torch.cat([torch.stack(last(ids, mask), 1) for ids, mask in batches(_words(network), count)])
+
+    return work
+
+
 def of_engine(folder: str) -> Work:
     from introlab.activations import read
     from introlab.models import load
@@ -65,64 +74,43 @@ def of_engine(folder: str) -> Work:
 
 
 def of_hidden_states(folder: str) -> Work:
+    """Of the last block it has the residual only after the final norm."""
     network = _network(folder)
 
-    @torch.inference_mode()
-    def work(count: int) -> torch.Tensor:
-        every = []
-        for ids, mask in batches(_words(network), count):
-            # The last entry is after the final norm, so one more forward hook would be needed for it; not counted.
-            states = network(
-                input_ids=ids, attention_mask=mask, output_hidden_states=True, use_cache=False
-            ).hidden_states
-            every.append(torch.stack([state[:, -1] for state in states[1:]], 1))
-        return torch.cat(every)
+    def last(ids: torch.Tensor, mask: torch.Tensor) -> list[torch.Tensor]:
+        found = network(input_ids=ids, attention_mask=mask, output_hidden_states=True, use_cache=False)
+        return [state[:, -1] for state in found.hidden_states[1:]]
 
-    return work
+    return in_batches(network, last)
 
 
 def of_cache(folder: str) -> Work:
     from transformer_lens.model_bridge import TransformerBridge
-    from transformers import PreTrainedTokenizerFast
 
     network = _network(folder)
-    tokenizer = PreTrainedTokenizerFast(tokenizer_file=f"{folder}/tokenizer.json", pad_token="<pad>")
-    bridge = TransformerBridge.boot_transformers(folder, tokenizer=tokenizer, hf_model=network, device="cpu")
-    layers = network.config.num_hidden_layers
+    bridge = TransformerBridge.boot_transformers(folder, tokenizer=_tokenizer(folder), hf_model=network, device="cpu")
 
-    @torch.inference_mode()
-    def work(count: int) -> torch.Tensor:
-        every = []
-        for ids, mask in batches(_words(network), count):
-            _, cache = bridge.run_with_cache(ids, attention_mask=mask)
-            every.append(torch.stack([cache["resid_post", layer][:, -1] for layer in range(layers)], 1))
-        return torch.cat(every)
+    def last(ids: torch.Tensor, mask: torch.Tensor) -> list[torch.Tensor]:
+        _, cache = bridge.run_with_cache(ids, attention_mask=mask)
+        return [cache["resid_post", layer][:, -1] for layer in range(_layers(network))]
 
-    return work
+    return in_batches(network, last)
 
 
 def of_nnsight(folder: str) -> Work:
     import importlib
 
-    from transformers import PreTrainedTokenizerFast
-
-    tokenizer = PreTrainedTokenizerFast(tokenizer_file=f"{folder}/tokenizer.json", pad_token="<pad>")
     network = _network(folder)
-    model: Any = importlib.import_module("nnsight").LanguageModel(network, tokenizer=tokenizer)
-    layers = network.config.num_hidden_layers
+    model: Any = importlib.import_module("nnsight").LanguageModel(network, tokenizer=_tokenizer(folder))
 
-    @torch.inference_mode()
-    def work(count: int) -> torch.Tensor:
-        every = []
-        for ids, mask in batches(_words(network), count):
-            states: list[Any] = []
-            with model.trace({"input_ids": ids, "attention_mask": mask}):
-                for layer in range(layers):
-                    states.append(model.model.layers[layer].output[:, -1].save())
-            every.append(torch.stack(states, 1))
-        return torch.cat(every)
+    def last(ids: torch.Tensor, mask: torch.Tensor) -> list[torch.Tensor]:
+        states: list[Any] = []
+        with model.trace({"input_ids": ids, "attention_mask": mask}):
+            for layer in range(_layers(network)):
+                states.append(model.model.layers[layer].output[:, -1].save())
+        return states
 
-    return work
+    return in_batches(network, last)
 
 
 def _network(folder: str) -> Any:
@@ -131,8 +119,18 @@ def _network(folder: str) -> Any:
     return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
 
 
+def _tokenizer(folder: str) -> Any:
+    from transformers import PreTrainedTokenizerFast
+
+    return PreTrainedTokenizerFast(tokenizer_file=f"{folder}/tokenizer.json", pad_token="<pad>")
+
+
 def _words(network: Any) -> int:
     return int(network.config.vocab_size)
+
+
+def _layers(network: Any) -> int:
+    return int(network.config.num_hidden_layers)
 
 
 def measure(work: Work) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """Ratios of times within one run: candidates take turns, so that what else the machine does falls on all of them."""
 
 import statistics
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -20,13 +21,19 @@ class Timed:
         return statistics.median(each), min(each), max(each)
 
 
+def seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
 def in_turn(candidates: Mapping[str, Callable[[], float]], *, repeats: int) -> Timed:
     """Every candidate once to warm up, then all of them `repeats` times in turn. A candidate says
     how many seconds it took."""
     for run in candidates.values():
         run()
-    seconds: dict[str, list[float]] = {name: [] for name in candidates}
+    taken: dict[str, list[float]] = {name: [] for name in candidates}
     for _ in range(repeats):
         for name, run in candidates.items():
-            seconds[name].append(run())
-    return Timed(seconds)
+            taken[name].append(run())
+    return Timed(taken)

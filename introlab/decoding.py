@@ -29,10 +29,6 @@ _FLOATS = 2**20
 """Probabilities worked on at once: many more would leave the processor's cache, and cost more than the network."""
 
 
-def _joined(parts: Sequence[Tensor]) -> Tensor:
-    return parts[0] if len(parts) == 1 else torch.cat(list(parts))
-
-
 @dataclass
 class _Row:
     """A text being written."""
@@ -142,10 +138,11 @@ class Batch:
         return Entering(index, request.prompt, untouched(request.interventions, prompt, length))
 
     def _place(self, rows: Sequence[int], parts: Parts) -> None:
-        if parts and not self.cache.made:
+        if not parts:
+            return
+        if not self.cache.made:
             self.cache.make(parts, len(self.rows))
-        if parts:
-            self.cache.place(rows, parts)
+        self.cache.place(rows, parts)
 
     def _note_gates(self, rows: Sequence[int], logits: Tensor) -> None:
         self.editor.note_logprobs(rows, lambda: logits.float().log_softmax(-1))
@@ -177,9 +174,10 @@ class Batch:
         self.cache.column += 1
         self._fork()
         few = max(1, _FLOATS // logits.shape[-1])
-        words, readings = zip(*(self._word(at, some) for at, some in enumerate(logits.split(few))), strict=True)
-        chosen = _joined(words)
-        taken |= {name: _joined([each[name] for each in readings]) for name in readings[0]}
+        parts = [slice(first, first + few) for first in range(0, len(logits), few)]
+        words, readings = zip(*(self._word(mine, logits[mine]) for mine in parts), strict=True)
+        chosen = torch.cat(words)
+        taken |= {name: torch.cat([each[name] for each in readings]) for name in readings[0]}
         self.history.note([0 if row is None else row.index for row in self.rows], taken)
         broken = [math.isnan(one) for one in taken["logprob"].tolist()]  # NaN or infinity among logits makes all NaN
         if any(broken):
@@ -232,15 +230,13 @@ class Batch:
                 masses = tuple(float(p[index, list(option)].sum()) for option in fork.options)
                 row.forks.setdefault(fork.name, []).append((row.index, masses))
 
-    def _word(self, part: int, logits: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The next token of the rows of one part, as `split` has made them, and readings of its probabilities."""
-        first = part * max(1, _FLOATS // logits.shape[-1])
-        mine = slice(first, first + len(logits))
+    def _word(self, mine: slice, logits: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """The next token of these rows, and readings of its probabilities."""
         rows = self.rows[mine]
         log_p = logits.float().log_softmax(-1)
         readings = {readout.name: readout(log_p) for readout in self.readouts if readout.site is None}
         live = [index for index, row in enumerate(rows) if row is not None]
-        self.editor.note_logprobs([first + index for index in live], lambda: log_p[live])
+        self.editor.note_logprobs([mine.start + index for index in live], lambda: log_p[live])
         chosen = self._forced(rows, self._choose(mine, logits, log_p))
         return chosen, {**readings, "logprob": log_p.gather(1, chosen[:, None])[:, 0]}
 

@@ -44,7 +44,5 @@ class History:
     def keep(self, rows: Tensor) -> None:
         """Only these rows, in this order."""
         self.write()
-        self._rows, self._values = (
-            self._rows[: len(rows)],
-            {name: values[rows] for name, values in self._values.items()},
-        )
+        self._rows = self._rows[: len(rows)]
+        self._values = {name: values[rows] for name, values in self._values.items()}

@@ -22,7 +22,6 @@ NAME = "introlab_stems"
 WORTH = 512
 """Tokens that rows would have to copy, from which on sharing is quicker than copying."""
 
-
 Groups = list[tuple[Tensor | slice, Parts]]
 """Rows with the stem they share, [1, head, width, d_head] per layer."""
 
@@ -52,12 +51,11 @@ class Stems:
     def groups(self, device: torch.device) -> Groups:
         """Rows by stem; none where no row has one."""
         if self._groups is None:
-            members: dict[int, list[int]] = {}
+            members: dict[int, tuple[list[int], Parts]] = {}
             for row, parts in enumerate(self._of_row):
                 if parts is not None:
-                    members.setdefault(id(parts), []).append(row)
-            found = [(_index(rows, device), self._of_row[rows[0]]) for rows in members.values()]
-            self._groups = [(rows, parts) for rows, parts in found if parts is not None]
+                    members.setdefault(id(parts), ([], parts))[0].append(row)
+            self._groups = [(_index(rows, device), parts) for rows, parts in members.values()]
         return self._groups
 
 

@@ -39,10 +39,10 @@ def lends(monkeypatch):
     stems.AttentionInterface.register(stems.NAME, honest)
 
 
-def asked_of(model, *, long=20):
+def asked_of(model):
     """Three prompts, four conditions each, texts of 1 to 9 new tokens, greedy and sampled."""
     top, site = int(model.network.config.vocab_size), Site(1)
-    prompts = [tuple(4 + (n * 7 + k * 5) % (top - 4) for k in range(long + 3 * n)) for n in range(3)]
+    prompts = [tuple(4 + (n * 7 + k * 5) % (top - 4) for k in range(20 + 3 * n)) for n in range(3)]
     gate = Gate(Projections("gate", [direction(model, Site(0))]), 0.0)
     fork = Fork("asked", suffix=(5, 6), options=((7,), (8, 9)), at=frozenset({0, 2}))
     return [
