@@ -15,7 +15,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from benchmarks.peer_worker import endlessly
 from benchmarks.timing import Timed, in_turn, seconds
-from introlab import decoding, generation
+from introlab import decoding, generation, prefill
 from introlab.activations import read
 from introlab.directions import Direction, random_like
 from introlab.generation import generate
@@ -107,8 +107,15 @@ def sharing(model: Model, length: int) -> Timed:
     def work() -> list[object]:
         return list(generate(model, requests, seed=0, batch_size=48))
 
+    def nothing(*_: object) -> int:
+        return 0
+
     def alone() -> float:
-        with patch.object(decoding, "untouched", lambda *_: 0), patch.object(generation, "untouched", lambda *_: 0):
+        with (
+            patch.object(prefill, "untouched", nothing),
+            patch.object(generation, "untouched", nothing),
+            patch.object(prefill, "untouched_blocks", nothing),
+        ):
             return seconds(work)
 
     return in_turn({"shared": lambda: seconds(work), "each row": alone}, repeats=3)

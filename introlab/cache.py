@@ -81,10 +81,10 @@ class RowCache(Cache):
         """Whether there are buffers yet."""
         return bool(self.layers) and isinstance(self.layers[0], _Layer) and self.layers[0].is_initialized
 
-    def parts(self) -> Parts:
-        """Whole buffers."""
+    def parts(self, first: int = 0) -> Parts:
+        """Whole buffers of the layers from `first` on."""
         found: Parts = []
-        for layer in self.layers:
+        for layer in self.layers[first:]:
             assert isinstance(layer, _Layer) and layer.keys is not None and layer.values is not None
             found.append((layer.keys, layer.values))
         return found

@@ -19,7 +19,7 @@ from introlab.histories import History
 from introlab.logits import Force, Fork, Suppress, changed, forced
 from introlab.models import Model
 from introlab.paths import Hook
-from introlab.prefill import Entering, Parts, Prefill, untouched
+from introlab.prefill import Entering, Parts, Prefill
 from introlab.protocols import Readout
 from introlab.requests import Generation, Request
 from introlab.sampling import SAMPLED, Sampling, draw, filtered, uniforms
@@ -135,7 +135,7 @@ class Batch:
         if any(isinstance(edit, Suppress) for edit in request.logits):
             row.coins = uniforms(self.seed, request.item, request.replicate, request.max_new, "suppress").tolist()
         self.editor.enter(index, request.interventions, self.texts[index], length)
-        return Entering(index, request.prompt, untouched(request.interventions, prompt, length))
+        return Entering.of(index, request.prompt, request.interventions, self.model.n_layers)
 
     def _place(self, rows: Sequence[int], parts: Parts) -> None:
         if not parts:

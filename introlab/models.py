@@ -94,6 +94,11 @@ class Model:
         """Whether rows can share the keys and values of a common beginning."""
         return isinstance(self.path, DirectPath) and not self.deterministic and can_share(self.network)
 
+    @property
+    def can_enter(self) -> bool:
+        """Whether a pass can begin at a later block, with a residual that was computed before."""
+        return isinstance(self.path, DirectPath) and not self.deterministic
+
     @cached_property
     def bridge(self) -> BridgePath:
         """TransformerLens' way into the same weights, built when first asked for (its attention is always eager)."""
@@ -163,6 +168,7 @@ class Model:
         stop_at_layer: int | None = None,
         unpadded: bool = False,
         stems: Groups | None = None,
+        residual: tuple[int, Tensor] | None = None,
     ) -> Tensor | None:
         """One pass over `ids[row, column]`: logits of the last `logits_to_keep` columns (0 = all; None = no logits).
 
@@ -170,6 +176,7 @@ class Model:
         this pass follow those it holds, and are kept in it. With `stop_at_layer` the pass ends before that block,
         without logits. `unpadded` promises that all texts begin in the first column, which is faster. Rows see the
         stems they share before all else, where `can_share` holds; then `starts` says where their own part begins.
+        `residual` is the block at which the pass begins and what it is given, where `can_enter` holds.
         """
         first, begin = (0, 0) if cache is None else (cache.first, cache.column)
         columns = (begin, begin + ids.shape[1])
@@ -177,7 +184,8 @@ class Model:
         mask = None
         if not unpadded or self.deterministic or slides(config) or (stems and ids.shape[1] > 1):
             mask = attention_masks(config, starts, first=first, queries=columns, dtype=self.dtype)
-        more: dict[str, Any] = {"stems": stems} if stems else {}
+        given = {"stems": stems or None, "residual": residual}
+        more: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         with torch.inference_mode(), lent(self.network) if stems else nullcontext():
             return self.path.run(
                 ids,

@@ -6,7 +6,7 @@ TransformerLens knows, more slowly. This file and `models.py` are the only ones 
 
 import copy
 from collections.abc import Callable, Generator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any, Protocol
 
 import torch
@@ -108,14 +108,29 @@ class DirectPath:
             yield
 
     def run(
-        self, ids: Tensor, *, stop_at_layer: int | None, logits_to_keep: int | None, **inputs: Any
+        self,
+        ids: Tensor,
+        *,
+        stop_at_layer: int | None,
+        logits_to_keep: int | None,
+        residual: tuple[int, Tensor] | None = None,
+        **inputs: Any,
     ) -> Tensor | None:
-        if stop_at_layer is not None and stop_at_layer < len(self.blocks):
-            return self._until(stop_at_layer, ids, inputs)
-        if logits_to_keep is None:
-            self.network.base_model(input_ids=ids, **inputs)
-            return None
-        return self.network(input_ids=ids, logits_to_keep=logits_to_keep, **inputs).logits
+        """As of every path. With `residual` (block, what it is given) the blocks before that one are passed over."""
+        with self._entered(*residual) if residual else nullcontext():
+            if stop_at_layer is not None and stop_at_layer < len(self.blocks):
+                return self._until(stop_at_layer, ids, inputs)
+            if logits_to_keep is None:
+                self.network.base_model(input_ids=ids, **inputs)
+                return None
+            return self.network(input_ids=ids, logits_to_keep=logits_to_keep, **inputs).logits
+
+    @contextmanager
+    def _entered(self, layer: int, residual: Tensor) -> Generator[None]:
+        with ExitStack() as stack:
+            for block in self.blocks[:layer]:
+                stack.enter_context(_replaced(block, lambda *_, **__: residual))
+            yield
 
     def _until(self, layer: int, ids: Tensor, inputs: dict[str, Any]) -> None:
         def stop(*_: object) -> None:
@@ -173,6 +188,19 @@ class BridgePath:
 def streams_of(path: NetworkPath, layer: int) -> list[str]:
     """The streams that blocks have, by name."""
     return [stream for stream in STREAMS if path.has(Site(layer, stream))]  # type: ignore[arg-type]
+
+
+@contextmanager
+def _replaced(block: nn.Module, forward: Callable[..., Tensor]) -> Generator[None]:
+    own = vars(block).get("forward")  # accelerate puts one there
+    block.forward = forward
+    try:
+        yield
+    finally:
+        if own is None:
+            del block.forward
+        else:
+            block.forward = own
 
 
 def _given(function: Hook) -> Callable[..., Any]:

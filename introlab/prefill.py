@@ -2,22 +2,25 @@
 
 A row's prompt is read up to but not including its last token: that one predicts the first new token, and is read as the
 first step of writing. What no edit touches is read once per prompt (its stem), and what stems have in common at their
-beginning once for all of them; the rest row by row, under the row's own edits.
+beginning once for all of them. The rest is read once per prompt by the blocks that come before all edits, and row by
+row, under the row's own edits, by the others.
 """
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from introlab.alignment import aligned
+from introlab.alignment import Aligned, aligned
 from introlab.cache import Parts, RowCache
 from introlab.editing import Editor, Pass
 from introlab.models import Model
 from introlab.protocols import Intervention
+from introlab.sites import Site
 from introlab.stems import WORTH
 
 ALIKE = 32
@@ -35,6 +38,13 @@ class Entering:
     prompt: tuple[int, ...]
     stem: int
     """How many of its first tokens can be read once for all rows that share it."""
+    depth: int
+    """How many of the first blocks can read the rest of it once for all rows that share it."""
+
+    @classmethod
+    def of(cls, row: int, prompt: tuple[int, ...], interventions: Sequence[Intervention], layers: int) -> "Entering":
+        stem = untouched(interventions, torch.tensor(prompt), len(prompt))
+        return cls(row, prompt, stem, untouched_blocks(interventions, layers))
 
     @property
     def read(self) -> tuple[int, ...]:
@@ -53,6 +63,23 @@ def untouched(interventions: Sequence[Intervention], text: Tensor, prompt_len: i
         reads_earlier = one.gate is not None and not one.gate.at_once(one.site)
         stem = min(stem, max(0, first - 1) if reads_earlier else first)
     return stem
+
+
+def untouched_blocks(interventions: Sequence[Intervention], layers: int) -> int:
+    """How many of the first blocks come before all of these, and before what gates them."""
+    acting = [one for one in interventions if not one.edit.inert]
+    gating = [one.gate.reading.site for one in acting if one.gate is not None and one.gate.reading.site is not None]
+    return min((site.layer for site in [*(one.site for one in acting), *gating]), default=layers)
+
+
+@dataclass(frozen=True)
+class _Below:
+    """What the first blocks made of rows."""
+
+    parts: Parts
+    """Their keys and values, of what went before as well."""
+    residual: Tensor
+    """What they hand on, [row, width, d_model]."""
 
 
 class Prefill:
@@ -132,11 +159,29 @@ class Prefill:
         stems = [max(0, len(one.read) - rest) for one in group]
         past = _joined([self._stems.get(one.prompt, []) for one in group], stems)
         texts = [one.read[stem:] for one, stem in zip(group, stems, strict=True)]
-        lengths = [len(one.read) for one in group]
-        parts, logits = self._run(texts, past, lengths, editor=editor, rows=[one.row for one in group])
+        lengths, rows = [len(one.read) for one in group], [one.row for one in group]
+        below = self._read_below(group, texts, past, lengths)
+        parts, logits = self._run(texts, past, lengths, editor=editor, rows=rows, below=below)
         assert logits is not None
-        note([one.row for one in group], logits)
+        note(rows, logits)
         return parts
+
+    def _read_below(
+        self, group: list[Entering], texts: Sequence[Sequence[int]], past: Parts, lengths: Sequence[int]
+    ) -> _Below | None:
+        """What the blocks before all edits make of the group, each prompt read once; None where that saves nothing."""
+        prompts, depth = [one.prompt for one in group], min(one.depth for one in group)
+        of_prompt = {prompt: index for index, prompt in enumerate(dict.fromkeys(prompts))}
+        if not depth or len(of_prompt) == len(group) or not self.model.can_enter:
+            return None
+        mine = [prompts.index(prompt) for prompt in of_prompt]
+        some, past = [texts[row] for row in mine], [(keys[mine], values[mine]) for keys, values in past[:depth]]
+        laid, cache = self._laid(some, past, [lengths[row] for row in mine], layers=depth)
+        taken: list[Tensor] = []
+        with self.model.hooked([(Site(depth, "resid_pre"), taken.append)]):
+            self._forward(laid, cache, stop_at_layer=depth)
+        rows = torch.tensor([of_prompt[prompt] for prompt in prompts], device=self.model.device)
+        return _Below([(keys[rows], values[rows]) for keys, values in cache.parts()], taken[0][rows])
 
     def _run(
         self,
@@ -147,28 +192,53 @@ class Prefill:
         editor: Editor | None = None,
         rows: Sequence[int] = (),
         width: int = 0,
+        below: _Below | None = None,
     ) -> tuple[Parts, Tensor | None]:
         """One pass over `texts`, right-aligned after `past`; `lengths` are those of past and text together. Under the
-        editor's edits, with the logits after the last token, where there is an editor."""
-        device, begin = self.model.device, _width(past)
-        width = max(width, *(len(text) for text in texts))
-        cache = RowCache(self.model.n_layers, begin + width, column=begin)
-        if past:
-            cache.fill(past)
-        laid = aligned(texts, width=width, device=device, begin=begin, lengths=lengths)
+        editor's edits, with the logits after the last token, where there is an editor; on from `below`, where that
+        is known."""
+        laid, cache = self._laid(texts, past, lengths, width=width)
         hooks = nullcontext()
         if editor is not None:
             hooks = self.model.hooked(editor.hooks(Pass(rows, laid.positions, laid.real)))
+        depth = len(below.parts) if below else 0
         with hooks:
-            logits = self.model.forward(
-                laid.ids,
-                starts=laid.starts,
-                positions=laid.positions,
-                cache=cache,
+            logits = self._forward(
+                laid,
+                cache,
                 logits_to_keep=None if editor is None else 1,
-                unpadded=laid.unpadded,
+                residual=(depth, below.residual) if below else None,
             )
-        return cache.parts(), None if logits is None else logits[:, -1]
+        return (below.parts if below else []) + cache.parts(depth), None if logits is None else logits[:, -1]
+
+    def _laid(
+        self,
+        texts: Sequence[Sequence[int]],
+        past: Parts,
+        lengths: Sequence[int],
+        *,
+        width: int = 0,
+        layers: int | None = None,
+    ) -> tuple[Aligned, RowCache]:
+        """Texts as a pass takes them, and a cache that holds what went before in its first `layers` layers (all)."""
+        begin, width = _width(past), max(width, *(len(text) for text in texts))
+        cache = RowCache(layers or self.model.n_layers, begin + width, column=begin)
+        if past:
+            cache.fill(past)
+        return aligned(texts, width=width, device=self.model.device, begin=begin, lengths=lengths), cache
+
+    def _forward(
+        self, laid: Aligned, cache: RowCache, *, logits_to_keep: int | None = None, **how: Any
+    ) -> Tensor | None:
+        return self.model.forward(
+            laid.ids,
+            starts=laid.starts,
+            positions=laid.positions,
+            cache=cache,
+            logits_to_keep=logits_to_keep,
+            unpadded=laid.unpadded,
+            **how,
+        )
 
 
 def _alike(stems: Sequence[tuple[tuple[int, ...], int]]) -> list[list[tuple[tuple[int, ...], int]]]:

@@ -35,7 +35,8 @@ class Receipt:
     dose: float = 0.0
     """Mean size of the change."""
     projection: float | None = None
-    """Mean projection on the edit's axis, afterwards."""
+    """Mean projection on the edit's axis, afterwards; None of an edit without an axis, or at strength 0, which does not
+    keep rows from sharing what they read."""
     gated: int = 0
     """Eligible positions at which its gate was closed."""
 
@@ -140,6 +141,7 @@ class Ledger:
                 do="an edit that changes nothing, or hooks lost on the way: this trial must not be counted",
             )
         some, share = bool(planned.any()), change / np.maximum(size, 1e-12)
+        has_axis = intervention.edit.axis is not None and not intervention.edit.inert
         return Receipt(
             site=str(intervention.site),
             span=str(intervention.span),
@@ -149,7 +151,7 @@ class Ledger:
             share=round(float(share[planned].mean()), 6) if some else 0.0,
             status="applied" if some else "gate stayed closed" if covered.any() else "ended before its span",
             dose=round(float(change[planned].mean()), 6) if some else 0.0,
-            projection=round(float(along[planned].mean()), 6) if some and intervention.edit.axis is not None else None,
+            projection=round(float(along[planned].mean()), 6) if some and has_axis else None,
             gated=int((covered & ~planned).sum()),
         )
 

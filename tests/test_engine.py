@@ -1,6 +1,7 @@
 """What a row may have of its own - edits, schedules, gates, logits, forks, sampling, endings - and that nobody else
 sees any of it. Greedy or sampled on tiny models in float32: no difference in tokens is tolerated."""
 
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -157,19 +158,24 @@ def test_a_fork_reads_and_leaves_no_trace(organism):
 # Work that is shared, and work that is done again
 
 
-def count_tokens(model, monkeypatch):
-    """How many tokens pass through the network, padding included."""
-    read, honest = [], type(model).forward
+@contextmanager
+def count_tokens(model):
+    """How many tokens each block reads, padding included."""
+    read = [0] * model.n_layers
 
-    def forward(self, ids, **inputs):
-        read.append(ids.numel())
-        return honest(self, ids, **inputs)
+    def count(block):
+        def hook(module, args, output):
+            read[block] += args[0].shape[0] * args[0].shape[1]
 
-    monkeypatch.setattr(type(model), "forward", forward)
-    return read
+        return hook
+
+    handles = [block.mlp.register_forward_hook(count(index)) for index, block in enumerate(model.path.blocks)]
+    yield read
+    for handle in handles:
+        handle.remove()
 
 
-def test_a_prompt_is_read_once_for_all_rows_that_share_it(family_model, monkeypatch):
+def test_a_prompt_is_read_once_for_all_rows_that_share_it(family_model):
     """24 conditions of one prompt of 60 tokens, pushed from its last token on: 59 tokens read once, then one a row."""
     model, prompt = family_model("llama"), tuple(4 + index % 90 for index in range(60))
     requests = [
@@ -188,10 +194,10 @@ def test_a_prompt_is_read_once_for_all_rows_that_share_it(family_model, monkeypa
         )
         for k in range(24)
     }
-    read = count_tokens(model, monkeypatch)
-    found = {request.note: one.tokens for request, one in generate(model, requests, seed=3, batch_size=8)}
+    with count_tokens(model) as read:
+        found = {request.note: one.tokens for request, one in generate(model, requests, seed=3, batch_size=8)}
     assert found == expected
-    assert sum(read) == 59 + 24
+    assert read == [59 + 24] * 3
 
 
 def test_an_edit_that_may_change_nothing_still_touches_the_prompt(family_model):
@@ -205,15 +211,16 @@ def test_an_edit_that_may_change_nothing_still_touches_the_prompt(family_model):
     assert found.receipts[0].prefill == ((0, 4),) and found.receipts[0].dose == 0
 
 
-def test_rows_share_up_to_the_first_touched_position_only(family_model, monkeypatch):
+def test_rows_share_up_to_the_first_touched_position_only(family_model):
     model, prompt = family_model("llama"), tuple(4 + index for index in range(33))
     requests = [
         Request(prompt, f"row {k}", interventions=(push(model, 1.0, Span.positions(24, None), seed=k),), max_new=1)
         for k in range(5)
     ]
-    read = count_tokens(model, monkeypatch)
-    found = written(model, requests)
-    assert sum(read) == 24 + 5 * 8 + 5, "24 once, 8 more and the last for each"
+    with count_tokens(model) as read:
+        found = written(model, requests)
+    assert read[1:] == [24 + 5 * 8 + 5] * 2, "24 once, 8 more and the last for each"
+    assert read[0] == 24 + 8 + 5, "before the first edited block all prompt tokens once, the last for each"
     assert all(one.receipts[0].prefill == ((24, 33),) for one in found.values())
 
 
