@@ -42,21 +42,26 @@ class _Layer(CacheLayerMixin):
         self.owner = owner
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
-        rows, room = len(key_states), self.owner.room
+        rows, room = self.owner.rows, self.owner.room
         self.keys = _zeros((rows, key_states.shape[1], room, key_states.shape[3]), key_states)
         self.values = _zeros((rows, value_states.shape[1], room, value_states.shape[3]), value_states)
         self.is_initialized = True
 
+    def buffers(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Its buffers; where there are none yet, of the shape and kind of these."""
+        if not self.is_initialized:
+            self.lazy_initialization(keys, values)
+        assert self.keys is not None and self.values is not None
+        return self.keys, self.values
+
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
         """Write the columns of this pass; what is attended to is a view of everything up to them."""
-        if not self.is_initialized:
-            self.lazy_initialization(key_states, value_states)
-        assert self.keys is not None and self.values is not None
+        keys, values = self.buffers(key_states, value_states)
         start = self.owner.column
         stop = start + key_states.shape[2]
-        self.keys[:, :, start:stop] = key_states
-        self.values[:, :, start:stop] = value_states
-        return self.keys[:, :, self.owner.first : stop], self.values[:, :, self.owner.first : stop]
+        keys[:, :, start:stop] = key_states
+        values[:, :, start:stop] = value_states
+        return keys[:, :, self.owner.first : stop], values[:, :, self.owner.first : stop]
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         return self.owner.column - self.owner.first + query_length, 0
@@ -68,46 +73,52 @@ class _Layer(CacheLayerMixin):
         return self.owner.room
 
 
+class _Window(_Layer):
+    """Some rows and columns of another cache's layer."""
+
+    def __init__(self, owner: "RowCache", whole: _Layer, rows: slice, columns: slice):
+        super().__init__(owner)
+        self.whole, self.place = whole, (rows, slice(None), columns)
+
+    def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
+        keys, values = self.whole.buffers(key_states, value_states)
+        self.keys, self.values, self.is_initialized = keys[self.place], values[self.place], True
+
+
 class RowCache(Cache):
     """Buffers [row, head, column, d_head] per layer, made when first written. `column` is where the next pass writes,
     `first` the first column any row uses; whoever drives it moves both."""
 
-    def __init__(self, layers: int, room: int, *, column: int = 0, first: int = 0):
-        self.room, self.column, self.first = room, column, first
+    def __init__(self, layers: int, rows: int, room: int, *, column: int = 0, first: int = 0):
+        self.rows, self.room, self.column, self.first = rows, room, column, first
         super().__init__(layers=[_Layer(self) for _ in range(layers)])
 
-    @property
-    def made(self) -> bool:
-        """Whether there are buffers yet."""
-        return bool(self.layers) and isinstance(self.layers[0], _Layer) and self.layers[0].is_initialized
+    def window(self, rows: Sequence[int], width: int) -> "RowCache | None":
+        """A cache of these rows and of as many columns before `column`: what is written to it stands here. None
+        unless the rows follow one another."""
+        if len(list(_runs(rows))) != 1:
+            return None
+        seen = RowCache(0, len(rows), width)
+        place = slice(rows[0], rows[-1] + 1), slice(self.column - width, self.column)
+        seen.layers = [_Window(seen, layer, *place) for layer in self.layers if isinstance(layer, _Layer)]
+        return seen
 
-    def parts(self, first: int = 0) -> Parts:
-        """Whole buffers of the layers from `first` on."""
+    def parts(self) -> Parts:
+        """Whole buffers."""
         found: Parts = []
-        for layer in self.layers[first:]:
+        for layer in self.layers:
             assert isinstance(layer, _Layer) and layer.keys is not None and layer.values is not None
             found.append((layer.keys, layer.values))
         return found
 
-    def make(self, like: Parts, rows: int) -> None:
-        """Empty buffers for this many rows, of the shape and kind of these."""
-        for layer, (keys, values) in zip(self.layers, like, strict=True):
-            assert isinstance(layer, _Layer)
-            layer.lazy_initialization(keys[:1].expand(rows, -1, -1, -1), values[:1].expand(rows, -1, -1, -1))
-
-    def fill(self, parts: Parts) -> None:
-        """Begin with these in the first columns."""
-        self.make(parts, len(parts[0][0]))
-        for mine, given in zip(self.parts(), parts, strict=True):
-            for buffer, new in zip(mine, given, strict=True):
-                buffer[:, :, : new.shape[2]] = new
-
     def place(self, rows: Sequence[int], parts: Parts) -> None:
-        """Let these rows hold `parts` (keys and values [row, head, width, d_head] per layer, or the same for all rows)
-        just before `column`. What texts before them left further to the left is masked."""
-        for first, stop in _runs(rows):
-            for mine, given in zip(self.parts(), parts, strict=True):
-                for buffer, new in zip(mine, given, strict=True):
+        """Let these rows hold `parts` (keys and values [row, head, width, d_head] of the first layers, or the same for
+        all rows) just before `column`. What texts before them left further to the left is masked."""
+        runs = list(_runs(rows))
+        for layer, given in zip(self.layers, parts, strict=False):
+            assert isinstance(layer, _Layer)
+            for buffer, new in zip(layer.buffers(*given), given, strict=True):
+                for first, stop in runs:
                     part = new if len(new) == 1 else new[first:stop]
                     place = slice(rows[first], rows[first] + stop - first)
                     buffer[place, :, self.column - new.shape[2] : self.column] = part
@@ -120,6 +131,7 @@ class RowCache(Cache):
 
     def keep(self, rows: Tensor) -> None:
         """Only these rows, in this order."""
+        self.rows = len(rows)
         for layer in self.layers:
             assert isinstance(layer, _Layer) and layer.keys is not None and layer.values is not None
             layer.keys, layer.values = layer.keys[rows], layer.values[rows]

@@ -19,7 +19,7 @@ from introlab.histories import History
 from introlab.logits import Force, Fork, Suppress, changed, forced
 from introlab.models import Model
 from introlab.paths import Hook
-from introlab.prefill import Entering, Parts, Prefill
+from introlab.prefill import Entering, Prefill
 from introlab.protocols import Readout
 from introlab.requests import Generation, Request
 from introlab.sampling import SAMPLED, Sampling, draw, filtered, uniforms
@@ -72,7 +72,7 @@ class Batch:
         self.reserve = 1 + forked
         self.width = max(len(request.prompt) + request.max_new for request in requests) + forked
         room = self.before + steps + forked + (0 if fixed else SLACK)
-        self.cache = RowCache(model.n_layers, room, column=self.before)
+        self.cache = RowCache(model.n_layers, rows, room, column=self.before)
         self.rows: list[_Row | None] = [None] * rows
         self.editor = Editor(rows, self.width, device)
         self.history = History(rows, steps, device)
@@ -114,15 +114,11 @@ class Batch:
         self.history.write()
         entering = [self._enter(row, self.waiting.popleft()) for row in free[: len(self.waiting)]]
         if self.fixed:
-            parts = self.prefill.read_fixed(entering, len(self.rows), self.fixed[0], self.editor, self._note_gates)
-            self._place(list(range(len(self.rows))), parts)
+            self.prefill.read_fixed(entering, self.fixed[0], self.cache, self.editor, self._note_gates)
             return
-        for group, parts, shared in self.prefill.read(entering, self.editor, self._note_gates):
-            if shared:
-                self.stems.lend(group, parts)
-                self.columns.lend(group)
-            else:
-                self._place(group, parts)
+        for group, parts in self.prefill.read(entering, self.cache, self.editor, self._note_gates):
+            self.stems.lend(group, parts)
+            self.columns.lend(group)
 
     def _enter(self, index: int, request: Request) -> Entering:
         self.rows[index] = row = _Row(request)  # first: whatever fails from here on, it is not forgotten
@@ -136,13 +132,6 @@ class Batch:
             row.coins = uniforms(self.seed, request.item, request.replicate, request.max_new, "suppress").tolist()
         self.editor.enter(index, request.interventions, self.texts[index], length)
         return Entering.of(index, request.prompt, request.interventions, self.model.n_layers)
-
-    def _place(self, rows: Sequence[int], parts: Parts) -> None:
-        if not parts:
-            return
-        if not self.cache.made:
-            self.cache.make(parts, len(self.rows))
-        self.cache.place(rows, parts)
 
     def _note_gates(self, rows: Sequence[int], logits: Tensor) -> None:
         self.editor.note_logprobs(rows, lambda: logits.float().log_softmax(-1))

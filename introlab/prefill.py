@@ -7,8 +7,7 @@ row, under the row's own edits, by the others.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +18,7 @@ from introlab.alignment import Aligned, aligned
 from introlab.cache import Parts, RowCache
 from introlab.editing import Editor, Pass
 from introlab.models import Model
+from introlab.paths import Hook
 from introlab.protocols import Intervention
 from introlab.sites import Site
 from introlab.stems import WORTH
@@ -74,12 +74,20 @@ def untouched_blocks(interventions: Sequence[Intervention], layers: int) -> int:
 
 @dataclass(frozen=True)
 class _Below:
-    """What the first blocks made of rows."""
+    """What the first blocks made of prompts, each read once."""
 
     parts: Parts
-    """Their keys and values, of what went before as well."""
+    """Their keys and values, [prompt, head, width, d_head], of what went before as well."""
     residual: Tensor
-    """What they hand on, [row, width, d_model]."""
+    """What they hand on, [prompt, width, d_model]."""
+    of_row: list[int]
+    """Which prompt each row has."""
+
+    def place(self, cache: RowCache) -> None:
+        """Let the cache's rows hold their prompt's."""
+        for index in range(len(self.residual)):
+            rows = [row for row, which in enumerate(self.of_row) if which == index]
+            cache.place(rows, [(keys[index : index + 1], values[index : index + 1]) for keys, values in self.parts])
 
 
 class Prefill:
@@ -89,9 +97,11 @@ class Prefill:
         self.model, self._remember = model, remember
         self._stems: OrderedDict[tuple[int, ...], Parts] = OrderedDict()
 
-    def read(self, entering: Sequence[Entering], editor: Editor, note: Note) -> Iterator[tuple[list[int], Parts, bool]]:
-        """Keys and values of all prompt tokens but the last, right-aligned, for groups of rows - or once for a group
-        whose whole prompt is shared, and whether it is to be lent to them or copied."""
+    def read(
+        self, entering: Sequence[Entering], cache: RowCache, editor: Editor, note: Note
+    ) -> list[tuple[list[int], Parts]]:
+        """Read all prompt tokens but the last into `cache`, just before its column. Of rows whose whole prompt is
+        shared, and long, nothing is put there: they are returned with what they share, to be lent to them."""
         self._read_stems(entering)
         shared: dict[tuple[int, ...], list[int]] = {}
         groups: dict[int, list[Entering]] = {}
@@ -101,24 +111,29 @@ class Prefill:
                 shared.setdefault(one.prompt, []).append(one.row)
             else:
                 groups.setdefault(rest.bit_length(), []).append(one)
+        for group in groups.values():
+            self._read_rest(group, cache, editor, note)
+        lent: list[tuple[list[int], Parts]] = []
         for prompt, rows in shared.items():
             stem = self._stems.get(prompt, [])
-            yield rows, stem, self.model.can_share and len(rows) > 1 and len(rows) * _width(stem) >= WORTH
-        for group in groups.values():
-            yield [one.row for one in group], self._read_rest(group, editor, note), False
+            if self.model.can_share and len(rows) > 1 and len(rows) * _width(stem) >= WORTH:
+                lent.append((rows, stem))
+            else:
+                cache.place(rows, stem)
+        return lent
 
-    def read_fixed(self, entering: Sequence[Entering], rows: int, width: int, editor: Editor, note: Note) -> Parts:
-        """As `read`, in one pass of this shape for all rows of the batch, whoever enters; nothing is shared."""
-        texts: list[tuple[int, ...]] = [()] * rows
+    def read_fixed(self, entering: Sequence[Entering], width: int, cache: RowCache, editor: Editor, note: Note) -> None:
+        """As `read`, in one pass of this width for all rows of the cache, whoever enters; nothing is shared."""
+        if width == 0:
+            return
+        texts: list[tuple[int, ...]] = [()] * cache.rows
         for one in entering:
             texts[one.row] = one.read
-        if width == 0:
-            return []
-        lengths = [len(text) for text in texts]
-        parts, logits = self._run(texts, [], lengths, editor=editor, rows=range(rows), width=width)
+        lengths, rows = [len(text) for text in texts], range(cache.rows)
+        own, logits = self._run(texts, [], lengths, hooks=_edits(editor, rows), width=width, logits_to_keep=1)
         assert logits is not None
-        note(range(rows), logits)
-        return parts
+        cache.place(rows, own.parts())
+        note(rows, logits[:, -1])
 
     def _read_stems(self, entering: Sequence[Entering]) -> None:
         longest: dict[tuple[int, ...], int] = {}
@@ -142,8 +157,8 @@ class Prefill:
         lengths = [len(text) for text in texts]
         common = _common(texts) if len(texts) > 1 else 0
         if common < ALIKE:
-            return self._run(texts, [], lengths)[0]
-        head, _ = self._run([texts[0][:common]], [], [common])
+            return self._run(texts, [], lengths)[0].parts()
+        head = self._run([texts[0][:common]], [], [common])[0].parts()
         rest = max(lengths) - common
         if rest == 0:
             return [
@@ -151,9 +166,9 @@ class Prefill:
             ]
         heads = [max(0, length - rest) for length in lengths]
         past = _joined([head] * len(texts), heads)
-        return self._run([text[head:] for text, head in zip(texts, heads, strict=True)], past, lengths)[0]
+        return self._run([text[head:] for text, head in zip(texts, heads, strict=True)], past, lengths)[0].parts()
 
-    def _read_rest(self, group: list[Entering], editor: Editor, note: Note) -> Parts:
+    def _read_rest(self, group: list[Entering], cache: RowCache, editor: Editor, note: Note) -> None:
         """The group's stems, and after them what is read under edits: equally much for all, so that all end alike."""
         rest = max(len(one.read) - one.stem for one in group)
         stems = [max(0, len(one.read) - rest) for one in group]
@@ -161,10 +176,22 @@ class Prefill:
         texts = [one.read[stem:] for one, stem in zip(group, stems, strict=True)]
         lengths, rows = [len(one.read) for one in group], [one.row for one in group]
         below = self._read_below(group, texts, past, lengths)
-        parts, logits = self._run(texts, past, lengths, editor=editor, rows=rows, below=below)
+        window = cache.window(rows, max(lengths))
+        own, logits = self._run(
+            texts,
+            past,
+            lengths,
+            into=window,
+            hooks=_edits(editor, rows),
+            logits_to_keep=1,
+            residual=(len(below.parts), below.residual[below.of_row]) if below else None,
+        )
+        if below:
+            below.place(own)
+        if window is None:
+            cache.place(rows, own.parts())
         assert logits is not None
-        note(rows, logits)
-        return parts
+        note(rows, logits[:, -1])
 
     def _read_below(
         self, group: list[Entering], texts: Sequence[Sequence[int]], past: Parts, lengths: Sequence[int]
@@ -174,14 +201,17 @@ class Prefill:
         of_prompt = {prompt: index for index, prompt in enumerate(dict.fromkeys(prompts))}
         if not depth or len(of_prompt) == len(group) or not self.model.can_enter:
             return None
-        mine = [prompts.index(prompt) for prompt in of_prompt]
-        some, past = [texts[row] for row in mine], [(keys[mine], values[mine]) for keys, values in past[:depth]]
-        laid, cache = self._laid(some, past, [lengths[row] for row in mine], layers=depth)
+        firsts = [prompts.index(prompt) for prompt in of_prompt]
         taken: list[Tensor] = []
-        with self.model.hooked([(Site(depth, "resid_pre"), taken.append)]):
-            self._forward(laid, cache, stop_at_layer=depth)
-        rows = torch.tensor([of_prompt[prompt] for prompt in prompts], device=self.model.device)
-        return _Below([(keys[rows], values[rows]) for keys, values in cache.parts()], taken[0][rows])
+        cache, _ = self._run(
+            [texts[row] for row in firsts],
+            [(keys[firsts], values[firsts]) for keys, values in past[:depth]],
+            [lengths[row] for row in firsts],
+            into=RowCache(depth, len(firsts), max(lengths)),
+            hooks=lambda _: [(Site(depth, "resid_pre"), taken.append)],
+            stop_at_layer=depth,
+        )
+        return _Below(cache.parts(), taken[0], [of_prompt[prompt] for prompt in prompts])
 
     def _run(
         self,
@@ -189,56 +219,36 @@ class Prefill:
         past: Parts,
         lengths: Sequence[int],
         *,
-        editor: Editor | None = None,
-        rows: Sequence[int] = (),
+        into: RowCache | None = None,
+        hooks: Callable[[Aligned], list[tuple[Site, Hook]]] = lambda _: [],
         width: int = 0,
-        below: _Below | None = None,
-    ) -> tuple[Parts, Tensor | None]:
-        """One pass over `texts`, right-aligned after `past`; `lengths` are those of past and text together. Under the
-        editor's edits, with the logits after the last token, where there is an editor; on from `below`, where that
-        is known."""
-        laid, cache = self._laid(texts, past, lengths, width=width)
-        hooks = nullcontext()
-        if editor is not None:
-            hooks = self.model.hooked(editor.hooks(Pass(rows, laid.positions, laid.real)))
-        depth = len(below.parts) if below else 0
-        with hooks:
-            logits = self._forward(
-                laid,
-                cache,
-                logits_to_keep=None if editor is None else 1,
-                residual=(depth, below.residual) if below else None,
-            )
-        return (below.parts if below else []) + cache.parts(depth), None if logits is None else logits[:, -1]
-
-    def _laid(
-        self,
-        texts: Sequence[Sequence[int]],
-        past: Parts,
-        lengths: Sequence[int],
-        *,
-        width: int = 0,
-        layers: int | None = None,
-    ) -> tuple[Aligned, RowCache]:
-        """Texts as a pass takes them, and a cache that holds what went before in its first `layers` layers (all)."""
+        logits_to_keep: int | None = None,
+        **how: Any,
+    ) -> tuple[RowCache, Tensor | None]:
+        """One pass over `texts`, right-aligned after `past`, whose keys and values are in the cache that is returned:
+        `into`, or a new one. `lengths` are those of past and text together."""
         begin, width = _width(past), max(width, *(len(text) for text in texts))
-        cache = RowCache(layers or self.model.n_layers, begin + width, column=begin)
-        if past:
-            cache.fill(past)
-        return aligned(texts, width=width, device=self.model.device, begin=begin, lengths=lengths), cache
+        cache = into or RowCache(self.model.n_layers, len(texts), begin + width)
+        cache.column = begin
+        cache.place(range(len(texts)), past)
+        laid = aligned(texts, width=width, device=self.model.device, begin=begin, lengths=lengths)
+        with self.model.hooked(hooks(laid)):
+            logits = self.model.forward(
+                laid.ids,
+                starts=laid.starts,
+                positions=laid.positions,
+                cache=cache,
+                logits_to_keep=logits_to_keep,
+                unpadded=laid.unpadded,
+                **how,
+            )
+        cache.column += width
+        return cache, logits
 
-    def _forward(
-        self, laid: Aligned, cache: RowCache, *, logits_to_keep: int | None = None, **how: Any
-    ) -> Tensor | None:
-        return self.model.forward(
-            laid.ids,
-            starts=laid.starts,
-            positions=laid.positions,
-            cache=cache,
-            logits_to_keep=logits_to_keep,
-            unpadded=laid.unpadded,
-            **how,
-        )
+
+def _edits(editor: Editor, rows: Sequence[int]) -> Callable[[Aligned], list[tuple[Site, Hook]]]:
+    """The hooks of these rows of the batch, for a pass of them."""
+    return lambda laid: editor.hooks(Pass(rows, laid.positions, laid.real))
 
 
 def _alike(stems: Sequence[tuple[tuple[int, ...], int]]) -> list[list[tuple[tuple[int, ...], int]]]:

@@ -36,7 +36,7 @@ def test_padded_and_cached_steps_equal_one_pass_of_each_text(path, family, famil
     ids = torch.randint(4, 90, (3, 20), generator=torch.Generator().manual_seed(1))
     starts = torch.tensor([20 - length for length in lengths])
     positions = (torch.arange(20) - starts[:, None]).clamp_min(0)
-    cache, pieces = RowCache(model.n_layers, 30), []
+    cache, pieces = RowCache(model.n_layers, 3, 30), []
     for start, stop in ((0, 12), (12, 19), (19, 20)):
         part = slice(start, stop)
         pieces.append(model.forward(ids[:, part], starts=starts, positions=positions[:, part], cache=cache))
