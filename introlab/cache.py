@@ -6,16 +6,19 @@ first column and the present one is ever attended to.
 """
 
 import math
+import mmap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from transformers.cache_utils import Cache, CacheLayerMixin
 
 Parts = list[tuple[Tensor, Tensor]]
 """Keys and values [row, head, width, d_head] of each layer."""
+
+_PRIVATE = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
+"""Where the system is not Windows, which has no such flags."""
 
 
 def _runs(rows: Sequence[int]) -> Iterator[tuple[int, int]]:
@@ -28,10 +31,12 @@ def _runs(rows: Sequence[int]) -> Iterator[tuple[int, int]]:
 
 
 def _zeros(shape: tuple[int, ...], like: Tensor) -> Tensor:
-    """In the CPU's memory, such as takes no room before it is written to; it stays 0 until then."""
+    """In the CPU's memory, such as takes no room before it is written to. Asked of the system itself, as NumPy and
+    some allocators ask for pages of 2 MB: a row's next column would be the first of one, to be filled with zeros."""
     if like.device.type != "cpu":
         return like.new_zeros(shape)
-    return torch.from_numpy(np.zeros(math.prod(shape) * like.dtype.itemsize, np.uint8)).view(like.dtype).view(shape)
+    pages = mmap.mmap(-1, math.prod(shape) * like.dtype.itemsize, **_PRIVATE)
+    return torch.frombuffer(pages, dtype=like.dtype).view(shape)
 
 
 class _Layer(CacheLayerMixin):

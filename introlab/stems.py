@@ -19,7 +19,7 @@ from transformers.masking_utils import sdpa_mask
 from introlab.cache import Parts
 
 NAME = "introlab_stems"
-WORTH = 512
+WORTH = 1024
 """Tokens that rows would have to copy, from which on sharing is quicker than copying."""
 
 Groups = list[tuple[Tensor | slice, Parts]]
