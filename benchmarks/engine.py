@@ -138,7 +138,8 @@ def reading(model: Model, sites: Sequence[Site]) -> Timed:
 
     places = [[len(text.ids) - 1] for text in texts]
     return in_turn(
-        {"read": lambda: seconds(lambda: read(model, texts, sites, places)), "bare": lambda: seconds(bare)}, repeats=3
+        {"read": lambda: seconds(lambda: read(model, texts, sites, places)), "bare": lambda: seconds(bare)},
+        repeats=REPEATS,
     )
 
 

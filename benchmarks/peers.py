@@ -111,7 +111,7 @@ def bridge_loop(model: Model, ids: torch.Tensor, vectors: torch.Tensor, layer: i
     return run
 
 
-def compare(model: Model, folder: Path, python: Path, place: Path) -> tuple[list[str], dict[str, str]]:
+def compare(name: str, model: Model, folder: Path, python: Path, place: Path) -> tuple[list[str], dict[str, str]]:
     """Rows of the table for one model, and the versions of the peers."""
     layer = model.n_layers // 2
     asked = prompts(model, PROMPTS, LENGTH)
@@ -133,7 +133,7 @@ def compare(model: Model, folder: Path, python: Path, place: Path) -> tuple[list
     lines = []
     for how, rows, conditions in (("16 prompts at once", PROMPTS, CONDITIONS), ("one prompt at a time", 1, ALONE)):
         timed = in_turn(candidates(rows, conditions), repeats=REPEATS)
-        lines += table(model.name, how, timed, conditions)
+        lines += table(name, how, timed, conditions)
     outside.close()
     return lines, outside.versions
 
@@ -186,8 +186,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         place, base = Path(name), organism_folder() / "base"
         folder = llama(place / "8 x 512 Llama")
-        lines, versions = compare(endless(load("organism:base", device="cpu")), base, python, place)
-        lines += compare(endless(load(str(folder), device="cpu")), folder, python, place)[0]
+        lines, versions = compare("organism", endless(load("organism:base", device="cpu")), base, python, place)
+        lines += compare(folder.name, endless(load(str(folder), device="cpu")), folder, python, place)[0]
     OUT.write_text(page(lines, versions), encoding="utf-8")
 
 

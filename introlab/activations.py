@@ -94,18 +94,18 @@ def read(
     or where there are no texts.
     """
     _check_places(model, texts, sites, positions)
-    order: list[int] = []
-    found: dict[Site, list[Tensor]] = {site: [] for site in sites}
+    count = len(positions[0])
+    # Made at once: what was read of each batch, kept for itself, would lie scattered between the passes' own memory.
+    found = {site: torch.empty(count, len(texts), model.width(site)) for site in sites}
 
     def look(batch: Batch) -> list[tuple[Site, Hook]]:
-        order.extend(batch.indices)
         wanted = torch.tensor([positions[index] for index in batch.indices], device=model.device)
         columns = batch.starts[: len(wanted), None] + wanted
         rows = torch.arange(len(wanted), device=model.device)[:, None]
 
         def reader(site: Site) -> Hook:
             def hook(values: Tensor) -> None:
-                found[site].append(values[rows, columns].float().cpu())
+                found[site][:, batch.indices] = values[rows, columns].float().cpu().transpose(0, 1)
 
             return hook
 
@@ -114,12 +114,11 @@ def read(
     last = max(site.layer for site in sites)
     for _ in passes(model, texts, batch_size=batch_size, look=look, stop_at_layer=last + 1):
         pass
-    back, examples = torch.tensor(order).argsort(), tuple(text.example for text in texts)
-    values = {site: torch.cat(parts)[back] for site, parts in found.items()}
+    examples = tuple(text.example for text in texts)
     return {
-        (site, index): Activations(values[site][:, index].contiguous(), site, model.fingerprint, examples)
+        (site, index): Activations(found[site][index], site, model.fingerprint, examples)
         for site in sites
-        for index in range(len(positions[0]))
+        for index in range(count)
     }
 
 

@@ -1,4 +1,4 @@
-"""Texts of different lengths in one tensor: they end in the same column, and what stands before them is padding."""
+"""Texts of different lengths in one tensor: they end, or they begin, in the same column; the rest is padding."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,11 +15,22 @@ class Aligned:
     starts: Tensor
     """The column in which each text begins, counted from the first of what went before."""
     positions: Tensor
-    """Absolute; of padding, 0."""
+    """Absolute; of padding before a text, 0."""
     real: Tensor
     """Not padding."""
     unpadded: bool
     """Whether all texts begin in the first column."""
+
+
+def begun_together(texts: Sequence[Sequence[int]], *, width: int, device: torch.device) -> Aligned:
+    """Texts that all begin in the first of `width` columns. No text sees padding, as that comes later: no mask is
+    needed, and all have the same positions."""
+    columns = torch.arange(width).expand(len(texts), -1)
+    real = columns < torch.tensor([len(text) for text in texts])[:, None]
+    ids = torch.zeros(len(texts), width, dtype=torch.long)
+    ids[real] = torch.tensor([token for text in texts for token in text], dtype=torch.long)
+    starts = torch.zeros(len(texts), dtype=torch.long)
+    return Aligned(ids.to(device), starts.to(device), columns.to(device), real.to(device), True)
 
 
 def aligned(

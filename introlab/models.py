@@ -172,10 +172,11 @@ class Model:
     ) -> Tensor | None:
         """One pass over `ids[row, column]`: logits of the last `logits_to_keep` columns (0 = all; None = no logits).
 
-        `starts[row]` is the column in which a row's text begins, `positions` are absolute. With a cache, the columns of
-        this pass follow those it holds, and are kept in it. With `stop_at_layer` the pass ends before that block,
-        without logits. `unpadded` promises that all texts begin in the first column, which is faster. Rows see the
-        stems they share before all else, where `can_share` holds; then `starts` says where their own part begins.
+        `starts[row]` is the column in which a row's text begins, `positions` are absolute, [row or 1, column]. With a
+        cache, the columns of this pass follow those it holds, and are kept in it. With `stop_at_layer` the pass ends
+        before that block, without logits. `unpadded` promises that all texts begin in the first column, which is
+        faster. Rows see the stems they share before all else, where `can_share` holds; then `starts` says where their
+        own part begins.
         `residual` is the block at which the pass begins and what it is given, where `can_enter` holds.
         """
         first, begin = (0, 0) if cache is None else (cache.first, cache.column)

@@ -7,7 +7,7 @@ from itertools import groupby
 import torch
 from torch import Tensor
 
-from introlab.alignment import aligned
+from introlab.alignment import aligned, begun_together
 from introlab.capacity import FIXED_ROWS
 from introlab.editing import Editor, Pass
 from introlab.models import Model
@@ -36,7 +36,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Batch:
-    """Texts that are read together. They end in the same column: text `i` begins in column `starts[i]`."""
+    """Texts that are read together: text `i` begins in column `starts[i]`."""
 
     texts: Sequence[Text]
     indices: Sequence[int]
@@ -58,8 +58,8 @@ def passes(
     logits: Callable[[Batch], int] | None = None,
 ) -> Iterator[tuple[Batch, Tensor]]:
     """Read every text once, under its interventions, in batches of similar length: each batch with the logits of as
-    many last columns as `logits` asks for (0 is all; else none). Ends before block `stop_at_layer`, where given.
-    Receipts are checked. Raises ContextOverflow, EditNotApplied, ModelMismatch."""
+    many last columns as `logits` asks for (0 is all; else none); then all texts end in the last. Ends before block
+    `stop_at_layer`, where given. Receipts are checked. Raises ContextOverflow, EditNotApplied, ModelMismatch."""
     device = model.device
     for text in texts:
         model.check_length(len(text.ids))
@@ -68,7 +68,8 @@ def passes(
     for indices, rows, width in _batches(model, texts, batch_size):
         some = [texts[index] for index in indices]
         empty = [(0,)] * (rows - len(some))
-        laid = aligned([*(text.ids for text in some), *empty], width=width, device=device)
+        lay = aligned if logits else begun_together
+        laid = lay([*(text.ids for text in some), *empty], width=width, device=device)
         batch, editor = Batch(some, indices, laid.starts), Editor(rows, width, device)
         for row, text in enumerate(some):
             if text.interventions:
@@ -80,7 +81,7 @@ def passes(
             found = model.forward(
                 laid.ids,
                 starts=laid.starts,
-                positions=laid.positions,
+                positions=laid.positions if logits else laid.positions[:1],
                 logits_to_keep=logits(batch) if logits else None,
                 stop_at_layer=stop_at_layer,
                 unpadded=laid.unpadded,
