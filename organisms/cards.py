@@ -8,7 +8,9 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import torch
+from tqdm import tqdm
 
+from introlab.errors import InputError
 from introlab.stats import Estimate
 from introlab.tables import interval, number
 from organisms.courses.prediction import quirky_facts
@@ -63,15 +65,20 @@ def write_cards(
     folder: Path, *, names: Sequence[str] = (), others: Sequence[Path] = (), again: bool = False, workers: int = 1
 ) -> Iterator[Path]:
     """Verify the organisms of a folder, `workers` at once, and write their cards; `others` are folders of other
-    training seeds, whose numbers are shown beside. What was counted on the same weights is kept, unless `again`."""
-    chosen = [name for name in names or FAMILY if (folder / name / "organism.json").exists()]
+    training seeds, whose numbers are shown beside. What was counted on the same weights is kept, unless `again`.
+    Raises InputError for a name that is not in the folder."""
+    there = [name for name in FAMILY if (folder / name / "organism.json").exists()]
+    if absent := [name for name in names if name not in there]:
+        raise InputError(f"not in {folder}", given=", ".join(absent), allowed=", ".join(there))
+    chosen = list(names) or there
     places = {
         name: [place for place in (folder, *others) if (place / name / "organism.json").exists()] for name in chosen
     }
     missing = [(name, place) for name in chosen for place in places[name] if again or _counted(name, place) is None]
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        for running in [pool.submit(_count, name, place) for name, place in missing]:
-            running.result()
+        running = [pool.submit(_count, name, place) for name, place in missing]
+        for one in tqdm(running, desc="counting what organisms do", unit="organism", disable=not running):
+            one.result()
     for name in chosen:
         seeds: dict[int, Sequence[Measured]] = {
             int(str(_facts(name, place)["seed"])): _counted(name, place) or [] for place in places[name]

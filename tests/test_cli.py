@@ -79,6 +79,7 @@ def test_a_path_with_a_space(command, tmp_path):
         (["read", "--texts", "t.jsonl", "--out", "x", "--site", "attention[2]"], "not a site"),
         (["read", "--texts", "t.jsonl", "--out", "x", "--site", "resid_post[9]"], "no layer 9"),
         (["organisms", "train", "unicorn"], "unknown organism"),
+        (["organisms", "cards", "--names", "base,calibrated"], "given: base,calibrated"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )

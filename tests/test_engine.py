@@ -224,6 +224,13 @@ def test_rows_share_up_to_the_first_touched_position_only(family_model):
     assert all(one.receipts[0].prefill == ((24, 33),) for one in found.values())
 
 
+def test_at_strength_0_nothing_is_stated_of_what_need_not_be_read(family_model):
+    """Its rows share what they read, so that a projection would be of those positions only that nobody shared."""
+    model = family_model("llama")
+    found = written(model, [Request((2, 5, 6, 7), "a", interventions=(push(model, 0.0, Span.all()),), max_new=3)])["a"]
+    assert found.receipts[0].dose == 0 and found.receipts[0].projection is None
+
+
 def test_out_of_memory_halves_the_batch_and_loses_nothing(organism, monkeypatch):
     model, honest, sizes = organism("reflective"), Batch._step, []
 
