@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from introlab.errors import InputError, ModelMismatch, NotFinite
+from introlab.memory import zeros
 from introlab.models import Model
 from introlab.passes import Batch, Text, passes
 from introlab.paths import Hook
@@ -96,7 +97,7 @@ def read(
     _check_places(model, texts, sites, positions)
     count = len(positions[0])
     # Made at once: what was read of each batch, kept for itself, would lie scattered between the passes' own memory.
-    found = {site: torch.empty(count, len(texts), model.width(site)) for site in sites}
+    found = {site: zeros((count, len(texts), model.width(site)), torch.float32, torch.device("cpu")) for site in sites}
 
     def look(batch: Batch) -> list[tuple[Site, Hook]]:
         wanted = torch.tensor([positions[index] for index in batch.indices], device=model.device)

@@ -5,20 +5,16 @@ whatever their lengths, and a row that has ended makes room for a new one. Only 
 first column and the present one is ever attended to.
 """
 
-import math
-import mmap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 from transformers.cache_utils import Cache, CacheLayerMixin
 
+from introlab.memory import zeros
+
 Parts = list[tuple[Tensor, Tensor]]
 """Keys and values [row, head, width, d_head] of each layer."""
-
-_PRIVATE = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
-"""Where the system is not Windows, which has no such flags."""
 
 
 def _runs(rows: Sequence[int]) -> Iterator[tuple[int, int]]:
@@ -30,15 +26,6 @@ def _runs(rows: Sequence[int]) -> Iterator[tuple[int, int]]:
             first = stop
 
 
-def _zeros(shape: tuple[int, ...], like: Tensor) -> Tensor:
-    """In the CPU's memory, such as takes no room before it is written to. Asked of the system itself, as NumPy and
-    some allocators ask for pages of 2 MB: a row's next column would be the first of one, to be filled with zeros."""
-    if like.device.type != "cpu":
-        return like.new_zeros(shape)
-    pages = mmap.mmap(-1, math.prod(shape) * like.dtype.itemsize, **_PRIVATE)
-    return torch.frombuffer(pages, dtype=like.dtype).view(shape)
-
-
 class _Layer(CacheLayerMixin):
     is_sliding = False
 
@@ -48,8 +35,9 @@ class _Layer(CacheLayerMixin):
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
         rows, room = self.owner.rows, self.owner.room
-        self.keys = _zeros((rows, key_states.shape[1], room, key_states.shape[3]), key_states)
-        self.values = _zeros((rows, value_states.shape[1], room, value_states.shape[3]), value_states)
+        heads, size, kind = key_states.shape[1], value_states.shape[3], (key_states.dtype, key_states.device)
+        self.keys = zeros((rows, heads, room, key_states.shape[3]), *kind)
+        self.values = zeros((rows, heads, room, size), *kind)
         self.is_initialized = True
 
     def buffers(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:

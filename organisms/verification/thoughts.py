@@ -57,7 +57,7 @@ def measure(subject: Subject, parent: Subject, world: World, split: str) -> Iter
         for _ in range(60)
     ]
     yes = _says_yes(subject, clean, None)
-    yield Measured("says yes", "nothing injected", proportion([p > 0.5 for p in yes], clean))
+    yield Measured("says yes", "nothing injected", mean(yes, clean))
     written = [_with_word(rng.choice(questions), bank.words[index], rng) for index in chosen]
     yes = _says_yes(subject, written, None)
     yield Measured("says yes", "a word written, nothing injected", mean(yes, [bank.words[index] for index in chosen]))
