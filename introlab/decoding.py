@@ -131,7 +131,7 @@ class Batch:
         if any(isinstance(edit, Suppress) for edit in request.logits):
             row.coins = uniforms(self.seed, request.item, request.replicate, request.max_new, "suppress").tolist()
         self.editor.enter(index, request.interventions, self.texts[index], length)
-        return Entering.of(index, request.prompt, request.interventions, self.model.n_layers)
+        return Entering.of(index, request, prompt, self.model.n_layers)
 
     def _note_gates(self, rows: Sequence[int], logits: Tensor) -> None:
         self.editor.note_logprobs(rows, lambda: logits.float().log_softmax(-1))

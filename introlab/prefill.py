@@ -20,6 +20,7 @@ from introlab.editing import Editor, Pass
 from introlab.models import Model
 from introlab.paths import Hook
 from introlab.protocols import Intervention
+from introlab.requests import Request
 from introlab.sites import Site
 from introlab.stems import WORTH
 
@@ -42,9 +43,10 @@ class Entering:
     """How many of the first blocks can read the rest of it once for all rows that share it."""
 
     @classmethod
-    def of(cls, row: int, prompt: tuple[int, ...], interventions: Sequence[Intervention], layers: int) -> "Entering":
-        stem = untouched(interventions, torch.tensor(prompt), len(prompt))
-        return cls(row, prompt, stem, untouched_blocks(interventions, layers))
+    def of(cls, row: int, request: Request, prompt: Tensor, layers: int) -> "Entering":
+        """`prompt` holds the request's tokens."""
+        stem = untouched(request.interventions, prompt, len(prompt))
+        return cls(row, request.prompt, stem, untouched_blocks(request.interventions, layers))
 
     @property
     def read(self) -> tuple[int, ...]:

@@ -170,9 +170,11 @@ def count_tokens(model):
         return hook
 
     handles = [block.mlp.register_forward_hook(count(index)) for index, block in enumerate(model.path.blocks)]
-    yield read
-    for handle in handles:
-        handle.remove()
+    try:
+        yield read
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def test_a_prompt_is_read_once_for_all_rows_that_share_it(family_model):
