@@ -20,7 +20,7 @@ from introlab.activations import read
 from introlab.directions import Direction, random_like
 from introlab.generation import generate
 from introlab.models import Model, load, organism_folder
-from introlab.passes import Text
+from introlab.passes import TOGETHER, Text
 from introlab.protocols import Intervention
 from introlab.requests import Request
 from introlab.sites import Site
@@ -129,8 +129,8 @@ def reading(model: Model, sites: Sequence[Site]) -> Timed:
 
     def bare() -> None:
         with torch.inference_mode():
-            for start in range(0, len(order), 64):
-                batch = order[start : start + 64]
+            for start in range(0, len(order), TOGETHER):
+                batch = order[start : start + TOGETHER]
                 width = len(batch[-1].ids)
                 ids = torch.tensor([(*text.ids, *[0] * (width - len(text.ids))) for text in batch])
                 mask = torch.tensor([[1] * len(text.ids) + [0] * (width - len(text.ids)) for text in batch])

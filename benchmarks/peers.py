@@ -28,7 +28,7 @@ from introlab.spans import Span
 ROOT = Path(__file__).parent.parent
 OUT = ROOT / "docs" / "peers.md"
 PROMPTS, CONDITIONS, LENGTH, STEPS = 16, 24, 24, 16
-ALONE, REPEATS = 2, 2
+ALONE, REPEATS = 2, 3
 OUTSIDE = ("repeng", "steering-vectors", "nnsight")
 
 

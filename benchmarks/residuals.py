@@ -1,7 +1,8 @@
 """Last-token residuals of all blocks of 2,000 prompts: time, and peak memory above the loaded model, each way in a
 process of its own: `python -m benchmarks.residuals` writes docs/residuals.md.
 
-Batches of 64 of similar length for all. nnsight needs the environment that `make bench-peers` makes.
+Batches of similar length: of 64 for the peers, which are no faster with fewer, of as many as `read` takes by itself for
+the engine. nnsight needs the environment that `make bench-peers` makes.
 """
 
 import argparse
@@ -67,7 +68,7 @@ def of_engine(folder: str) -> Work:
 
     def work(count: int) -> torch.Tensor:
         asked = [Text(tuple(ids), len(ids), str(n)) for n, ids in enumerate(texts(_words(model.network), count))]
-        found = read(model, asked, sites, [[len(text.ids) - 1] for text in asked], batch_size=ROWS)
+        found = read(model, asked, sites, [[len(text.ids) - 1] for text in asked])
         return torch.stack([found[site, 0].values for site in sites], 1)
 
     return work
@@ -191,6 +192,7 @@ def main() -> None:
         return
     from benchmarks.engine import llama
     from introlab.models import organism_folder
+    from introlab.passes import TOGETHER
 
     with tempfile.TemporaryDirectory() as place:
         lines = table("organism", organism_folder() / "base", given.python)
@@ -198,9 +200,9 @@ def main() -> None:
     head = [
         "# Reading residuals",
         "",
-        f"Of the last token after every block, {COUNT:,} prompts of 12 to 40 tokens in batches of {ROWS}: medians of",
-        "three runs, each in a process of its own that has read 8 prompts before. Written by `make bench-peers` on",
-        f"{torch.get_num_threads()} CPU threads in float32.",
+        f"Of the last token after every block, {COUNT:,} prompts of 12 to 40 tokens in batches of {ROWS} (the engine's",
+        f"own choice: {TOGETHER}): medians of three runs, each in a process of its own that has read 8 prompts before.",
+        f"Written by `make bench-peers` on {torch.get_num_threads()} CPU threads in float32.",
         "",
         "| model | with | seconds | times the engine's | peak MB above the loaded model | the engine's share of it |",
         "|---|---|---|---|---|---|",

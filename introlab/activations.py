@@ -18,7 +18,7 @@ from torch import Tensor
 from introlab.errors import InputError, ModelMismatch, NotFinite
 from introlab.memory import zeros
 from introlab.models import Model
-from introlab.passes import Batch, Text, passes
+from introlab.passes import TOGETHER, Batch, Text, passes
 from introlab.paths import Hook
 from introlab.sites import Site
 from introlab.tensor_files import reading
@@ -86,7 +86,7 @@ def read(
     sites: Sequence[Site],
     positions: Sequence[Sequence[int]],
     *,
-    batch_size: int = 64,
+    batch_size: int = TOGETHER,
 ) -> dict[tuple[Site, int], Activations]:
     """The residual at the given absolute positions of each text, at every site, in one pass per batch.
 
@@ -102,11 +102,12 @@ def read(
     def look(batch: Batch) -> list[tuple[Site, Hook]]:
         wanted = torch.tensor([positions[index] for index in batch.indices], device=model.device)
         columns = batch.starts[: len(wanted), None] + wanted
-        rows = torch.arange(len(wanted), device=model.device)[:, None]
+        rows, examples = torch.arange(len(wanted), device=model.device)[:, None], torch.tensor(batch.indices)
 
         def reader(site: Site) -> Hook:
             def hook(values: Tensor) -> None:
-                found[site][:, batch.indices] = values[rows, columns].float().cpu().transpose(0, 1)
+                chosen = values.flatten(0, 1).index_select(0, (rows * values.shape[1] + columns).T.flatten())
+                found[site].index_copy_(1, examples, chosen.float().cpu().view(count, len(examples), -1))
 
             return hook
 
@@ -124,7 +125,7 @@ def read(
 
 
 def mean_over(
-    model: Model, texts: Sequence[Text], site: Site, spans: Sequence[tuple[int, int]], *, batch_size: int = 64
+    model: Model, texts: Sequence[Text], site: Site, spans: Sequence[tuple[int, int]], *, batch_size: int = TOGETHER
 ) -> Activations:
     """The residual averaged over a half-open range of positions of each text."""
     model.check_site(site)
@@ -148,7 +149,9 @@ def mean_over(
     )
 
 
-def next_token_logprobs(model: Model, texts: Sequence[Text], *, batch_size: int = 64) -> Float[Tensor, "text vocab"]:
+def next_token_logprobs(
+    model: Model, texts: Sequence[Text], *, batch_size: int = TOGETHER
+) -> Float[Tensor, "text vocab"]:
     """Log-probabilities of the token after each text, under its interventions."""
     rows: dict[int, Tensor] = {}
     for batch, logits in passes(model, texts, batch_size=batch_size, logits=lambda _: 1):
@@ -157,7 +160,7 @@ def next_token_logprobs(model: Model, texts: Sequence[Text], *, batch_size: int 
     return torch.stack([rows[index] for index in range(len(texts))])
 
 
-def text_logprobs(model: Model, texts: Sequence[Text], *, batch_size: int = 64) -> list[tuple[float, ...]]:
+def text_logprobs(model: Model, texts: Sequence[Text], *, batch_size: int = TOGETHER) -> list[tuple[float, ...]]:
     """Log-probability of each token after the prompt, given all before it."""
 
     def needed(batch: Batch) -> int:

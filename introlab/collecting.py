@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 
 from introlab.errors import InputError
 from introlab.models import Model
-from introlab.passes import Batch, Text, passes
+from introlab.passes import TOGETHER, Batch, Text, passes
 from introlab.paths import Hook
 from introlab.runs import versions
 from introlab.sites import Site
@@ -55,7 +55,7 @@ def collect(
     readings: Sequence[Reading],
     folder: Path,
     *,
-    batch_size: int = 64,
+    batch_size: int = TOGETHER,
     quiet: bool = True,
 ) -> Store:
     """Read every sample into the store in `folder`, except what it holds already; what is done is kept if this is

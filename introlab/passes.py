@@ -15,6 +15,9 @@ from introlab.paths import Hook
 from introlab.protocols import Intervention
 from introlab.sites import Site
 
+TOGETHER = 32
+"""Texts that are read in one pass, if nothing else is asked for. More take no less time on a CPU, and what a pass
+needs for them is more than the allocator keeps for the next: reading then took up to twice the time."""
 _WIDTH = 16
 """A deterministic model's passes are a multiple of it wide."""
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from introlab.activations import text_logprobs
 from introlab.models import Model
-from introlab.passes import Text
+from introlab.passes import TOGETHER, Text
 
 
 def sentences(model: Model, tokens: Sequence[int], leave_out: str) -> list[tuple[int, ...]]:
@@ -31,7 +31,7 @@ def sentences(model: Model, tokens: Sequence[int], leave_out: str) -> list[tuple
 
 
 def sentence_logprobs(
-    model: Model, written: Sequence[tuple[Sequence[int], Sequence[int]]], leave_out: str, *, batch_size: int = 64
+    model: Model, written: Sequence[tuple[Sequence[int], Sequence[int]]], leave_out: str, *, batch_size: int = TOGETHER
 ) -> list[float | None]:
     """For each (prompt, tokens): the mean log-probability of its tokens, every sentence scored right after the
     prompt, without any steering. None where there is no sentence to score."""

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from introlab.activations import mean_over
 from introlab.directions import Direction, difference_of_means
 from introlab.models import Model
-from introlab.passes import Text
+from introlab.passes import TOGETHER, Text
 from introlab.sites import Site
 
 
 def one_against_rest(
-    model: Model, texts: Sequence[Text], labels: Sequence[str], site: Site, *, batch_size: int = 64
+    model: Model, texts: Sequence[Text], labels: Sequence[str], site: Site, *, batch_size: int = TOGETHER
 ) -> dict[str, Direction]:
     """For each label, the difference of means of its texts against all others'.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from introlab.activations import read
 from introlab.directions import Direction
 from introlab.models import Model
-from introlab.passes import Text
+from introlab.passes import TOGETHER, Text
 from introlab.sites import Site
 
 
@@ -30,7 +30,7 @@ class Dose:
         return {"raw": round(self.raw, 6), "natural": round(self.natural, 6), "share": round(self.share, 6)}
 
 
-def typical_norm(model: Model, texts: Sequence[Text], site: Site, *, batch_size: int = 64) -> float:
+def typical_norm(model: Model, texts: Sequence[Text], site: Site, *, batch_size: int = TOGETHER) -> float:
     """Median residual norm at the end of these texts. The first token is never read: BOS is an attention sink."""
     values = read(model, texts, [site], [[len(text.ids) - 1] for text in texts], batch_size=batch_size)[site, 0].values
     return float(values.norm(dim=-1).median())
