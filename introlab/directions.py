@@ -69,20 +69,15 @@ class Direction:
 
     def check_unseen(self, examples: Sequence[str]) -> None:
         """Raises SplitOverlap if it was fitted on any of these examples."""
-        shared = sorted(set(self.examples) & set(examples))
-        if shared:
-            raise SplitOverlap(
-                "the direction would be tested on what it was fitted on",
-                given=f"{len(shared)} shared examples, such as {shared[0]}",
-                do="test on another split",
-            )
+        check_apart(self.examples, examples)
 
     def projection(self, values: Float[Tensor, "*n d_model"]) -> Float[Tensor, "*n"]:
         return values.float() @ self.vector.to(values.device)
 
-    def save(self, path: Path) -> None:
-        """One safetensors file, metadata inside."""
-        meta = {
+    @property
+    def metadata(self) -> dict[str, str]:
+        """All but the vector."""
+        return {
             "scale": repr(self.scale),
             "site": str(self.site),
             "model": self.model,
@@ -90,7 +85,10 @@ class Direction:
             "method": self.method,
             "examples": json.dumps(self.examples),
         }
-        save_file({"vector": self.vector.contiguous()}, path, metadata=meta)
+
+    def save(self, path: Path) -> None:
+        """One safetensors file, metadata inside."""
+        save_file({"vector": self.vector.contiguous()}, path, metadata=self.metadata)
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -105,6 +103,17 @@ class Direction:
                 method=meta["method"],
                 examples=tuple(json.loads(meta["examples"])),
             )
+
+
+def check_apart(seen: Sequence[str], examples: Sequence[str]) -> None:
+    """Raises SplitOverlap where something would be tested on an example it has seen."""
+    shared = sorted(set(seen) & set(examples))
+    if shared:
+        raise SplitOverlap(
+            "what was fitted would be tested on what it was fitted on",
+            given=f"{len(shared)} shared examples, such as {shared[0]}",
+            do="test on another split",
+        )
 
 
 def difference_of_means(positive: Activations, negative: Activations, *, model: Model) -> Direction:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy import stats
 
-from introlab.stats import LEVEL, Estimate, cluster_bootstrap, missing, root
+from introlab.stats import LEVEL, Estimate, cluster_bootstrap, cluster_draws, missing, percentiles, root
 
 
 def auroc(scores: Sequence[float], labels: Sequence[bool], clusters: Sequence[str], *, draws: int = 500) -> Estimate:
@@ -19,8 +19,8 @@ def auroc(scores: Sequence[float], labels: Sequence[bool], clusters: Sequence[st
     k = len(np.unique(names))
     if truth.all() or not truth.any():
         return Estimate(None, None, None, len(truth), k, "AUROC needs both classes")
-    value = _auroc(values, truth)
-    bounds = cluster_bootstrap(lambda index: _auroc(values[index], truth[index]), clusters, draws=draws)
+    value = auroc_of(values, truth)
+    bounds = percentiles(_auroc_draws(values, truth, np.zeros(len(truth), dtype=int), clusters, draws))
     if bounds is None:
         return Estimate(value, None, None, len(truth), k, "AUROC: too few clusters for an interval")
     low, high = bounds
@@ -31,7 +31,8 @@ def auroc(scores: Sequence[float], labels: Sequence[bool], clusters: Sequence[st
     return Estimate(value, min(low, value), max(high, value), len(truth), k, method)
 
 
-def _auroc(scores: np.ndarray, truth: np.ndarray) -> float:
+def auroc_of(scores: np.ndarray, truth: np.ndarray) -> float:
+    """The area alone; NaN where there is one class only."""
     positives = int(truth.sum())
     if positives in (0, len(truth)):
         return math.nan
@@ -67,7 +68,7 @@ def _auroc_within(scores: np.ndarray, truth: np.ndarray, levels: np.ndarray) -> 
         positives = int(truth[inside].sum())
         weight = positives * (int(inside.sum()) - positives)
         if weight:
-            total += weight * _auroc(scores[inside], truth[inside])
+            total += weight * auroc_of(scores[inside], truth[inside])
             pairs += weight
     return total / pairs if pairs else math.nan
 
@@ -83,10 +84,12 @@ def within_levels_auroc(
     """AUROC over pairs of the same level only: what is left of a score once difficulty is held fixed."""
     truth, values, inside = np.asarray(labels, dtype=bool), np.asarray(scores, dtype=float), _level_codes(levels)
 
-    def pooled(index: np.ndarray) -> float:
-        return _auroc_within(values[index], truth[index], inside[index])
-
-    return _resampled(pooled, clusters, "AUROC within levels", needs="both classes in a level", draws=draws)
+    n, k = len(truth), len(set(clusters))
+    value = _auroc_within(values, truth, inside) if n else math.nan
+    if not math.isfinite(value):
+        return Estimate(None, None, None, n, k, "AUROC within levels needs both classes in a level")
+    each = _auroc_draws(values, truth, inside, clusters, draws)
+    return _with_bounds(value, percentiles(each), n, k, "AUROC within levels")
 
 
 def auroc_over_deals(deals: Sequence[Sequence[float]], labels: Sequence[bool]) -> Estimate:
@@ -97,7 +100,7 @@ def auroc_over_deals(deals: Sequence[Sequence[float]], labels: Sequence[bool]) -
     truth, columns = np.asarray(labels, dtype=bool), np.asarray(deals, dtype=float)
     if truth.all() or not truth.any() or columns.ndim != 2 or not columns.shape[1]:
         return missing("no AUROC over shuffled labels")
-    each = [_auroc(column, truth) for column in columns.T]
+    each = [auroc_of(column, truth) for column in columns.T]
     low, high = (float(bound) for bound in np.quantile(each, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
     centre = float(np.mean(each))
     method = "mean and range over shuffled labels"
@@ -120,12 +123,36 @@ def auroc_difference(
     truth, first, second = np.asarray(labels, dtype=bool), np.asarray(one, dtype=float), np.asarray(other, dtype=float)
     inside = _level_codes(levels) if levels is not None else np.zeros(len(truth), dtype=int)
 
-    def gap(index: np.ndarray) -> float:
-        return _auroc_within(first[index], truth[index], inside[index]) - _auroc_within(
-            second[index], truth[index], inside[index]
-        )
+    n, k = len(truth), len(set(clusters))
+    value = _auroc_within(first, truth, inside) - _auroc_within(second, truth, inside) if n else math.nan
+    if not math.isfinite(value):
+        return Estimate(None, None, None, n, k, "paired AUROC difference needs both classes")
+    draw = [_auroc_draws(each, truth, inside, clusters, draws) for each in (first, second)]
+    return _with_bounds(value, percentiles(draw[0] - draw[1]), n, k, "paired AUROC difference")
 
-    return _resampled(gap, clusters, "paired AUROC difference", needs="both classes", draws=draws)
+
+def _auroc_draws(
+    scores: np.ndarray, truth: np.ndarray, levels: np.ndarray, clusters: Sequence[str], draws: int
+) -> np.ndarray:
+    """The AUROC over pairs of the same level in each resample of clusters; empty below ten of them."""
+    # Within a level and among equal scores all trials are alike: their weights are summed.
+    order = np.lexsort((scores, levels))
+    level, score, side = levels[order], scores[order], truth[order]
+    new_level = np.r_[True, level[1:] != level[:-1]]
+    new = new_level | np.r_[True, score[1:] != score[:-1]]
+    starts, of_level = np.flatnonzero(new), np.flatnonzero(new_level[new])
+    found = []
+    for times in cluster_draws(clusters, draws=draws):
+        weights = times[:, order]
+        positive = np.add.reduceat(weights * side, starts, axis=1)
+        negative = np.add.reduceat(weights * ~side, starts, axis=1)
+        lower = np.cumsum(negative, axis=1) - negative
+        before = np.repeat(lower[:, of_level], np.diff(np.r_[of_level, len(starts)]), axis=1)
+        won = (positive * (lower - before + negative / 2)).sum(1)
+        pairs = np.add.reduceat(positive, of_level, axis=1) * np.add.reduceat(negative, of_level, axis=1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            found.append(won / pairs.sum(1))
+    return np.concatenate(found) if found else np.empty(0)
 
 
 def rank_correlation(
@@ -150,6 +177,10 @@ def _resampled(
     if not math.isfinite(value):
         return Estimate(None, None, None, n, k, f"{name} needs {needs}")
     bounds = cluster_bootstrap(statistic, clusters, draws=draws)
+    return _with_bounds(value, bounds, n, k, name)
+
+
+def _with_bounds(value: float, bounds: tuple[float, float] | None, n: int, k: int, name: str) -> Estimate:
     if bounds is None:
         return Estimate(value, None, None, n, k, f"{name}: too few clusters")
     return Estimate(value, min(bounds[0], value), max(bounds[1], value), n, k, f"{name}, cluster bootstrap")

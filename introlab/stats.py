@@ -5,7 +5,7 @@ cluster are not independent. `None` outcomes are missing, never zero: callers dr
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -160,15 +160,30 @@ def cluster_bootstrap(
     order = np.argsort(inverse, kind="stable")
     members = np.split(order, np.cumsum(np.bincount(inverse))[:-1])
     rng = np.random.default_rng(seed)
-    values = []
-    for _ in range(draws):
-        chosen = rng.integers(len(unique), size=len(unique))
-        value = statistic(np.concatenate([members[index] for index in chosen]))
-        if math.isfinite(value):
-            values.append(value)
-    if len(values) < draws / 2:
+    each = (rng.integers(len(unique), size=len(unique)) for _ in range(draws))
+    return percentiles([statistic(np.concatenate([members[index] for index in chosen])) for chosen in each])
+
+
+def cluster_draws(clusters: Sequence[str], *, draws: int = 1000, seed: int = 0) -> Iterator[np.ndarray]:
+    """How often each trial is in each resample, [draw, trial], some draws at a time: those of `cluster_bootstrap`, for
+    statistics that can be had of many at once. Nothing below ten clusters."""
+    unique, inverse = np.unique(np.asarray(clusters), return_inverse=True)
+    if len(unique) < MIN_BOOTSTRAP_CLUSTERS:
+        return
+    rng = np.random.default_rng(seed)
+    together = max(1, 2_000_000 // len(inverse))
+    for start in range(0, draws, together):
+        block = [rng.integers(len(unique), size=len(unique)) for _ in range(min(together, draws - start))]
+        yield np.stack([np.bincount(chosen, minlength=len(unique)) for chosen in block])[:, inverse].astype(float)
+
+
+def percentiles(values: Sequence[float] | np.ndarray) -> tuple[float, float] | None:
+    """The interval that holds 95 % of the resampled values that are finite; None where fewer than half are."""
+    finite = np.asarray(values, dtype=float)
+    finite = finite[np.isfinite(finite)]
+    if not len(finite) or len(finite) < len(values) / 2:
         return None
-    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = np.quantile(finite, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
 
 

@@ -1,0 +1,133 @@
+"""Held-out scores of a whole bank that cannot leak: groups are held out whole, and what is chosen is chosen inside.
+
+For each part that is held out, penalty and place are chosen by probes that saw neither it nor the part they are
+judged on. Leaving out each pair of parts once serves both: with 5 parts, 15 fits, all made together.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from sklearn.model_selection import StratifiedGroupKFold
+from torch import Tensor
+
+from introlab.activations import Activations
+from introlab.errors import InputError
+from introlab.scores import auroc_of, within_levels_auroc
+from introlab.stats import Estimate
+from probes.bank import Method, Place, label_columns, solve
+from probes.problems import Problem
+
+PARTS = 5
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Log-odds of every example from probes that never saw its group.
+
+    Of different parts they come from different fits: they are compared within a part.
+    """
+
+    places: tuple[Place, ...]
+    labels: Mapping[str, Sequence[float]]
+    groups: tuple[str, ...]
+    part: Int[Tensor, " row"]
+    log_odds: Float[Tensor, "place row target"]
+    """The penalty is chosen without the held-out part."""
+    nested: Float[Tensor, "row target"]
+    """The place, too: what a reader who picks the best place may expect."""
+    chosen: Mapping[str, tuple[Place, ...]]
+    """The place picked for each held-out part, by target."""
+
+    def auroc(self, target: str, place: Place | None = None) -> Estimate:
+        """At one place, or with the place chosen inside; clusters are groups. A share above half counts as positive."""
+        index = list(self.labels).index(target)
+        scores = self.nested[:, index] if place is None else self.log_odds[self.places.index(place), :, index]
+        truth = [value > 0.5 for value in self.labels[target]]
+        return within_levels_auroc(scores.tolist(), truth, self.part.tolist(), self.groups)
+
+
+def held_out(
+    activations: Mapping[Place, Activations],
+    labels: Mapping[str, Sequence[float]],
+    groups: Sequence[str],
+    *,
+    method: Method = "logistic",
+    penalties: Sequence[float] = (),
+    parts: int = PARTS,
+    seed: int = 0,
+) -> HeldOut:
+    """Score every example at every place for every target, by probes that never saw its group.
+
+    Raises InputError where a class has fewer groups than there are parts, and as `fit_bank` does.
+    """
+    columns = label_columns(activations, labels)
+    part = split(columns, groups, parts=parts, seed=seed)
+    pairs = [*((one,) for one in range(parts)), *combinations(range(parts), 2)]
+    uses = torch.tensor([[one not in left_out for one in range(parts)] for left_out in pairs])
+    scores, marks = [], []
+    for here in activations.values():
+        linear = solve(Problem(here.values, columns, part, uses), method, penalties)
+        found = linear.scores(here.values)
+        outer, inside = _outer(found, part), _inside(found, columns, part, pairs)
+        best = inside.argmax(-1)  # [part, target]: ties go to the larger penalty
+        picked = best[part][..., None]
+        scores.append(outer.gather(-1, picked)[..., 0])
+        marks.append(inside.gather(-1, best[..., None])[..., 0])
+    log_odds, places = torch.stack(scores), tuple(activations)
+    where = torch.stack(marks).argmax(0)  # [part, target]: ties go to the earlier place
+    nested = log_odds.gather(0, where[part][None])[0]
+    chosen = {
+        target: tuple(places[index] for index in where[:, column].tolist()) for column, target in enumerate(labels)
+    }
+    return HeldOut(places, labels, tuple(groups), part, log_odds, nested, chosen)
+
+
+def split(columns: Float[Tensor, "row target"], groups: Sequence[str], *, parts: int, seed: int) -> Int[Tensor, " row"]:
+    """The part of every row: groups stay whole, and the rarest class is spread as evenly as they allow."""
+    truth = (columns > 0.5).numpy()
+    if len(groups) != len(truth):
+        raise InputError("not one group per example", given=len(groups), allowed=len(truth))
+    names = np.asarray(groups)
+    fewest = [min(len(set(names[side == value])) for value in (False, True)) for side in truth.T]
+    if min(fewest) < parts:
+        raise InputError(
+            "too few groups to hold any out",
+            given=f"{min(fewest)} groups of the rarest class",
+            allowed=f"{parts} or more",
+            do="use fewer parts, or more examples",
+        )
+    rarest = truth[:, int(np.argmin(fewest))]
+    part = torch.zeros(len(truth), dtype=torch.long)
+    folds = StratifiedGroupKFold(parts, shuffle=True, random_state=seed).split(rarest, rarest, names)
+    for index, (_, rows) in enumerate(folds):
+        part[rows] = index
+    return part
+
+
+def _outer(found: Float[Tensor, "row fit target penalty"], part: Tensor) -> Float[Tensor, "row target penalty"]:
+    """The scores of the fits that left out a row's part, and it alone: those come first, in the order of parts."""
+    return found[torch.arange(len(part)), part]
+
+
+def _inside(
+    found: Float[Tensor, "row fit target penalty"], columns: Tensor, part: Tensor, pairs: Sequence[tuple[int, ...]]
+) -> Float[Tensor, "part target penalty"]:
+    """For each held-out part: the mean AUROC on every other part of fits that saw neither."""
+    parts = int(part.max()) + 1
+    sums = torch.zeros(parts, *found.shape[2:])
+    truth = columns > 0.5
+    for fit, left_out in enumerate(pairs):
+        if len(left_out) == 1:
+            continue
+        for judged, held in (left_out, left_out[::-1]):
+            rows = part == judged
+            for target in range(truth.shape[1]):
+                side = truth[rows, target].numpy()
+                for penalty in range(found.shape[3]):
+                    mark = auroc_of(found[rows, fit, target, penalty].numpy(), side)
+                    sums[held, target, penalty] += 0.5 if np.isnan(mark) else mark
+    return sums / (parts - 1)
