@@ -33,6 +33,7 @@ format: $(INSTALLED)
 bench: $(INSTALLED)
 	@$(RUN) -m benchmarks.determinism
 	@$(RUN) -m benchmarks.engine
+	@$(RUN) -m benchmarks.probes
 
 # Against other libraries, in an environment of their own: their pins clash with the lab's.
 PEERS := .peers/bin/python

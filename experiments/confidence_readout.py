@@ -20,9 +20,10 @@ from introlab.sampling import GREEDY
 from introlab.sites import Site
 from introlab.tasks import SPLITS, Question, Split
 from introlab.trials import Trial
+from probes.bank import fit_bank
 from probes.baselines import numbers_only, shuffled, text_only
 from probes.confidence import find_answer, stated_confidence
-from probes.linear import fit_best, fit_logistic
+from probes.linear import fit_best, fit_probe
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -149,11 +150,9 @@ class ConfidenceReadout(Experiment):
             [train[site] for site in sites], right, [tune[site] for site in sites], tuned, model=bench.model
         )
         site = probe.direction.site
-        deals = [
-            fit_logistic(train[site], shuffled(right, groups, seed=deal), model=bench.model)
-            for deal in range(self.shuffles)
-        ]
-        embedding = fit_logistic(_embeddings(bench, extract), right, model=bench.model)
+        dealt = {str(deal): shuffled(right, groups, seed=deal) for deal in range(self.shuffles)}
+        deals = fit_bank({(site, 0): train[site]}, dealt, model=bench.model).values()
+        embedding = fit_probe(_embeddings(bench, extract), right, model=bench.model)
 
         def readings(cases: Sequence[_Case]) -> list[dict[str, object]]:
             probe.direction.check_unseen([case.question.id for case in cases])

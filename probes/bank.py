@@ -22,7 +22,7 @@ Place = tuple[Site, int]
 Method = Literal["difference_of_means", "lda", "ridge", "logistic", "balanced_logistic"]
 PENALTIES: Mapping[Method, tuple[float, ...]] = {
     "difference_of_means": (0.0,),
-    "lda": (0.001, 0.01, 0.1),
+    "lda": (0.1, 0.01, 0.001),
     "ridge": (1000.0, 100.0, 10.0),
     "logistic": (100.0, 10.0, 1.0),
     "balanced_logistic": (100.0, 10.0, 1.0),
@@ -59,21 +59,22 @@ def fit_bank(
     *,
     model: Model,
     method: Method = "logistic",
-    penalty: float = 1.0,
+    penalty: float | None = None,
 ) -> dict[tuple[Place, str], Probe]:
-    """One probe for each place and target, on all examples. Labels are from 0 to 1; shares are soft labels.
+    """One probe for each place and target, on all examples. Labels are from 0 to 1; shares are soft labels. Where no
+    penalty is given, the method's smallest is used.
 
     Raises InputError for a target of one class, for values that are not finite or do not vary, and for labels that are
     not one per example; ModelMismatch for activations of another model.
     """
-    columns = label_columns(activations, labels)
+    columns, penalty = label_columns(activations, labels), PENALTIES[method][-1] if penalty is None else penalty
     found: dict[tuple[Place, str], Probe] = {}
     for place, here in activations.items():
         if here.model != model.fingerprint:
             raise ModelMismatch("activations of another model", given=here.model, allowed=model.fingerprint)
         problem = Problem.plain(here.values, columns)
         fitted = solve(problem, method, (penalty,))
-        positive, negative = problem.folds.means
+        positive, negative = (problem.first_moments if method == "difference_of_means" else problem.folds).means
         for index, target in enumerate(labels):
             coef, offset = fitted.coef[0, index, 0], fitted.intercept[0, index, 0]
             direction = Direction(

@@ -1,57 +1,203 @@
-"""Held-out evaluation that cannot leak: whole groups are held out, and the text alone is scored the same way."""
+"""Is a state readable, where, and how well - and is it more than the text, the length and the position tell?
 
-from collections.abc import Sequence
+One call gives it for every place, beside everything a probe must beat, each scored on the same held-out groups.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold
+from scipy.stats import rankdata
 
 from introlab.activations import Activations
 from introlab.errors import InputError
-from introlab.models import Model
-from introlab.scores import auroc
-from introlab.stats import Estimate
-from probes.baselines import text_only
-from probes.linear import Method, fit_direction
+from introlab.findings import Check, Findings, Row
+from introlab.scores import auroc_difference, auroc_over_deals, within_levels_auroc
+from introlab.stats import Estimate, missing
+from probes.bank import Method, Place
+from probes.baselines import numbers_only, shuffled, text_only
+from probes.validation import HeldOut, held_out, widened
 
-FOLDS = 5
+LEAK = 0.1
+"""Shuffled labels may average this far from .5."""
 
 
-def cross_validated(
-    activations: Activations,
-    labels: Sequence[bool],
+@dataclass(frozen=True, kw_only=True)
+class Beside:
+    """What a probe must beat; one entry per example. The more of these are given, the more an answer is worth."""
+
+    texts: Sequence[str] = ()
+    """What the model has read: for a bag of words."""
+    numbers: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    """Length, position, probability of the token, ..."""
+    activations: Mapping[str, Activations] = field(default_factory=dict)
+    """Embeddings, a network of random weights, ..."""
+    types: Sequence[str] = ()
+    """What a control task deals its labels by (a word, an entity; Hewitt and Liang, arXiv 1909.03368)."""
+    levels: Sequence[object] = ()
+    """Difficulty: scores are given within its levels, too."""
+    shuffles: int = 20
+
+
+@dataclass(frozen=True)
+class _Study:
+    """One target, scored on held-out groups, and all it is compared with."""
+
+    target: str
+    real: HeldOut
+    truth: list[bool]
+    beside: Beside
+    method: Method
+    penalties: tuple[float, ...]
+
+    @cached_property
+    def nested(self) -> list[float]:
+        return self.real.nested[:, 0].tolist()
+
+    @cached_property
+    def place(self) -> Place:
+        """The one chosen for most of the held-out parts."""
+        return Counter(self.real.chosen[self.target]).most_common(1)[0][0]
+
+    @cached_property
+    def baselines(self) -> dict[str, list[float]]:
+        """Held-out scores of everything the probe must beat."""
+        found = {name: self._by_part(numbers_only, values) for name, values in self.beside.numbers.items()}
+        if self.beside.texts:
+            found["text only"] = self._by_part(text_only, self.beside.texts)
+        for name, values in self.beside.activations.items():
+            found[name] = self._scored(values, {name: self.truth}).nested[:, 0].tolist()
+        return found
+
+    def auroc(self, scores: Sequence[float]) -> Estimate:
+        found = within_levels_auroc(scores, self.truth, self.real.part.tolist(), self.real.groups)
+        return widened(found, self.real.part)
+
+    def gain(self, scores: Sequence[float]) -> Estimate:
+        """How much better the probe is, on the same examples, resampled together."""
+        levels = self.real.part.tolist()
+        found = auroc_difference(self.nested, scores, self.truth, self.real.groups, levels=levels)
+        return widened(found, self.real.part, least=-1.0)
+
+    def dealt(self, activations: Mapping[Place, Activations]) -> Estimate:
+        """Over probes of labels shuffled group by group, at the place the real one is read at."""
+        deals = {
+            f"deal {seed}": shuffled(self.truth, self.real.groups, seed=seed) for seed in range(self.beside.shuffles)
+        }
+        if not deals:
+            return missing("no labels were shuffled")
+        scored = self._scored(activations[self.place], deals).nested
+        # Of different parts scores are on different scales: they are ranked within their part.
+        ranks = np.zeros(tuple(scored.shape))
+        for part in self.real.part.unique():
+            rows = (self.real.part == part).numpy()
+            ranks[rows] = rankdata(scored[rows].numpy(), axis=0) / rows.sum()
+        return auroc_over_deals(ranks.tolist(), self.truth)
+
+    def control_task(self, activations: Mapping[Place, Activations]) -> Estimate:
+        """A probe of labels dealt at random to each type: what can be had by remembering types."""
+        rng = np.random.default_rng(0)
+        share = float(np.mean(self.truth))
+        dealt = {name: bool(rng.uniform() < share) for name in sorted(set(self.beside.types))}
+        labels = [dealt[name] for name in self.beside.types]
+        if all(labels) or not any(labels):
+            return missing("a control task needs several types")
+        scores = self._scored(activations[self.place], {"control": labels}).nested[:, 0].tolist()
+        found = within_levels_auroc(scores, labels, self.real.part.tolist(), self.real.groups)
+        return widened(found, self.real.part)
+
+    def rows(self) -> Iterator[Row]:
+        for place in self.real.places:
+            where = {
+                "target": self.target,
+                "layer": float(place[0].layer),
+                "site": str(place[0]),
+                "position": float(place[1]),
+            }
+            yield Row("held-out AUROC", where, self.real.auroc(self.target, place), "detail")
+        where = {"target": self.target}
+        yield Row("AUROC of the probe", where, self.real.auroc(self.target), "primary")
+        if self.beside.levels:
+            names = [f"{level} {part}" for level, part in zip(self.beside.levels, self.real.part.tolist(), strict=True)]
+            found = within_levels_auroc(self.nested, self.truth, names, self.real.groups)
+            yield Row("AUROC within levels", where, widened(found, self.real.part))
+
+    def _scored(self, values: Activations, labels: Mapping[str, Sequence[float]]) -> HeldOut:
+        place, part = (values.site, 0), self.real.part
+        return held_out(
+            {place: values}, labels, self.real.groups, method=self.method, penalties=self.penalties, part=part
+        )
+
+    def _by_part(self, fit: Callable[..., list[float]], values: Sequence[Any]) -> list[float]:
+        scores = np.zeros(len(self.truth))
+        for part in self.real.part.unique():
+            test = self.real.part == part
+            fitted, asked = (rows.nonzero()[:, 0].tolist() for rows in (~test, test))
+            known = [self.truth[row] for row in fitted]
+            scores[asked] = fit([values[row] for row in fitted], known, [values[row] for row in asked])
+        return scores.tolist()
+
+
+def evaluate(
+    activations: Mapping[Place, Activations],
+    labels: Sequence[float],
     groups: Sequence[str],
     *,
-    model: Model,
-    method: Method,
-    texts: Sequence[str],
-) -> tuple[Estimate, Estimate]:
-    """AUROC of a direction and of a bag of words, both on groups neither was fitted on.
+    target: str = "state",
+    beside: Beside | None = None,
+    method: Method = "logistic",
+    penalties: Sequence[float] = (),
+) -> Findings:
+    """Held-out AUROC at every place, with the place chosen inside, of every baseline, and what the probe has over it.
 
-    Scores are ranked within their fold, since folds are not on one scale. Raises InputError for one class only or
-    fewer groups than folds.
+    The primary row is the one with the place chosen inside. Checks fail where shuffled labels leak, or where the probe
+    does not beat a baseline, and the answer says so. Raises InputError as `held_out` does, and where what stands beside
+    is not one entry per example.
     """
-    truth = np.asarray(labels, dtype=bool)
-    if truth.all() or not truth.any():
-        raise InputError("labels of one class only", given=f"{int(truth.sum())} true of {len(truth)}")
-    smallest = min(len({g for g, y in zip(groups, labels, strict=True) if y is value}) for value in (True, False))
-    if smallest < FOLDS:
-        raise InputError(
-            "too few groups to hold any out", given=f"{smallest} groups of the rarer label", allowed=f"{FOLDS} or more"
-        )
-    inside, words = np.zeros(len(truth)), np.zeros(len(truth))
-    written = list(texts)
-    for train, test in StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0).split(truth, truth, groups):
-        fitted = activations.where([index in set(train.tolist()) for index in range(len(truth))])
-        y = truth[sorted(train)]
-        direction = fit_direction(fitted, y.tolist(), model=model, method=method)
-        inside[test] = _ranks(direction.projection(activations.values[test]).numpy())
-        words[test] = _ranks(
-            np.asarray(text_only([written[i] for i in sorted(train)], y.tolist(), [written[i] for i in test]))
-        )
-    return auroc(inside.tolist(), labels, groups), auroc(words.tolist(), labels, groups)
+    beside = beside or Beside()
+    _check_lengths(beside, len(labels))
+    real = held_out(activations, {target: labels}, groups, method=method, penalties=penalties)
+    study = _Study(target, real, [label > 0.5 for label in labels], beside, method, tuple(penalties))
+    where, dealt = {"target": target}, study.dealt(activations)
+    gains = {name: study.gain(scores) for name, scores in study.baselines.items()}
+    rows = [*study.rows(), Row("AUROC of shuffled labels", where, dealt, "control")]
+    rows += [Row(f"AUROC of {name}", where, study.auroc(scores), "control") for name, scores in study.baselines.items()]
+    rows += [Row(f"gain over {name}", where, gain) for name, gain in gains.items()]
+    if beside.types:
+        rows.append(Row("AUROC of the control task", where, study.control_task(activations), "control"))
+    checks = [_no_leak(dealt), *(_beats(name, gain) for name, gain in gains.items())]
+    return Findings(tuple(rows), tuple(checks), _answer(study, gains))
 
 
-def _ranks(scores: np.ndarray) -> np.ndarray:
-    from scipy.stats import rankdata
+def _check_lengths(beside: Beside, count: int) -> None:
+    given = {"texts": beside.texts, "types": beside.types, "levels": beside.levels, **beside.numbers}
+    lengths = {name: len(values) for name, values in given.items() if len(values)}
+    lengths |= {name: len(values.examples) for name, values in beside.activations.items()}
+    wrong = {name: length for name, length in lengths.items() if length != count}
+    if wrong:
+        raise InputError("baselines that are not one entry per example", given=wrong, allowed=count)
 
-    return rankdata(scores) / (len(scores) + 1)
+
+def _no_leak(dealt: Estimate) -> Check:
+    passed = None if dealt.value is None else abs(dealt.value - 0.5) < LEAK
+    return Check("shuffled labels", passed, f"probes of shuffled labels average AUROC {dealt}; far from .5 is a leak")
+
+
+def _beats(name: str, gain: Estimate) -> Check:
+    return Check(name, gain.above(0) if gain.known else None, f"the probe has {gain} AUROC more than {name}")
+
+
+def _answer(study: _Study, gains: Mapping[str, Estimate]) -> str:
+    found = study.real.auroc(study.target)
+    site, position = study.place
+    beaten = [name for name, gain in gains.items() if gain.above(0)]
+    unbeaten = [name for name, gain in gains.items() if not gain.above(0)]
+    if not found.above(0.5):
+        return f"{study.target} could not be read: AUROC {found} with the place chosen without the held-out groups."
+    said = f"{study.target} can be read with AUROC {found}, mostly chosen at {site}, position {position}"
+    said += f"; that is more than {', '.join(beaten)} tell" if beaten else ""
+    said += f"; but it is not shown to be more than {', '.join(unbeaten)} tell" if unbeaten else ""
+    return said + ("." if gains else "; it was compared with nothing else, so this may be the text, or its length.")

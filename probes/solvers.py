@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from probes.descent import minimise
-from probes.problems import Problem
+from probes.problems import Moments, Problem
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Linear:
 
 def difference_of_means(problem: Problem) -> Linear:
     """From the mean of the negative to that of the positive rows."""
-    positive, negative = problem.folds.means
-    return _as_log_odds(problem, (positive - negative)[:, :, None])
+    positive, negative = problem.first_moments.means
+    return _as_log_odds(problem, (positive - negative)[:, :, None], problem.first_moments)
 
 
 def lda(problem: Problem, shrinkages: Sequence[float] = (0.0,)) -> Linear:
@@ -44,14 +44,16 @@ def lda(problem: Problem, shrinkages: Sequence[float] = (0.0,)) -> Linear:
         torch.stack([_whitened(problem.folds.within(target), gap, one) for one in shrinkages], 1)
         for target, gap in enumerate((positive - negative).unbind(1))
     ]
-    return _as_log_odds(problem, torch.stack(found, 1))
+    return _as_log_odds(problem, torch.stack(found, 1), problem.folds)
 
 
 def _whitened(within: Float[Tensor, "fold d d"], gap: Float[Tensor, "fold d"], shrinkage: float) -> Tensor:
     trace = within.diagonal(dim1=1, dim2=2).mean(1)
     sphere = trace[:, None, None] * torch.eye(within.shape[1], dtype=within.dtype, device=within.device)
-    inverse = torch.linalg.pinv((1 - shrinkage) * within + shrinkage * sphere, rtol=1e-9, hermitian=True)
-    return torch.einsum("fij,fj->fi", inverse, gap)
+    spread = (1 - shrinkage) * within + shrinkage * sphere
+    if shrinkage:
+        return torch.cholesky_solve(gap[..., None], torch.linalg.cholesky(spread))[..., 0]
+    return torch.einsum("fij,fj->fi", torch.linalg.pinv(spread, rtol=1e-9, hermitian=True), gap)
 
 
 def ridge(problem: Problem, penalties: Sequence[float] = (1.0,)) -> Linear:
@@ -59,7 +61,7 @@ def ridge(problem: Problem, penalties: Sequence[float] = (1.0,)) -> Linear:
     folds = problem.folds
     cross = folds.cross - folds.label[..., None] * folds.total[:, None] / folds.count[:, None, None]
     each = [_solve(folds.scatter, one * problem.size**2, cross.mT).mT for one in penalties]
-    return _as_log_odds(problem, torch.stack(each, 2))
+    return _as_log_odds(problem, torch.stack(each, 2), problem.folds)
 
 
 def logistic(problem: Problem, penalties: Sequence[float] = (1.0,), *, balanced: bool = False) -> Linear:
@@ -86,13 +88,12 @@ def _solve(squares: Tensor, penalty: float, right: Tensor) -> Tensor:
     return torch.cholesky_solve(right, torch.linalg.cholesky(squares + penalty * eye))
 
 
-def _as_log_odds(problem: Problem, coef: Float[Tensor, "fold target penalty d"]) -> Linear:
+def _as_log_odds(problem: Problem, coef: Float[Tensor, "fold target penalty d"], folds: Moments) -> Linear:
     """Directions stretched so that projections are the log-odds of two normal classes of equal spread along them."""
-    folds = problem.folds
     positive, negative = folds.means
     share = (folds.label / folds.count[:, None])[..., None]
     gap = torch.einsum("ftpd,ftd->ftp", coef, positive - negative)
-    spread = torch.einsum("ftpi,fij,ftpj->ftp", coef, folds.scatter, coef) / folds.count[:, None, None]
+    spread = problem.spread(coef.flatten(1, 2)).unflatten(1, coef.shape[1:3])
     within = (spread - share * (1 - share) * gap**2).clamp_min(1e-12 * spread)
     coef = coef * (gap / within)[..., None]
     middle = torch.einsum("ftpd,ftd->ftp", coef, (positive + negative) / 2)

@@ -47,6 +47,12 @@ def test_the_guide_to_writing_runs(capsys):
     assert "applied" in capsys.readouterr().out
 
 
+def test_the_guide_to_reading_runs(capsys):
+    page = (ROOT / "docs" / "reading.md").read_text(encoding="utf-8")
+    exec(compile("\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL)), "reading.md", "exec"), {})
+    assert "can be read with AUROC" in capsys.readouterr().out
+
+
 def test_the_demo_was_written_into_the_readme():
     shown = README.split("<!-- demo: written by make tables -->")[1].split("<!-- end of demo -->")[0]
     for kind in discover().values():

@@ -13,15 +13,14 @@ from introlab.activations import Activations
 from introlab.errors import InputError, ModelMismatch
 from introlab.sites import Site
 from probes.baselines import numbers_only, shuffled, text_only
-from probes.evaluation import cross_validated
-from probes.linear import fit_best, fit_logistic
+from probes.linear import fit_best, fit_probe
 
 
 def test_logistic_equals_scikit_learn(family_model):
     """Same data, same scaling, same penalty: probabilities to 1e-3."""
     model = family_model("llama")
     activations, labels, _ = planted(model, shift=1.0)
-    probe = fit_logistic(activations, labels, model=model, strength=2.0)
+    probe = fit_probe(activations, labels, model=model, penalty=2.0)
     values = activations.values.double().numpy()
     centred = values - values.mean(0)
     size = np.sqrt((centred**2).sum(1).mean() / values.shape[1])
@@ -39,11 +38,11 @@ def test_a_planted_state_is_found_and_shuffled_labels_are_at_chance(family_model
         test.model,
         test.examples,
     )
-    probe = fit_logistic(train, labels, model=model, strength=10.0)
+    probe = fit_probe(train, labels, model=model, penalty=10.0)
     assert roc_auc_score(truth, probe(test).numpy()) > 0.85
     assert float(probe.direction.vector @ vector) > 0.85
     groups = [f"g{index // 2}" for index in range(len(labels))]
-    deals = [fit_logistic(train, shuffled(labels, groups, seed=deal), model=model, strength=10.0) for deal in range(20)]
+    deals = [fit_probe(train, shuffled(labels, groups, seed=deal), model=model, penalty=10.0) for deal in range(20)]
     # The mean of 20 shuffled AUROCs on 400 examples has a standard error near 0.03.
     assert abs(np.mean([roc_auc_score(truth, deal(test).numpy()) for deal in deals]) - 0.5) < 0.12
 
@@ -61,7 +60,7 @@ def test_the_best_site_is_chosen_on_tuning_data_alone(family_model):
 def test_a_probe_refuses_other_activations(family_model):
     model = family_model("llama")
     activations, labels, _ = planted(model)
-    probe = fit_logistic(activations, labels, model=model)
+    probe = fit_probe(activations, labels, model=model)
     for other in (
         Activations(activations.values, Site(2), activations.model, activations.examples),
         Activations(activations.values, Site(1), "x", activations.examples),
@@ -74,14 +73,14 @@ def test_one_class_only(family_model):
     model = family_model("llama")
     activations, labels, _ = planted(model)
     with pytest.raises(InputError, match="both classes"):
-        fit_logistic(activations, [True] * len(labels), model=model)
+        fit_probe(activations, [True] * len(labels), model=model)
 
 
 def test_constant_activations(family_model):
     model = family_model("llama")
     flat = Activations(torch.ones(10, model.d_model), Site(1), model.fingerprint, tuple(map(str, range(10))))
     with pytest.raises(InputError, match="do not vary"):
-        fit_logistic(flat, [True, False] * 5, model=model)
+        fit_probe(flat, [True, False] * 5, model=model)
 
 
 def test_shuffling_keeps_groups_whole_and_forgets_their_size():
@@ -111,44 +110,3 @@ def test_numbers_only():
     lengths = list(range(100))
     labels = [length > 50 for length in lengths]
     assert roc_auc_score(labels, numbers_only(lengths, labels, lengths)) > 0.99
-
-
-def test_cross_validation_holds_out_whole_groups(family_model):
-    """Noise that identifies its group, whose label is random: leaking folds would score near 1."""
-    model = family_model("llama")
-    generator = torch.Generator().manual_seed(3)
-    groups = [f"g{index // 10}" for index in range(400)]
-    centres = 5 * torch.randn(40, model.d_model, generator=generator)
-    values = torch.stack([centres[index // 10] for index in range(400)]) + torch.randn(
-        400, model.d_model, generator=generator
-    )
-    labels = [(index // 10) % 2 == 0 for index in range(400)]
-    activations = Activations(values, Site(1), model.fingerprint, tuple(map(str, range(400))))
-    inside, words = cross_validated(
-        activations, labels, groups, model=model, method="logistic", texts=[f"{g} x" for g in groups]
-    )
-    assert inside.value < 0.8 and abs(words.value - 0.5) < 0.2
-    planted_values, truth, _ = planted(model, shift=2.0)
-    inside, _ = cross_validated(
-        planted_values,
-        truth,
-        [f"g{index}" for index in range(400)],
-        model=model,
-        method="difference_of_means",
-        texts=["x y"] * 400,
-    )
-    assert inside.above(0.8)
-
-
-def test_too_few_groups(family_model):
-    model = family_model("llama")
-    activations, labels, _ = planted(model, n=40)
-    with pytest.raises(InputError, match="too few groups"):
-        cross_validated(
-            activations,
-            labels,
-            [f"g{index % 4}" for index in range(40)],
-            model=model,
-            method="logistic",
-            texts=["x"] * 40,
-        )

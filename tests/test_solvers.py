@@ -109,6 +109,16 @@ def test_a_difference_of_means_is_one():
 
 
 @pytest.mark.parametrize("method", [difference_of_means, lda, ridge, logistic])
+def test_one_part_is_a_fold_of_all_parts(method):
+    """On more rows than a chunk holds."""
+    one = made(rows=10_000)
+    plain = method(Problem.plain(one.problem.rows, one.problem.labels))
+    for target in range(3):
+        found = method(one.problem).coef[3, target, 0].numpy()
+        assert cosine(plain.coef[0, target, 0].numpy(), found) > 0.9999
+
+
+@pytest.mark.parametrize("method", [difference_of_means, lda, ridge, logistic])
 def test_chunks_change_nothing(method, monkeypatch):
     whole = method(made().problem)
     monkeypatch.setattr(problems, "CHUNK", 37)

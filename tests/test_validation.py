@@ -72,6 +72,18 @@ def test_picking_the_best_of_many_places_is_not_rewarded():
     assert abs(nested - 0.5) < 0.13  # three standard errors
 
 
+def test_intervals_on_noise_hold_chance():
+    """95 % of them should: of 100 more than 12 would not by luck once in 700."""
+    missed = 0
+    for seed in range(100):
+        places, labels, groups = made(shift=0.0, seed=seed)
+        found = held_out({WITH: places[WITH]}, {"state": labels}, groups, method="ridge", penalties=(10.0,)).auroc(
+            "state"
+        )
+        missed += found.above(0.5) or found.below(0.5)
+    assert missed <= 12
+
+
 def test_held_out_scores_are_those_of_probes_fitted_without_the_part():
     """One penalty, one place: the same as scikit-learn's, fitted part by part."""
     places, labels, groups = made()
@@ -107,7 +119,7 @@ def test_bad_input_is_refused():
         held_out(places, {"state": labels}, ["one"] * 300 + ["two"] * 300)
     with pytest.raises(InputError, match="not one label per example of state"):
         held_out(places, {"state": labels[:-1]}, groups)
-    with pytest.raises(InputError, match="too few groups"):
+    with pytest.raises(InputError, match="one class only"):
         held_out(places, {"state": [True] * ROWS}, groups)
     with pytest.raises(InputError, match="unknown way"):
         held_out(places, {"state": labels}, groups, method="magic")  # type: ignore[arg-type]

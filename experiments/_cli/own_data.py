@@ -21,8 +21,9 @@ from introlab.requests import Request
 from introlab.sampling import Sampling
 from introlab.sites import Site
 from introlab.spans import Span
-from probes.evaluation import cross_validated
-from probes.linear import Method, fit_direction
+from probes.bank import Method
+from probes.evaluation import Beside, evaluate
+from probes.linear import fit_probe
 from steering.dose import typical_norm
 from steering.edits import push_along
 
@@ -147,10 +148,11 @@ class Fit:
         labels = [_labelled(line) for line in lines]
         activations = _at_the_end(model, lines, site, self.batch_size)
         groups = [line.group for line in lines]
-        probe, words = cross_validated(
-            activations, labels, groups, model=model, method=self.method, texts=[line.written for line in lines]
+        beside = Beside(
+            texts=[line.written for line in lines], numbers={"length": [len(line.text.ids) for line in lines]}
         )
-        direction = fit_direction(activations, labels, model=model, method=self.method)
+        found = evaluate({(site, 0): activations}, labels, groups, method=self.method, beside=beside)
+        direction = fit_probe(activations, labels, model=model, method=self.method).direction
         direction.save(path)
         _tell(
             self.json,
@@ -158,8 +160,11 @@ class Fit:
             site=str(site),
             natural_scale=round(direction.scale, 4),
             examples=len(lines),
-            held_out_auroc=_estimate(probe),
-            text_only_auroc=_estimate(words),
+            held_out_auroc=_estimate(found.one("AUROC of the probe")),
+            text_only_auroc=_estimate(found.one("AUROC of text only")),
+            length_auroc=_estimate(found.one("AUROC of length")),
+            shuffled_labels_auroc=_estimate(found.one("AUROC of shuffled labels")),
+            answer=found.answer,
         )
         return 0
 

@@ -11,8 +11,9 @@ from introlab.activations import Activations, read
 from introlab.bench import Bench
 from introlab.models import Model
 from introlab.sites import Site
+from probes.bank import fit_bank
 from probes.baselines import numbers_only, shuffled, text_only
-from probes.linear import Probe, fit_best, fit_logistic
+from probes.linear import fit_best
 
 Read = dict[tuple[Site, int], Activations]
 
@@ -62,10 +63,9 @@ def _dealt(
 ) -> list[list[float]]:
     """Scores of probes fitted to shuffled labels, one per deal."""
     groups = [case.question.group for case in train]
-    deals: list[Probe] = [
-        fit_logistic(values, shuffled(goes_on(train), groups, seed=deal), model=model) for deal in range(shuffles)
-    ]
-    return np.stack([deal(tested).numpy() for deal in deals], axis=1).astype(float).tolist()
+    dealt = {str(deal): shuffled(goes_on(train), groups, seed=deal) for deal in range(shuffles)}
+    deals = fit_bank({(values.site, 0): values}, dealt, model=model)
+    return np.stack([deal(tested).numpy() for deal in deals.values()], axis=1).astype(float).tolist()
 
 
 def _to_beat(
