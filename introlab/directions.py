@@ -71,6 +71,16 @@ class Direction:
         """Raises SplitOverlap if it was fitted on any of these examples."""
         check_apart(self.examples, examples)
 
+    def read(self, activations: Activations) -> Float[Tensor, " example"]:
+        """Projections. Raises ModelMismatch for activations of another model or site."""
+        if (activations.model, activations.site) != (self.model, self.site):
+            raise ModelMismatch(
+                "activations of another model or site than the probe's",
+                given=f"{activations.site} of {activations.model}",
+                allowed=f"{self.site} of {self.model}",
+            )
+        return self.projection(activations.values)
+
     def projection(self, values: Float[Tensor, "*n d_model"]) -> Float[Tensor, "*n"]:
         return values.float() @ self.vector.to(values.device)
 

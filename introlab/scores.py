@@ -165,10 +165,10 @@ def rank_correlation(
         a, b = stats.rankdata(first[index]), stats.rankdata(second[index])
         return float(np.corrcoef(a, b)[0, 1]) if len(index) > 2 and a.std() > 0 and b.std() > 0 else math.nan
 
-    return _resampled(correlation, clusters, "Spearman", needs="scores that vary", draws=draws)
+    return resampled(correlation, clusters, "Spearman", needs="scores that vary", draws=draws)
 
 
-def _resampled(
+def resampled(
     statistic: Callable[[np.ndarray], float], clusters: Sequence[str], name: str, *, needs: str, draws: int
 ) -> Estimate:
     """A statistic of trials, given by their indices, with its cluster-bootstrap interval; no value where it is NaN."""

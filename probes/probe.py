@@ -12,7 +12,6 @@ from torch import Tensor
 
 from introlab.activations import Activations
 from introlab.directions import Direction, check_apart
-from introlab.errors import ModelMismatch
 from introlab.tensor_files import reading
 from probes.calibration import UNCALIBRATED, Calibration, Method, fit_calibration
 
@@ -32,13 +31,7 @@ class Probe:
 
     def log_odds(self, activations: Activations) -> Float[Tensor, " example"]:
         """Before calibration. Raises ModelMismatch for another model or site."""
-        if (activations.model, activations.site) != (self.direction.model, self.direction.site):
-            raise ModelMismatch(
-                "activations of another model or site than the probe's",
-                given=f"{activations.site} of {activations.model}",
-                allowed=f"{self.direction.site} of {self.direction.model}",
-            )
-        return self.gain * self.direction.projection(activations.values) + self.offset
+        return self.gain * self.direction.read(activations) + self.offset
 
     def __call__(self, activations: Activations) -> Float[Tensor, " example"]:
         """Probabilities. Raises ModelMismatch for another model or site."""

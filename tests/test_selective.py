@@ -1,0 +1,81 @@
+"""Withholding answers: closed forms, every order of ties one by one, and bad input."""
+
+from itertools import pairwise, permutations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from introlab.errors import InputError
+from introlab.selective import (
+    area_under_risk,
+    brier,
+    estimated,
+    rejection_ratio,
+    risk_by_coverage,
+    selective_accuracy,
+)
+
+answers = st.lists(st.tuples(st.integers(0, 2), st.booleans()), min_size=1, max_size=6)
+
+
+@settings(max_examples=100, deadline=None)
+@given(answers)
+def test_ties_are_the_mean_over_their_orders(drawn):
+    """Every order that goes from more to less confident, gone through one by one."""
+    confidence, correct = [float(score) for score, _ in drawn], [right for _, right in drawn]
+    orders = [
+        order
+        for order in permutations(range(len(drawn)))
+        if all(confidence[a] >= confidence[b] for a, b in pairwise(order))
+    ]
+    each = [np.cumsum([not correct[i] for i in order]) / np.arange(1, len(drawn) + 1) for order in orders]
+    assert risk_by_coverage(confidence, correct) == pytest.approx(np.mean(each, axis=0))
+
+
+@settings(max_examples=100, deadline=None)
+@given(answers, st.floats(0.1, 10))
+def test_only_the_order_counts(drawn, stretch):
+    confidence, correct = [float(score) for score, _ in drawn], [right for _, right in drawn]
+    stretched = [np.exp(stretch * score) for score in confidence]
+    assert area_under_risk(stretched, correct) == pytest.approx(area_under_risk(confidence, correct))
+
+
+def test_closed_forms():
+    right = [True] * 6 + [False] * 4
+    perfect, blind, wrong = np.linspace(1, 0, 10).tolist(), [0.5] * 10, np.linspace(0, 1, 10).tolist()
+    assert rejection_ratio(perfect, right) == 1 and rejection_ratio(blind, right) == pytest.approx(0)
+    assert rejection_ratio(wrong, right) < 0
+    assert area_under_risk(blind, right) == pytest.approx(0.4)
+    assert area_under_risk(perfect, right) == pytest.approx(sum(k / (6 + k) for k in range(1, 5)) / 10)
+    assert selective_accuracy(perfect, right, 0.6) == 1 and selective_accuracy(perfect, right, 1.0) == 0.6
+    assert brier([0.5] * 10, right) == 0.25 and brier([1.0, 0.0], [True, False]) == 0
+    assert np.isnan(rejection_ratio(perfect, [True] * 10))
+
+
+def test_intervals_hold_the_truth():
+    """Normal confidence, means one apart; PRR of 100,000 answers stands for the truth. Of 100 intervals of 80 clusters
+    of 3, 95 should hold it; fewer than 87 by luck once in 1,000."""
+
+    def drawn(count: int, seed: int) -> tuple[list[float], list[bool]]:
+        draw = np.random.default_rng(seed)
+        right = draw.uniform(size=count) < 0.6
+        return (draw.normal(size=count) + right).tolist(), right.tolist()
+
+    truth = rejection_ratio(*drawn(100_000, 999))
+    held = 0
+    for seed in range(100):
+        found = estimated(rejection_ratio, *drawn(240, seed), [f"c{n // 3}" for n in range(240)], draws=200)
+        held += found.low is not None and found.high is not None and found.low <= truth <= found.high
+    assert held >= 87
+
+
+def test_bad_input():
+    with pytest.raises(InputError, match="cannot be ranked"):
+        risk_by_coverage([], [])
+    with pytest.raises(InputError, match="1 not finite"):
+        area_under_risk([0.1, float("nan")], [True, False])
+    with pytest.raises(InputError, match="coverage"):
+        selective_accuracy([0.1], [True], 0.0)
+    assert estimated(rejection_ratio, [0.1, 0.2], [True, True], ["a", "b"]).value is None
