@@ -82,8 +82,8 @@ class RowCache(Cache):
     """Buffers [row, head, column, d_head] per layer, made when first written. `column` is where the next pass writes,
     `first` the first column any row uses; whoever drives it moves both."""
 
-    def __init__(self, layers: int, rows: int, room: int, *, column: int = 0, first: int = 0):
-        self.rows, self.room, self.column, self.first = rows, room, column, first
+    def __init__(self, layers: int, rows: int, room: int, *, column: int = 0):
+        self.rows, self.room, self.column, self.first = rows, room, column, 0
         super().__init__(layers=[_Layer(self) for _ in range(layers)])
 
     def window(self, rows: Sequence[int], width: int) -> "RowCache | None":

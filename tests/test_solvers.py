@@ -180,3 +180,27 @@ def test_bad_numbers_are_refused():
         logistic(Problem.plain(values * torch.nan, labels))
     with pytest.raises(InputError, match="do not vary"):
         logistic(Problem.plain(torch.ones(20, 3), labels))
+
+
+class OnDisk:
+    """Rows of which only slices can be had, and never many."""
+
+    def __init__(self, values: torch.Tensor):
+        self.values, self.most = values, 0
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, index: slice, /) -> torch.Tensor:
+        self.most = max(self.most, index.stop - index.start)
+        return self.values[index]
+
+
+@pytest.mark.parametrize("method", [difference_of_means, lda, ridge, logistic])
+def test_rows_may_stay_on_disk(method, monkeypatch):
+    monkeypatch.setattr(problems, "CHUNK", 100)
+    one = made()
+    rows = OnDisk(one.problem.rows[0:600])
+    found = method(Problem(rows, one.problem.labels, one.problem.part, one.problem.uses))
+    assert rows.most <= 100
+    assert torch.equal(found.coef, method(one.problem).coef)
