@@ -5,6 +5,7 @@ Lindsay, Ann. Inst. Statist. Math. 40, 1988): it needs some twenty looks at the 
 Each look is one product of the rows with all fits.
 """
 
+import warnings
 from collections.abc import Callable
 
 import torch
@@ -46,6 +47,9 @@ def minimise(
         at, scores = at + step * move, scores + step.float() * change
         before, slope = slope, _slope(problem, scores, labels, weights, at, penalties)
         steps = [*steps[1 - MEMORY :], _learnt(step * move, slope - before)]
+    else:
+        left = int((slope.abs().amax(0) >= TOLERANCE * total).sum())
+        warnings.warn(f"{left} of {len(penalties)} logistic regressions are not done after {LIMIT} steps", stacklevel=4)
     return at
 
 

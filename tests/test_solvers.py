@@ -13,7 +13,7 @@ from sklearn.metrics import roc_auc_score
 
 from introlab.errors import InputError
 from introlab.scores import auroc_of
-from probes import problems
+from probes import descent, problems
 from probes.problems import Problem
 from probes.solvers import difference_of_means, lda, logistic, ridge
 
@@ -165,6 +165,12 @@ def test_classes_that_can_be_told_apart_exactly_are_no_trouble():
     found = logistic(Problem.plain(values, labels), (1e-3,))
     assert roc_auc_score(labels[:, 0], found.scores(values)[:, 0, 0, 0]) == 1.0
     assert bool(torch.isfinite(found.coef).all())
+
+
+def test_fits_that_are_not_done_say_so(monkeypatch):
+    monkeypatch.setattr(descent, "LIMIT", 1)
+    with pytest.warns(UserWarning, match="12 of 12 logistic regressions are not done after 1 steps"):
+        logistic(made().problem)
 
 
 def test_bad_numbers_are_refused():
