@@ -119,7 +119,7 @@ def page(lines: list[str], places: int, device: str) -> str:
         "",
         f"{places} places x {WIDTH} wide x {ROWS:,} examples x {TARGETS} targets, one penalty, in float32 on {where};",
         "scikit-learn fits one place and one target after another, logistic regression by its fastest solver here",
-        f"(newton-cholesky; its default took eight times as long). They take turns, {REPEATS} times:",
+        f"(newton-cholesky). They take turns, {REPEATS} times:",
         "medians, least and most. Written by `python -m benchmarks.probes`.",
         "",
         "| method | bank, s | scikit-learn, s | times as fast | least cosine | largest AUROC difference |",

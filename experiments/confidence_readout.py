@@ -20,10 +20,9 @@ from introlab.sampling import GREEDY
 from introlab.sites import Site
 from introlab.tasks import SPLITS, Question, Split
 from introlab.trials import Trial
-from probes.bank import fit_bank
-from probes.baselines import numbers_only, shuffled, text_only
+from probes.baselines import numbers_only, text_only
 from probes.confidence import find_answer, stated_confidence
-from probes.linear import fit_best, fit_probe
+from probes.linear import fit_best, fit_probe, shuffled_scores
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -150,8 +149,6 @@ class ConfidenceReadout(Experiment):
             [train[site] for site in sites], right, [tune[site] for site in sites], tuned, model=bench.model
         )
         site = probe.direction.site
-        dealt = {str(deal): shuffled(right, groups, seed=deal) for deal in range(self.shuffles)}
-        deals = fit_bank({(site, 0): train[site]}, dealt, model=bench.model).values()
         embedding = fit_probe(_embeddings(bench, extract), right, model=bench.model)
 
         def readings(cases: Sequence[_Case]) -> list[dict[str, object]]:
@@ -163,9 +160,9 @@ class ConfidenceReadout(Experiment):
                 "text_only": text_only([c.question.text for c in extract], right, [c.question.text for c in cases]),
                 "length": numbers_only([len(c.prompt) for c in extract], right, [len(c.prompt) for c in cases]),
                 "position": numbers_only([c.position for c in extract], right, [c.position for c in cases]),
-                "shuffled_labels": np.stack([deal(here[site]).numpy() for deal in deals], axis=1)
-                .astype(float)
-                .tolist(),
+                "shuffled_labels": shuffled_scores(
+                    train[site], right, groups, here[site], model=bench.model, count=self.shuffles
+                ),
                 "probe_layer": [site.layer] * len(cases),
             }
             return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]

@@ -47,6 +47,11 @@ class Activations:
                 "activations hold NaN or infinity", given=f"{self.site}, example {bad}", do="load the model in float32"
             )
 
+    def check_model(self, model: Model) -> None:
+        """Raises ModelMismatch unless they are of this model."""
+        if self.model != model.fingerprint:
+            raise ModelMismatch("activations of another model", given=self.model, allowed=model.fingerprint)
+
     def where(self, keep: Sequence[bool]) -> Self:
         """The examples marked True, in the same order."""
         chosen = [index for index, wanted in enumerate(keep) if wanted]

@@ -35,9 +35,10 @@ class _Layer(CacheLayerMixin):
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
         rows, room = self.owner.rows, self.owner.room
-        heads, size, kind = key_states.shape[1], value_states.shape[3], (key_states.dtype, key_states.device)
-        self.keys = zeros((rows, heads, room, key_states.shape[3]), *kind)
-        self.values = zeros((rows, heads, room, size), *kind)
+        self.keys, self.values = (
+            zeros((rows, each.shape[1], room, each.shape[3]), each.dtype, each.device)
+            for each in (key_states, value_states)
+        )
         self.is_initialized = True
 
     def buffers(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:

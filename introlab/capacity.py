@@ -8,8 +8,8 @@ import torch
 from introlab.models import Model
 from introlab.requests import Request
 
-MOST_ROWS = {"cpu": 128}
-"""Of the first batch; 256 elsewhere. On a CPU more rows gain little, and what a step needs for them outgrows what the
+MOST_ROWS, MOST_ROWS_ON_CPU = 256, 128
+"""Of the first batch. On a CPU more rows gain little, and what a step needs for them outgrows what the
 allocator keeps from one step to the next: 384 texts then take .9 to 1.7 times as long (LOG.md)."""
 FIXED_ROWS = 16
 """Of every pass of a deterministic model."""
@@ -28,7 +28,8 @@ def rows_that_fit(model: Model, requests: Sequence[Request]) -> int:
     kept = 2 * model.n_layers * heads * each * (longest + SLACK) * model.dtype.itemsize
     bytes_per_row = 2 * kept + 12 * int(config.vocab_size) + 16 * model.d_model * longest
     fitting = int(_free_bytes(model.device) / 3 / bytes_per_row)
-    return max(1, min(MOST_ROWS.get(model.device.type, 256), len(requests), fitting))
+    most = MOST_ROWS_ON_CPU if model.device.type == "cpu" else MOST_ROWS
+    return max(1, min(most, len(requests), fitting))
 
 
 def _free_bytes(device: torch.device) -> float:

@@ -1,7 +1,7 @@
 """A direction is a unit vector that knows its scale, its site, its model and the examples it was fitted on."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -104,15 +104,20 @@ class Direction:
     def load(cls, path: Path) -> Self:
         """Read back what `save` wrote. Raises InputError for any other file."""
         with reading(path, "a direction file", made_by="introlab fit") as (file, meta):
-            return cls(
-                vector=file.get_tensor("vector"),
-                scale=float(meta["scale"]),
-                site=Site.parse(meta["site"]),
-                model=meta["model"],
-                family=meta["family"] or None,
-                method=meta["method"],
-                examples=tuple(json.loads(meta["examples"])),
-            )
+            return cls.parse(file.get_tensor("vector"), meta)
+
+    @classmethod
+    def parse(cls, vector: Tensor, meta: Mapping[str, str]) -> Self:
+        """From what a file holds. Raises KeyError or ValueError where something is missing or no number."""
+        return cls(
+            vector=vector,
+            scale=float(meta["scale"]),
+            site=Site.parse(meta["site"]),
+            model=meta["model"],
+            family=meta["family"] or None,
+            method=meta["method"],
+            examples=tuple(json.loads(meta["examples"])),
+        )
 
 
 def check_apart(seen: Sequence[str], examples: Sequence[str]) -> None:
@@ -133,8 +138,7 @@ def difference_of_means(positive: Activations, negative: Activations, *, model: 
     Raises ModelMismatch for mixed sites or models.
     """
     both = Activations.concatenated([positive, negative])
-    if both.model != model.fingerprint:
-        raise ModelMismatch("activations of another model", given=both.model, allowed=model.fingerprint)
+    both.check_model(model)
     if not len(positive.values) or not len(negative.values):
         raise InputError(
             "a difference of means needs examples of both classes",

@@ -8,6 +8,8 @@ from scipy import stats
 
 from introlab.stats import LEVEL, Estimate, cluster_bootstrap, cluster_draws, missing, percentiles, root
 
+Bounds = tuple[float, float] | None
+
 
 def auroc(scores: Sequence[float], labels: Sequence[bool], clusters: Sequence[str], *, draws: int = 500) -> Estimate:
     """Area under the ROC curve with a cluster-bootstrap interval; 0.5 is chance.
@@ -84,12 +86,11 @@ def within_levels_auroc(
     """AUROC over pairs of the same level only: what is left of a score once difficulty is held fixed."""
     truth, values, inside = np.asarray(labels, dtype=bool), np.asarray(scores, dtype=float), _level_codes(levels)
 
-    n, k = len(truth), len(set(clusters))
-    value = _auroc_within(values, truth, inside) if n else math.nan
-    if not math.isfinite(value):
-        return Estimate(None, None, None, n, k, "AUROC within levels needs both classes in a level")
-    each = _auroc_draws(values, truth, inside, clusters, draws)
-    return _with_bounds(value, percentiles(each), n, k, "AUROC within levels")
+    def bounds() -> Bounds:
+        return percentiles(_auroc_draws(values, truth, inside, clusters, draws))
+
+    value = _auroc_within(values, truth, inside)
+    return _bounded(value, bounds, clusters, "AUROC within levels", needs="both classes in a level")
 
 
 def auroc_over_deals(deals: Sequence[Sequence[float]], labels: Sequence[bool]) -> Estimate:
@@ -123,12 +124,12 @@ def auroc_difference(
     truth, first, second = np.asarray(labels, dtype=bool), np.asarray(one, dtype=float), np.asarray(other, dtype=float)
     inside = _level_codes(levels) if levels is not None else np.zeros(len(truth), dtype=int)
 
-    n, k = len(truth), len(set(clusters))
-    value = _auroc_within(first, truth, inside) - _auroc_within(second, truth, inside) if n else math.nan
-    if not math.isfinite(value):
-        return Estimate(None, None, None, n, k, "paired AUROC difference needs both classes")
-    draw = [_auroc_draws(each, truth, inside, clusters, draws) for each in (first, second)]
-    return _with_bounds(value, percentiles(draw[0] - draw[1]), n, k, "paired AUROC difference")
+    def bounds() -> Bounds:
+        each = [_auroc_draws(scores, truth, inside, clusters, draws) for scores in (first, second)]
+        return percentiles(each[0] - each[1])
+
+    value = _auroc_within(first, truth, inside) - _auroc_within(second, truth, inside)
+    return _bounded(value, bounds, clusters, "paired AUROC difference", needs="both classes")
 
 
 def _auroc_draws(
@@ -172,18 +173,19 @@ def resampled(
     statistic: Callable[[np.ndarray], float], clusters: Sequence[str], name: str, *, needs: str, draws: int
 ) -> Estimate:
     """A statistic of trials, given by their indices, with its cluster-bootstrap interval; no value where it is NaN."""
+    value = statistic(np.arange(len(clusters))) if len(clusters) else math.nan
+    return _bounded(value, lambda: cluster_bootstrap(statistic, clusters, draws=draws), clusters, name, needs=needs)
+
+
+def _bounded(value: float, bounds: Callable[[], Bounds], clusters: Sequence[str], name: str, *, needs: str) -> Estimate:
+    """A value with its bounds, which are asked for where it is a number."""
     n, k = len(clusters), len(set(clusters))
-    value = statistic(np.arange(n)) if n else math.nan
     if not math.isfinite(value):
         return Estimate(None, None, None, n, k, f"{name} needs {needs}")
-    bounds = cluster_bootstrap(statistic, clusters, draws=draws)
-    return _with_bounds(value, bounds, n, k, name)
-
-
-def _with_bounds(value: float, bounds: tuple[float, float] | None, n: int, k: int, name: str) -> Estimate:
-    if bounds is None:
+    found = bounds()
+    if found is None:
         return Estimate(value, None, None, n, k, f"{name}: too few clusters")
-    return Estimate(value, min(bounds[0], value), max(bounds[1], value), n, k, f"{name}, cluster bootstrap")
+    return Estimate(value, min(found[0], value), max(found[1], value), n, k, f"{name}, cluster bootstrap")
 
 
 def expected_calibration_error(confidence: Sequence[float], correct: Sequence[bool], *, bins: int = 10) -> float:

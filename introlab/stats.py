@@ -7,6 +7,7 @@ cluster are not independent. `None` outcomes are missing, never zero: callers dr
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -159,9 +160,8 @@ def cluster_bootstrap(
         return None
     order = np.argsort(inverse, kind="stable")
     members = np.split(order, np.cumsum(np.bincount(inverse))[:-1])
-    rng = np.random.default_rng(seed)
-    each = (rng.integers(len(unique), size=len(unique)) for _ in range(draws))
-    return percentiles([statistic(np.concatenate([members[index] for index in chosen])) for chosen in each])
+    every = _resamples(len(unique), draws, seed)
+    return percentiles([statistic(np.concatenate([members[index] for index in chosen])) for chosen in every])
 
 
 def cluster_draws(clusters: Sequence[str], *, draws: int = 1000, seed: int = 0) -> Iterator[np.ndarray]:
@@ -170,11 +170,14 @@ def cluster_draws(clusters: Sequence[str], *, draws: int = 1000, seed: int = 0) 
     unique, inverse = np.unique(np.asarray(clusters), return_inverse=True)
     if len(unique) < MIN_BOOTSTRAP_CLUSTERS:
         return
-    rng = np.random.default_rng(seed)
-    together = max(1, 2_000_000 // len(inverse))
-    for start in range(0, draws, together):
-        block = [rng.integers(len(unique), size=len(unique)) for _ in range(min(together, draws - start))]
+    every, together = _resamples(len(unique), draws, seed), max(1, 2_000_000 // len(inverse))
+    while block := list(islice(every, together)):
         yield np.stack([np.bincount(chosen, minlength=len(unique)) for chosen in block])[:, inverse].astype(float)
+
+
+def _resamples(clusters: int, draws: int, seed: int) -> Iterator[np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return (rng.integers(clusters, size=clusters) for _ in range(draws))
 
 
 def percentiles(values: Sequence[float] | np.ndarray) -> tuple[float, float] | None:

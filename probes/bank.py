@@ -4,6 +4,7 @@ A place is a site and which of the positions read there, as `introlab.activation
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Literal
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from introlab.activations import Activations
 from introlab.directions import Direction
-from introlab.errors import InputError, ModelMismatch
+from introlab.errors import InputError
 from introlab.models import Model
 from introlab.sites import Site
 from probes import solvers
@@ -38,12 +39,17 @@ _NAMES = {
 }
 
 
+def penalties_of(method: Method) -> tuple[float, ...]:
+    """The method's PENALTIES. Raises InputError for an unknown method."""
+    if method not in PENALTIES:
+        raise InputError("an unknown way to fit a probe", given=method, allowed=", ".join(PENALTIES))
+    return PENALTIES[method]
+
+
 def solve(problem: Problem, method: Method, penalties: Sequence[float] = ()) -> solvers.Linear:
     """All fits of a problem by one method, by default for each of its PENALTIES. Raises InputError for an unknown
     method."""
-    if method not in PENALTIES:
-        raise InputError("an unknown way to fit a probe", given=method, allowed=", ".join(PENALTIES))
-    penalties = tuple(penalties) or PENALTIES[method]
+    penalties = tuple(penalties) or penalties_of(method)
     if method == "difference_of_means":
         return solvers.difference_of_means(problem)
     if method == "lda":
@@ -67,26 +73,37 @@ def fit_bank(
     Raises InputError for a target of one class, for values that are not finite or do not vary, and for labels that are
     not one per example; ModelMismatch for activations of another model.
     """
-    columns, penalty = label_columns(activations, labels), PENALTIES[method][-1] if penalty is None else penalty
-    found: dict[tuple[Place, str], Probe] = {}
+    penalties = penalties_of(method)[-1:] if penalty is None else (penalty,)
+    each = fit_each(activations, labels, model=model, method=method, penalties=penalties)
+    return {(place, target): probe for (place, target, _), probe in each.items()}
+
+
+def fit_each(
+    activations: Mapping[Place, Activations],
+    labels: Mapping[str, Sequence[float]],
+    *,
+    model: Model,
+    method: Method = "logistic",
+    penalties: Sequence[float] = (),
+) -> dict[tuple[Place, str, float], Probe]:
+    """As `fit_bank`, for several penalties at once; without any, for each of the method's PENALTIES."""
+    columns, penalties = label_columns(activations, labels), tuple(penalties) or penalties_of(method)
+    found: dict[tuple[Place, str, float], Probe] = {}
     for place, here in activations.items():
-        if here.model != model.fingerprint:
-            raise ModelMismatch("activations of another model", given=here.model, allowed=model.fingerprint)
-        problem = Problem.plain(here.values, columns)
-        fitted = solve(problem, method, (penalty,))
-        positive, negative = (problem.first_moments if method == "difference_of_means" else problem.folds).means
-        for index, target in enumerate(labels):
-            coef, offset = fitted.coef[0, index, 0], fitted.intercept[0, index, 0]
+        here.check_model(model)
+        fitted = solve(Problem.plain(here.values, columns), method, penalties)
+        for (index, target), (at, penalty) in product(enumerate(labels), enumerate(penalties)):
+            coef, offset = fitted.coef[0, index, at], fitted.intercept[0, index, at]
             direction = Direction(
                 vector=(coef / coef.norm()).float(),
-                scale=float((positive - negative)[0, index].norm()),
+                scale=float(fitted.distance[0, index]),
                 site=here.site,
                 model=here.model,
                 family=model.family,
                 method=_NAMES[method].format(penalty),
                 examples=here.examples,
             )
-            found[place, target] = Probe(direction, float(coef.norm()), float(offset), target)
+            found[place, target, penalty] = Probe(direction, float(coef.norm()), float(offset), target)
     return found
 
 
@@ -101,4 +118,6 @@ def label_columns(activations: Mapping[Place, Activations], labels: Mapping[str,
     for target, values in labels.items():
         if len(values) != count:
             raise InputError(f"not one label per example of {target}", given=len(values), allowed=count)
-    return torch.stack([torch.as_tensor([float(one) for one in values]).double() for values in labels.values()], 1)
+    return torch.stack(
+        [torch.as_tensor([float(one) for one in values], dtype=torch.float64) for values in labels.values()], 1
+    )

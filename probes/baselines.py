@@ -32,6 +32,11 @@ def shuffled(labels: Sequence[bool], groups: Sequence[str], *, seed: int) -> lis
     return dealt
 
 
+def shuffles(labels: Sequence[bool], groups: Sequence[str], count: int) -> dict[str, list[bool]]:
+    """Labels dealt anew so many times, as targets of a bank."""
+    return {f"deal {seed}": shuffled(labels, groups, seed=seed) for seed in range(count)}
+
+
 def text_only(train: Sequence[str], labels: Sequence[bool], test: Sequence[str]) -> list[float]:
     """Scores of a bag-of-words logistic regression that sees the text and nothing of the model."""
     pipeline = make_pipeline(

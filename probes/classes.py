@@ -18,7 +18,7 @@ from torch.nn.functional import logsigmoid, softplus
 
 from introlab.activations import Activations
 from introlab.directions import Direction
-from introlab.errors import InputError, ModelMismatch
+from introlab.errors import InputError
 from introlab.models import Model
 
 
@@ -134,8 +134,7 @@ def _descend(weights: Tensor, loss) -> None:  # type: ignore[no-untyped-def]
 
 def _scaled(activations: Activations, labels: Sequence[object], model: Model) -> tuple[np.ndarray, np.ndarray, float]:
     """Values about their mean and of unit mean square, the mean, and what they were divided by."""
-    if activations.model != model.fingerprint:
-        raise ModelMismatch("activations of another model", given=activations.model, allowed=model.fingerprint)
+    activations.check_model(model)
     if len(labels) != len(activations.examples) or len(set(labels)) < 2:
         raise InputError(
             "labels that cannot be told apart",

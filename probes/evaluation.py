@@ -15,11 +15,11 @@ from scipy.stats import rankdata
 from introlab.activations import Activations
 from introlab.errors import InputError
 from introlab.findings import Check, Findings, Row
-from introlab.scores import auroc_difference, auroc_over_deals, within_levels_auroc
+from introlab.scores import auroc_difference, auroc_over_deals
 from introlab.stats import Estimate, missing
 from probes.bank import Method, Place
-from probes.baselines import numbers_only, shuffled, text_only
-from probes.validation import HeldOut, held_out, widened
+from probes.baselines import numbers_only, shuffles, text_only
+from probes.validation import HeldOut, auroc_by_part, held_out, widened
 
 LEAK = 0.1
 """Shuffled labels may average this far from .5."""
@@ -48,10 +48,18 @@ class _Study:
 
     target: str
     real: HeldOut
-    truth: list[bool]
     beside: Beside
     method: Method
     penalties: tuple[float, ...]
+
+    @cached_property
+    def truth(self) -> list[bool]:
+        return self.real.truth(self.target)
+
+    @cached_property
+    def found(self) -> Estimate:
+        """Of the probe, with the place chosen inside."""
+        return self.real.auroc(self.target)
 
     @cached_property
     def nested(self) -> list[float]:
@@ -73,8 +81,7 @@ class _Study:
         return found
 
     def auroc(self, scores: Sequence[float]) -> Estimate:
-        found = within_levels_auroc(scores, self.truth, self.real.part.tolist(), self.real.groups)
-        return widened(found, self.real.part)
+        return auroc_by_part(scores, self.truth, self.real.part, self.real.groups)
 
     def gain(self, scores: Sequence[float]) -> Estimate:
         """How much better the probe is, on the same examples, resampled together."""
@@ -84,11 +91,9 @@ class _Study:
 
     def dealt(self, activations: Mapping[Place, Activations]) -> Estimate:
         """Over probes of labels shuffled group by group, at the place the real one is read at."""
-        deals = {
-            f"deal {seed}": shuffled(self.truth, self.real.groups, seed=seed) for seed in range(self.beside.shuffles)
-        }
-        if not deals:
+        if not self.beside.shuffles:
             return missing("no labels were shuffled")
+        deals = shuffles(self.truth, self.real.groups, self.beside.shuffles)
         scored = self._scored(activations[self.place], deals).nested
         # Of different parts scores are on different scales: they are ranked within their part.
         ranks = np.zeros(tuple(scored.shape))
@@ -106,8 +111,7 @@ class _Study:
         if all(labels) or not any(labels):
             return missing("a control task needs several types")
         scores = self._scored(activations[self.place], {"control": labels}).nested[:, 0].tolist()
-        found = within_levels_auroc(scores, labels, self.real.part.tolist(), self.real.groups)
-        return widened(found, self.real.part)
+        return auroc_by_part(scores, labels, self.real.part, self.real.groups)
 
     def rows(self) -> Iterator[Row]:
         for place in self.real.places:
@@ -119,11 +123,10 @@ class _Study:
             }
             yield Row("held-out AUROC", where, self.real.auroc(self.target, place), "detail")
         where = {"target": self.target}
-        yield Row("AUROC of the probe", where, self.real.auroc(self.target), "primary")
+        yield Row("AUROC of the probe", where, self.found, "primary")
         if self.beside.levels:
-            names = [f"{level} {part}" for level, part in zip(self.beside.levels, self.real.part.tolist(), strict=True)]
-            found = within_levels_auroc(self.nested, self.truth, names, self.real.groups)
-            yield Row("AUROC within levels", where, widened(found, self.real.part))
+            inside = auroc_by_part(self.nested, self.truth, self.real.part, self.real.groups, levels=self.beside.levels)
+            yield Row("AUROC within levels", where, inside)
 
     def _scored(self, values: Activations, labels: Mapping[str, Sequence[float]]) -> HeldOut:
         place, part = (values.site, 0), self.real.part
@@ -160,7 +163,7 @@ def evaluate(
     beside = beside or Beside()
     _check_lengths(beside, len(labels))
     real = held_out(activations, {target: labels}, groups, method=method, penalties=penalties)
-    study = _Study(target, real, [label > 0.5 for label in labels], beside, method, tuple(penalties))
+    study = _Study(target, real, beside, method, tuple(penalties))
     where, dealt = {"target": target}, study.dealt(activations)
     gains = {name: study.gain(scores) for name, scores in study.baselines.items()}
     rows = [*study.rows(), Row("AUROC of shuffled labels", where, dealt, "control")]
@@ -191,7 +194,7 @@ def _beats(name: str, gain: Estimate) -> Check:
 
 
 def _answer(study: _Study, gains: Mapping[str, Estimate]) -> str:
-    found = study.real.auroc(study.target)
+    found = study.found
     site, position = study.place
     beaten = [name for name, gain in gains.items() if gain.above(0)]
     unbeaten = [name for name, gain in gains.items() if not gain.above(0)]

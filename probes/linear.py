@@ -7,7 +7,8 @@ import numpy as np
 from introlab.activations import Activations
 from introlab.models import Model
 from introlab.scores import auroc_of
-from probes.bank import PENALTIES, Method, fit_bank
+from probes.bank import Method, fit_bank, fit_each
+from probes.baselines import shuffles
 from probes.probe import Probe
 
 
@@ -24,6 +25,20 @@ def fit_probe(
     return fit_bank({place: activations}, {"": labels}, model=model, method=method, penalty=penalty)[place, ""]
 
 
+def shuffled_scores(
+    train: Activations,
+    labels: Sequence[bool],
+    groups: Sequence[str],
+    test: Activations,
+    *,
+    model: Model,
+    count: int,
+) -> list[list[float]]:
+    """Scores [example][deal] of probes that were fitted on labels dealt anew, group by group."""
+    deals = fit_bank({(train.site, 0): train}, shuffles(labels, groups, count), model=model)
+    return np.stack([deal(test).numpy() for deal in deals.values()], axis=1).astype(float).tolist()
+
+
 def fit_best(
     train: Sequence[Activations],
     labels: Sequence[bool],
@@ -35,14 +50,11 @@ def fit_best(
 ) -> Probe:
     """The probe, over these sites and the method's PENALTIES, that separates the tuning examples best.
 
-    `train` and `tune` hold one Activations per site, in the same order; ties go to the earlier site and the larger
+    `train` and `tune` hold one Activations per site; ties go to the earlier site and the larger
     penalty. Neither set may be tested on.
     """
-    candidates = [(here, there, one) for here, there in zip(train, tune, strict=True) for one in PENALTIES[method]]
-    probes = [fit_probe(here, labels, model=model, method=method, penalty=one) for here, _, one in candidates]
-    truth = np.asarray(tuned, dtype=bool)
-    scores = [
-        round(auroc_of(probe.log_odds(there).numpy(), truth), 6)
-        for probe, (_, there, _) in zip(probes, candidates, strict=True)
-    ]
-    return probes[int(np.argmax(scores))]
+    each = fit_each({(here.site, 0): here for here in train}, {"": labels}, model=model, method=method)
+    kept, truth = {there.site: there for there in tune}, np.asarray(tuned, dtype=bool)
+    return max(
+        each.values(), key=lambda probe: round(auroc_of(probe.log_odds(kept[probe.direction.site]).numpy(), truth), 6)
+    )

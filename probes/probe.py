@@ -61,8 +61,8 @@ class Probe:
     @classmethod
     def load(cls, path: Path) -> Self:
         """Read back what `save` wrote. Raises InputError for any other file."""
-        direction = Direction.load(path)
-        with reading(path, "a file of a probe", made_by="Probe.save") as (_, meta):
+        with reading(path, "a file of a probe", made_by="Probe.save") as (file, meta):
+            direction = Direction.parse(file.get_tensor("vector"), meta)
             own, kept = json.loads(meta["probe"]), json.loads(meta["calibration"])
         kept["knots"] = tuple((float(at), float(height)) for at, height in kept["knots"])
         kept["examples"] = tuple(kept["examples"])

@@ -62,7 +62,7 @@ class Problem:
         return cls(rows, labels, part, torch.ones(1, 1, dtype=torch.bool, device=labels.device))
 
     def chunks(self) -> Iterator[tuple[slice, Tensor]]:
-        """Slices of rows, and their values in float32 on the labels' device. Raises InputError for NaN or infinity."""
+        """Slices of rows, and their values in float32 on the labels' device."""
         for start in range(0, len(self.rows), CHUNK):
             here = slice(start, min(start + CHUNK, len(self.rows)))
             yield here, self.rows[here].to(self.labels.device, torch.float32)
@@ -120,9 +120,7 @@ class Problem:
         )
 
     def spread(self, coef: Float[Tensor, "fold fit d"]) -> Float[Tensor, "fold fit"]:
-        """Variance along directions of each fold's rows; one pass over the rows unless their squares are known."""
-        if "parts" in self.__dict__:
-            return torch.einsum("fki,fij,fkj->fk", coef, self.folds.scatter, coef) / self.folds.count[:, None]
+        """Variance along directions of each fold's rows, without their squares; one pass over the rows."""
         flat, parts = coef.flatten(0, 1).T.float(), self.uses.shape[1]
         sums = self.centre.new_zeros(2, parts, flat.shape[1], dtype=torch.float64)
         for here, values in self.chunks():
@@ -170,14 +168,23 @@ class Moments:
         return positive, negative
 
     @property
+    def gaps(self) -> Float[Tensor, "group target d"]:
+        """From the mean of the negative to that of the positive rows."""
+        positive, negative = self.means
+        return positive - negative
+
+    @property
     def scatter(self) -> Float[Tensor, "group d d"]:
         """Squares about the group's own mean."""
         return self.square - torch.einsum("gi,gj->gij", self.total, self.total) / self.count[:, None, None]
 
+    def spread(self, coef: Float[Tensor, "group fit d"]) -> Float[Tensor, "group fit"]:
+        """Variance along directions of each group's rows."""
+        return torch.einsum("gki,gij,gkj->gk", coef, self.scatter, coef) / self.count[:, None]
+
     def within(self, target: int) -> Float[Tensor, "group d d"]:
         """Covariance within the classes of a target, pooled (sums divided by the number of rows)."""
-        positive, negative = self.means
-        gap, share = (positive - negative)[:, target], self.label[:, target] / self.count
+        gap, share = self.gaps[:, target], self.label[:, target] / self.count
         between = torch.einsum("g,gi,gj->gij", share * (1 - share), gap, gap)
         return self.scatter / self.count[:, None, None] - between
 

@@ -13,12 +13,12 @@ import torch
 from introlab.activations import Activations
 from introlab.errors import InputError
 from introlab.models import Model
-from introlab.scores import auroc, within_levels_auroc
+from introlab.scores import auroc
 from introlab.stats import Estimate
 from probes.bank import Method, solve
 from probes.linear import fit_probe
 from probes.problems import Problem
-from probes.validation import PARTS, held_out, split, widened
+from probes.validation import PARTS, auroc_by_part, held_out, split
 
 Regime = Callable[[np.random.Generator, np.ndarray], tuple[np.ndarray, np.ndarray]]
 """From the training labels: which of these examples to use, and their labels."""
@@ -82,7 +82,7 @@ def held_out_under(
     `held_out` does."""
     truth = np.asarray(labels, dtype=bool)
     part = split(torch.tensor(truth)[:, None].double(), groups, parts=PARTS, seed=seed)
-    scores, levels = np.zeros((repeats, len(truth))), np.zeros((repeats, len(truth)), dtype=int)
+    scores = np.zeros((repeats, len(truth)))
     for repeat in range(repeats):
         rng = np.random.default_rng((seed, repeat))
         for held in range(PARTS):
@@ -92,10 +92,8 @@ def held_out_under(
             problem = Problem.plain(activations.values[rows], torch.tensor(given)[:, None].double())
             found = solve(problem, method, (penalty,)).scores(activations.values[part == held])
             scores[repeat, part == held] = found[:, 0, 0, 0].numpy()
-            levels[repeat, part == held] = repeat * PARTS + held
-    every = np.tile(truth, repeats).tolist()
-    found = within_levels_auroc(scores.ravel().tolist(), every, levels.ravel().tolist(), list(groups) * repeats)
-    return widened(found, part)
+    every, draw = np.tile(truth, repeats).tolist(), np.repeat(np.arange(repeats), len(truth)).tolist()
+    return auroc_by_part(scores.ravel().tolist(), every, part.repeat(repeats), list(groups) * repeats, levels=draw)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ Difference of means, LDA and ridge need the moments alone. Logistic regression g
 all fits together.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -21,6 +21,8 @@ class Linear:
 
     coef: Float[Tensor, "fold target penalty d"]
     intercept: Float[Tensor, "fold target penalty"]
+    distance: Float[Tensor, "fold target"]
+    """Between the means of the classes."""
 
     def scores(self, values: Float[Tensor, "row d"]) -> Float[Tensor, "row fold target penalty"]:
         """Log-odds of every row under every fit."""
@@ -31,20 +33,19 @@ class Linear:
 
 def difference_of_means(problem: Problem) -> Linear:
     """From the mean of the negative to that of the positive rows."""
-    positive, negative = problem.first_moments.means
-    return _as_log_odds(problem, (positive - negative)[:, :, None], problem.first_moments)
+    return _as_log_odds(problem, problem.first_moments.gaps[:, :, None], problem.first_moments, problem.spread)
 
 
 def lda(problem: Problem, shrinkages: Sequence[float] = (0.0,)) -> Linear:
     """Difference of means, whitened by the covariance within classes, of which `shrinkage` is a sphere of equal trace
     (mass-mean probing with covariance, arXiv 2310.06824; scikit-learn's LDA). Directions in which nothing varies are
     left out."""
-    positive, negative = problem.folds.means
+    folds = problem.folds
     found = [
-        torch.stack([_whitened(problem.folds.within(target), gap, one) for one in shrinkages], 1)
-        for target, gap in enumerate((positive - negative).unbind(1))
+        torch.stack([_whitened(folds.within(target), gap, one) for one in shrinkages], 1)
+        for target, gap in enumerate(folds.gaps.unbind(1))
     ]
-    return _as_log_odds(problem, torch.stack(found, 1), problem.folds)
+    return _as_log_odds(problem, torch.stack(found, 1), folds, folds.spread)
 
 
 def _whitened(within: Float[Tensor, "fold d d"], gap: Float[Tensor, "fold d"], shrinkage: float) -> Tensor:
@@ -61,7 +62,7 @@ def ridge(problem: Problem, penalties: Sequence[float] = (1.0,)) -> Linear:
     folds = problem.folds
     cross = folds.cross - folds.label[..., None] * folds.total[:, None] / folds.count[:, None, None]
     each = [_solve(folds.scatter, one * problem.size**2, cross.mT).mT for one in penalties]
-    return _as_log_odds(problem, torch.stack(each, 2), problem.folds)
+    return _as_log_odds(problem, torch.stack(each, 2), folds, folds.spread)
 
 
 def logistic(problem: Problem, penalties: Sequence[float] = (1.0,), *, balanced: bool = False) -> Linear:
@@ -80,7 +81,7 @@ def logistic(problem: Problem, penalties: Sequence[float] = (1.0,), *, balanced:
     strengths = torch.tensor(penalties, dtype=torch.float64, device=labels.device).expand(shape).flatten()
     found = minimise(problem, marks, weighted, strengths)
     coef, offset = found[:-1].T.unflatten(0, shape) / problem.size, found[-1].unflatten(0, shape)
-    return Linear(coef, offset - coef @ problem.centre.double())
+    return Linear(coef, offset - coef @ problem.centre.double(), problem.folds.gaps.norm(dim=-1))
 
 
 def _solve(squares: Tensor, penalty: float, right: Tensor) -> Tensor:
@@ -88,14 +89,19 @@ def _solve(squares: Tensor, penalty: float, right: Tensor) -> Tensor:
     return torch.cholesky_solve(right, torch.linalg.cholesky(squares + penalty * eye))
 
 
-def _as_log_odds(problem: Problem, coef: Float[Tensor, "fold target penalty d"], folds: Moments) -> Linear:
+def _as_log_odds(
+    problem: Problem,
+    coef: Float[Tensor, "fold target penalty d"],
+    folds: Moments,
+    variance: Callable[[Tensor], Tensor],
+) -> Linear:
     """Directions stretched so that projections are the log-odds of two normal classes of equal spread along them."""
     positive, negative = folds.means
     share = (folds.label / folds.count[:, None])[..., None]
-    gap = torch.einsum("ftpd,ftd->ftp", coef, positive - negative)
-    spread = problem.spread(coef.flatten(1, 2)).unflatten(1, coef.shape[1:3])
+    gap = torch.einsum("ftpd,ftd->ftp", coef, folds.gaps)
+    spread = variance(coef.flatten(1, 2)).unflatten(1, coef.shape[1:3])
     within = (spread - share * (1 - share) * gap**2).clamp_min(1e-12 * spread)
     coef = coef * (gap / within)[..., None]
     middle = torch.einsum("ftpd,ftd->ftp", coef, (positive + negative) / 2)
     intercept = torch.logit(share) - middle - coef @ problem.centre.double()
-    return Linear(coef, intercept)
+    return Linear(coef, intercept, folds.gaps.norm(dim=-1))

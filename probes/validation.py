@@ -46,8 +46,11 @@ class HeldOut:
         """At one place, or with the place chosen inside; clusters are groups. A share above half counts as positive."""
         index = list(self.labels).index(target)
         scores = self.nested[:, index] if place is None else self.log_odds[self.places.index(place), :, index]
-        truth = [value > 0.5 for value in self.labels[target]]
-        return widened(within_levels_auroc(scores.tolist(), truth, self.part.tolist(), self.groups), self.part)
+        return auroc_by_part(scores.tolist(), self.truth(target), self.part, self.groups)
+
+    def truth(self, target: str) -> list[bool]:
+        """Whether an example counts as positive."""
+        return [value > 0.5 for value in self.labels[target]]
 
 
 def held_out(
@@ -87,6 +90,19 @@ def held_out(
         target: tuple(places[index] for index in where[:, column].tolist()) for column, target in enumerate(labels)
     }
     return HeldOut(places, labels, tuple(groups), part, log_odds, nested, chosen)
+
+
+def auroc_by_part(
+    scores: Sequence[float],
+    truth: Sequence[bool],
+    part: Int[Tensor, " row"],
+    groups: Sequence[str],
+    *,
+    levels: Sequence[object] = (),
+) -> Estimate:
+    """AUROC of scores that were held out part by part, over pairs of the same part, and of the same of `levels`."""
+    inside = part.tolist() if not len(levels) else [f"{a} {b}" for a, b in zip(levels, part.tolist(), strict=True)]
+    return widened(within_levels_auroc(scores, truth, inside, groups), part)
 
 
 def widened(estimate: Estimate, part: Int[Tensor, " row"], *, least: float = 0.0) -> Estimate:

@@ -76,6 +76,14 @@ def test_one_class_only(family_model):
         fit_probe(activations, [True] * len(labels), model=model)
 
 
+def test_an_unknown_method_is_refused(family_model):
+    model = family_model("llama")
+    activations, labels, _ = planted(model)
+    for fit in (fit_probe, lambda here, labels, **how: fit_best([here], labels, [here], labels, **how)):
+        with pytest.raises(InputError, match="unknown way to fit"):
+            fit(activations, labels, model=model, method="guess")
+
+
 def test_constant_activations(family_model):
     model = family_model("llama")
     flat = Activations(torch.ones(10, model.d_model), Site(1), model.fingerprint, tuple(map(str, range(10))))

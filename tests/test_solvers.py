@@ -1,5 +1,6 @@
 """The batched solvers against scikit-learn at equal regularisation, fold by fold, and whatever the chunks."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -38,8 +39,11 @@ def made(*, rows: int = 600, width: int = 24, seed: int = 0, folds: int = 4) -> 
     return Made(Problem(torch.tensor(values), torch.tensor(labels), part, uses), values, labels)
 
 
-def of_fold(one: Made, fold: int) -> np.ndarray:
-    return one.problem.uses[fold][one.problem.part].numpy()
+def fits(one: Made) -> Iterator[tuple[int, int, np.ndarray]]:
+    """Fold, target and the rows they are fitted on."""
+    for fold, uses in enumerate(one.problem.uses):
+        rows = uses[one.problem.part].numpy()
+        yield from ((fold, target, rows) for target in range(one.labels.shape[1]))
 
 
 def scaled(one: Made) -> np.ndarray:
@@ -55,30 +59,25 @@ def cosine(one: np.ndarray, other: np.ndarray) -> float:
 def test_logistic_equals_scikit_learn(seed, penalty, width):
     one = made(seed=seed, rows=240, width=width)
     found = logistic(one.problem, (penalty, 2 * penalty))
-    for fold in range(4):
-        rows = of_fold(one, fold)
-        for target in range(3):
-            peer = LogisticRegression(C=1 / penalty, tol=1e-8, max_iter=5000).fit(
-                scaled(one)[rows], one.labels[rows, target]
-            )
-            mine = found.coef[fold, target, 0].numpy()
-            assert cosine(mine, peer.coef_[0]) > 0.9999
-            scores = found.scores(torch.tensor(one.values))[:, fold, target, 0].numpy()
-            theirs = peer.decision_function(scaled(one))
-            assert np.abs(scores - theirs).max() < 0.01 * theirs.std()
-            side = one.labels[:, target] > 0
-            assert abs(auroc_of(scores, side) - auroc_of(theirs, side)) < 1e-3
+    for fold, target, rows in fits(one):
+        peer = LogisticRegression(C=1 / penalty, tol=1e-8, max_iter=5000)
+        peer.fit(scaled(one)[rows], one.labels[rows, target])
+        mine = found.coef[fold, target, 0].numpy()
+        assert cosine(mine, peer.coef_[0]) > 0.9999
+        scores = found.scores(torch.tensor(one.values))[:, fold, target, 0].numpy()
+        theirs = peer.decision_function(scaled(one))
+        assert np.abs(scores - theirs).max() < 0.01 * theirs.std()
+        side = one.labels[:, target] > 0
+        assert abs(auroc_of(scores, side) - auroc_of(theirs, side)) < 1e-3
 
 
 @pytest.mark.parametrize("penalty", [0.1, 10.0])
 def test_ridge_equals_scikit_learn(penalty):
     one = made()
     found = ridge(one.problem, (penalty,))
-    for fold in range(4):
-        rows = of_fold(one, fold)
-        peer = Ridge(alpha=penalty).fit(scaled(one)[rows], one.labels[rows])
-        for target in range(3):
-            assert cosine(found.coef[fold, target, 0].numpy(), peer.coef_[target]) > 0.99999
+    for fold, target, rows in fits(one):
+        peer = Ridge(alpha=penalty).fit(scaled(one)[rows], one.labels[rows, target])
+        assert cosine(found.coef[fold, target, 0].numpy(), peer.coef_) > 0.99999
 
 
 @pytest.mark.parametrize("shrinkage", [0.0, 0.3])
@@ -86,26 +85,23 @@ def test_lda_equals_scikit_learn(shrinkage):
     """Directions and log-odds: LDA's own probabilities."""
     one = made()
     found = lda(one.problem, (shrinkage,))
-    for fold in range(4):
-        rows = of_fold(one, fold)
-        for target in range(3):
-            peer = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage or None)
-            peer.fit(one.values[rows], one.labels[rows, target])
-            assert cosine(found.coef[fold, target, 0].numpy(), peer.coef_[0]) > 0.9999
-            if not shrinkage:
-                scores = found.scores(torch.tensor(one.values))[:, fold, target, 0].numpy()
-                assert scores == pytest.approx(peer.decision_function(one.values), abs=1e-2)
+    for fold, target, rows in fits(one):
+        peer = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage or None)
+        peer.fit(one.values[rows], one.labels[rows, target])
+        assert cosine(found.coef[fold, target, 0].numpy(), peer.coef_[0]) > 0.9999
+        if not shrinkage:
+            scores = found.scores(torch.tensor(one.values))[:, fold, target, 0].numpy()
+            assert scores == pytest.approx(peer.decision_function(one.values), abs=1e-2)
 
 
 def test_a_difference_of_means_is_one():
     one = made()
     found = difference_of_means(one.problem)
-    for fold in range(4):
-        rows = of_fold(one, fold)
-        for target in range(3):
-            positive = one.labels[:, target] > 0
-            gap = one.values[rows & positive].mean(0) - one.values[rows & ~positive].mean(0)
-            assert cosine(found.coef[fold, target, 0].numpy(), gap) > 0.999999
+    for fold, target, rows in fits(one):
+        positive = one.labels[:, target] > 0
+        gap = one.values[rows & positive].mean(0) - one.values[rows & ~positive].mean(0)
+        assert cosine(found.coef[fold, target, 0].numpy(), gap) > 0.999999
+        assert float(found.distance[fold, target]) == pytest.approx(np.linalg.norm(gap), rel=1e-5)
 
 
 @pytest.mark.parametrize("method", [difference_of_means, lda, ridge, logistic])
@@ -151,12 +147,10 @@ def test_soft_labels_are_rows_of_both_kinds():
 def test_balanced_is_scikit_learns():
     one = made()
     found = logistic(one.problem, (1.0,), balanced=True)
-    for fold in range(4):
-        rows = of_fold(one, fold)
-        peer = LogisticRegression(tol=1e-8, max_iter=5000, class_weight="balanced").fit(
-            scaled(one)[rows], one.labels[rows, 2]
-        )
-        assert cosine(found.coef[fold, 2, 0].numpy(), peer.coef_[0]) > 0.9999
+    for fold, target, rows in fits(one):
+        peer = LogisticRegression(tol=1e-8, max_iter=5000, class_weight="balanced")
+        peer.fit(scaled(one)[rows], one.labels[rows, target])
+        assert cosine(found.coef[fold, target, 0].numpy(), peer.coef_[0]) > 0.9999
 
 
 def test_classes_that_can_be_told_apart_exactly_are_no_trouble():

@@ -3,17 +3,14 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
-
 from experiments._reflection.analysis import LEADS
 from experiments._reflection.cases import Case, decided, goes_on
 from introlab.activations import Activations, read
 from introlab.bench import Bench
 from introlab.models import Model
 from introlab.sites import Site
-from probes.bank import fit_bank
-from probes.baselines import numbers_only, shuffled, text_only
-from probes.linear import fit_best
+from probes.baselines import numbers_only, text_only
+from probes.linear import fit_best, shuffled_scores
 
 Read = dict[tuple[Site, int], Activations]
 
@@ -27,7 +24,7 @@ def readings_ahead(
     """
     train, tune, test = decided(train), decided(tune), decided(test)
     trained, tuned, tested = (_ahead(bench, cases) for cases in (train, tune, test))
-    sites = [Site(layer) for layer in range(bench.model.n_layers)]
+    sites, groups = [Site(layer) for layer in range(bench.model.n_layers)], [case.question.group for case in train]
     found: dict[str, dict[str, Any]] = {case.item: {} for case in test}
     for index, lead in enumerate(LEADS):
         probe = fit_best(
@@ -42,7 +39,9 @@ def readings_ahead(
         columns = {
             "probe": probe(tested[at]).tolist(),
             "layer": [probe.direction.site.layer] * len(test),
-            "shuffled_labels": _dealt(trained[at], train, tested[at], bench.model, shuffles),
+            "shuffled_labels": shuffled_scores(
+                trained[at], goes_on(train), groups, tested[at], model=bench.model, count=shuffles
+            ),
             **dict(_to_beat(bench.model, train, test, lead)),
         }
         for name, values in columns.items():
@@ -56,16 +55,6 @@ def _ahead(bench: Bench, cases: Sequence[Case]) -> Read:
     sites = [Site(layer) for layer in range(bench.model.n_layers)]
     positions = [[max(0, case.decision - lead) for lead in LEADS] for case in cases]
     return read(bench.model, [case.text() for case in cases], sites, positions, batch_size=bench.batch_size)
-
-
-def _dealt(
-    values: Activations, train: Sequence[Case], tested: Activations, model: Model, shuffles: int
-) -> list[list[float]]:
-    """Scores of probes fitted to shuffled labels, one per deal."""
-    groups = [case.question.group for case in train]
-    dealt = {str(deal): shuffled(goes_on(train), groups, seed=deal) for deal in range(shuffles)}
-    deals = fit_bank({(values.site, 0): values}, dealt, model=model)
-    return np.stack([deal(tested).numpy() for deal in deals.values()], axis=1).astype(float).tolist()
 
 
 def _to_beat(
