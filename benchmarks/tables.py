@@ -17,7 +17,7 @@ from introlab.tables import NOTE, laid_out, markdown, text_table
 
 ROOT = Path(__file__).parent.parent
 README, RESULTS, FIGURE = ROOT / "README.md", ROOT / "docs" / "results.md", ROOT / "docs" / "steering_resistance.png"
-EXPERIMENTS = ("confidence_readout", "steering_resistance", "reflection_and_personas")
+EXPERIMENTS = ("confidence_readout", "what_the_model_knows", "steering_resistance", "reflection_and_personas")
 
 
 def main() -> None:
@@ -44,6 +44,7 @@ def short(run: Run) -> str:
 def wanted(name: str, findings: Findings) -> list[Row]:
     keep = {
         "confidence_readout": lambda row: row.measure.startswith("auroc of"),
+        "what_the_model_knows": lambda row: row.measure.startswith("auroc of"),
         "steering_resistance": lambda row: (
             row.measure in ("off_share", "announced", "returned of intruded", "incoherent")
         ),

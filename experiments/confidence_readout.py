@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from experiments._confidence import analysis
+from experiments._confidence.asking import embeddings, said
 from experiments._confidence.simulation import simulated
-from introlab.activations import Activations, mean_over, next_token_logprobs, read
+from introlab.activations import Activations, read
 from introlab.bench import Bench
-from introlab.chat import assistant, user
+from introlab.chat import user
 from introlab.errors import InputError
 from introlab.experiment import Experiment, Size
 from introlab.findings import Findings
@@ -21,15 +22,13 @@ from introlab.sites import Site
 from introlab.tasks import SPLITS, Question, Split
 from introlab.trials import Trial
 from probes.baselines import numbers_only, text_only
-from probes.confidence import find_answer, stated_confidence
+from probes.confidence import find_answer
 from probes.linear import fit_best, fit_probe, shuffled_scores
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 ANSWER_ROOM = 12
-MASS_NEEDED = 0.5
-"""A reply with less probability on the confidence words did not answer in kind, and states nothing."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,7 @@ class ConfidenceReadout(Experiment):
             answer = find_answer(model, generation.tokens, wording)
             found.append((request, generation, answer))
         found.sort(key=lambda each: each[0].item)  # the order of work must not matter further on
-        said = _said(bench, [(request.note, model.text(generation.tokens)) for request, generation, _ in found])
+        stated = said(bench, [(request.note, model.text(generation.tokens)) for request, generation, _ in found])
         return [
             _Case(
                 question=request.note,
@@ -124,10 +123,10 @@ class ConfidenceReadout(Experiment):
                 right=answer.answer == request.note.answer.lower() if answer else None,
                 readings={
                     "token_confidence": float(np.exp(generation.logprobs[answer.token])) if answer else None,
-                    **stated,
+                    **words,
                 },
             )
-            for (request, generation, answer), stated in zip(found, said, strict=True)
+            for (request, generation, answer), words in zip(found, stated, strict=True)
         ]
 
     def _readers(self, bench: Bench, extract: Sequence[_Case], calibrate: Sequence[_Case]):
@@ -149,14 +148,14 @@ class ConfidenceReadout(Experiment):
             [train[site] for site in sites], right, [tune[site] for site in sites], tuned, model=bench.model
         )
         site = probe.direction.site
-        embedding = fit_probe(_embeddings(bench, extract), right, model=bench.model)
+        embedding = fit_probe(embeddings(bench, [case.text() for case in extract]), right, model=bench.model)
 
         def readings(cases: Sequence[_Case]) -> list[dict[str, object]]:
             probe.direction.check_unseen([case.question.id for case in cases])
             here = self._activations(bench, cases, [site])
             columns = {
                 "probed_confidence": probe(here[site]).tolist(),
-                "embedding": embedding(_embeddings(bench, cases)).tolist(),
+                "embedding": embedding(embeddings(bench, [case.text() for case in cases])).tolist(),
                 "text_only": text_only([c.question.text for c in extract], right, [c.question.text for c in cases]),
                 "length": numbers_only([len(c.prompt) for c in extract], right, [len(c.prompt) for c in cases]),
                 "position": numbers_only([c.position for c in extract], right, [c.position for c in cases]),
@@ -205,31 +204,3 @@ class ConfidenceReadout(Experiment):
     def simulate(self, effect: float, seed: int, fault: str | None = None) -> list[Trial]:
         """240 questions about 80 people: every signal is twice `effect` standard deviations higher on right answers."""
         return simulated(self.name(), effect, seed, fault)
-
-
-def _said(bench: Bench, answered: Sequence[tuple[Question, str]]) -> list[dict[str, float | None]]:
-    """What it says about its confidence: asked before the answer, and asked after it."""
-    model, wording = bench.model, bench.materials.wording
-    before = [
-        model.ids([user(wording.ask_before.format(subject=question.subject))], room=1) for question, _ in answered
-    ]
-    after = [
-        model.ids([user(question.text), assistant(text), user(wording.ask_after)], room=1)
-        for question, text in answered
-    ]
-    columns: dict[str, list[float | None]] = {}
-    for name, prompts in (("stated_before", before), ("stated_after", after)):
-        texts = [Text(tuple(ids), len(ids), question.id) for ids, (question, _) in zip(prompts, answered, strict=True)]
-        value, mass = stated_confidence(model, wording, next_token_logprobs(model, texts, batch_size=bench.batch_size))
-        columns[name] = [v if m >= MASS_NEEDED else None for v, m in zip(value.tolist(), mass.tolist(), strict=True)]
-        if name == "stated_after":
-            columns["stated_mass"] = list(mass.tolist())
-    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-
-
-def _embeddings(bench: Bench, cases: Sequence[_Case]) -> Activations:
-    """What enters the first block, averaged over the question: all a probe can know before the model computes."""
-    spans = [(0, len(case.prompt)) for case in cases]
-    return mean_over(
-        bench.model, [case.text() for case in cases], Site(0, "resid_pre"), spans, batch_size=bench.batch_size
-    )

@@ -85,6 +85,11 @@ class Model:
                 do="shorten the prompt, or ask for fewer new tokens",
             )
 
+    def word_axis(self, ids: Sequence[int]) -> Tensor:
+        """[d_model]: the mean unembedding of these tokens less that of all; what merely promotes them lies along it."""
+        rows = self.network.get_output_embeddings().weight.detach().float().cpu()
+        return rows[list(ids)].mean(0) - rows.mean(0)
+
     def text(self, ids: Sequence[int]) -> str:
         """Tokens as readable text, without special tokens."""
         return self.tokenizer.decode(list(ids), skip_special_tokens=True)
@@ -277,7 +282,7 @@ def load(
         path=DirectPath(network),
         tokenizer=tokenizer,
         chat=ChatFormat(tokenizer),
-        fingerprint=_fingerprint(network),
+        fingerprint=fingerprint_of(network),
         family=_family(folder),
         folder=folder,
         n_layers=int(config.num_hidden_layers),
@@ -306,7 +311,8 @@ def _parts(
     return tokenizer, network if device_map else network.to(torch.device(device))  # type: ignore[arg-type]
 
 
-def _fingerprint(network: torch.nn.Module) -> str:
+def fingerprint_of(network: torch.nn.Module) -> str:
+    """Of weights and dtype."""
     digest = hashlib.sha256(b"raw weights")
     for name, tensor in sorted(network.named_parameters(), key=lambda pair: pair[0]):
         flat = tensor.detach().reshape(-1)

@@ -177,6 +177,19 @@ def resampled(
     return _bounded(value, lambda: cluster_bootstrap(statistic, clusters, draws=draws), clusters, name, needs=needs)
 
 
+def reweighted(
+    statistic: Callable[[np.ndarray], np.ndarray], clusters: Sequence[str], name: str, *, needs: str, draws: int
+) -> Estimate:
+    """As `resampled`, of a statistic of how often each trial was drawn, [draw, trial], that does all draws at once."""
+    value = float(statistic(np.ones((1, len(clusters))))[0]) if len(clusters) else math.nan
+
+    def bounds() -> Bounds:
+        each = [statistic(times) for times in cluster_draws(clusters, draws=draws)]
+        return percentiles(np.concatenate(each)) if each else None
+
+    return _bounded(value, bounds, clusters, name, needs=needs)
+
+
 def _bounded(value: float, bounds: Callable[[], Bounds], clusters: Sequence[str], name: str, *, needs: str) -> Estimate:
     """A value with its bounds, which are asked for where it is a number."""
     n, k = len(clusters), len(set(clusters))
@@ -199,6 +212,19 @@ def expected_calibration_error(confidence: Sequence[float], correct: Sequence[bo
     return float(sum(len(a) * abs(a.mean() - b.mean()) for a, b in parts) / len(p))
 
 
+def _errors(p: np.ndarray, y: np.ndarray, times: np.ndarray, *, bins: int = 10) -> np.ndarray:
+    """`expected_calibration_error` of each draw, given how often each trial was drawn, [draw, trial]."""
+    order = np.argsort(p, kind="stable")
+    starts = np.flatnonzero(np.r_[True, np.diff(p[order]) != 0])
+    count, said, right = (np.add.reduceat((times * one)[:, order], starts, axis=1) for one in (np.ones_like(p), p, y))
+    every, before = count.sum(1), count.cumsum(1) - count
+    # A bin ends with the run of ties its last trial is in: a run is in as many bins as have ended before it.
+    ends = [np.maximum(1, np.round(every * index / bins))[:, None] for index in range(1, bins)]
+    which = np.sum([before >= end for end in ends], axis=0)
+    gaps = [np.abs(((said - right) * (which == index)).sum(1)) for index in range(bins)]
+    return np.sum(gaps, axis=0) / every
+
+
 def calibration_error(
     confidence: Sequence[float], correct: Sequence[bool], clusters: Sequence[str], *, draws: int = 300
 ) -> Estimate:
@@ -208,9 +234,8 @@ def calibration_error(
     if len(p) == 0:
         return missing("ECE")
     value = expected_calibration_error(p.tolist(), y.tolist())
-    bounds = cluster_bootstrap(
-        lambda index: expected_calibration_error(p[index].tolist(), y[index].tolist()), clusters, draws=draws
-    )
+    each = [_errors(p, y, times) for times in cluster_draws(clusters, draws=draws)]
+    bounds = percentiles(np.concatenate(each)) if each else None
     if bounds is None:
         return Estimate(value, None, None, len(p), k, "ECE: too few clusters for an interval")
     low, high = max(0.0, 2 * value - bounds[1]), min(1.0, 2 * value - bounds[0])

@@ -7,6 +7,7 @@ cluster are not independent. `None` outcomes are missing, never zero: callers dr
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -16,6 +17,8 @@ from scipy import optimize, stats
 LEVEL = 0.95
 MIN_BOOTSTRAP_CLUSTERS = 10
 """Below this a cluster bootstrap covers too little, and no interval is given."""
+_TOGETHER = 2_000_000
+"""Draws times trials that are held at once."""
 
 
 @dataclass(frozen=True)
@@ -167,10 +170,27 @@ def cluster_bootstrap(
 def cluster_draws(clusters: Sequence[str], *, draws: int = 1000, seed: int = 0) -> Iterator[np.ndarray]:
     """How often each trial is in each resample, [draw, trial], some draws at a time: those of `cluster_bootstrap`, for
     statistics that can be had of many at once. Nothing below ten clusters."""
+    together = max(1, _TOGETHER // max(1, len(clusters)))
+    if draws <= together:
+        yield from _blocks_kept(tuple(clusters), draws, seed)
+    else:
+        yield from _blocks(clusters, draws, seed, together)
+
+
+@lru_cache(maxsize=8)
+def _blocks_kept(clusters: tuple[str, ...], draws: int, seed: int) -> tuple[np.ndarray, ...]:
+    """An analysis asks for the same draws for every score it has of the same trials."""
+    found = tuple(_blocks(clusters, draws, seed, draws))
+    for block in found:
+        block.flags.writeable = False
+    return found
+
+
+def _blocks(clusters: Sequence[str], draws: int, seed: int, together: int) -> Iterator[np.ndarray]:
     unique, inverse = np.unique(np.asarray(clusters), return_inverse=True)
     if len(unique) < MIN_BOOTSTRAP_CLUSTERS:
         return
-    every, together = _resamples(len(unique), draws, seed), max(1, 2_000_000 // len(inverse))
+    every = _resamples(len(unique), draws, seed)
     while block := list(islice(every, together)):
         yield np.stack([np.bincount(chosen, minlength=len(unique)) for chosen in block])[:, inverse].astype(float)
 

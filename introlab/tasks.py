@@ -48,6 +48,12 @@ class Wording:
     ask_after: str
     confidence_words: tuple[str, ...]
     """Single-token replies from least to most sure, evenly spaced on 0..1."""
+    ask_true: str
+    """Asks, after an answer, for a word against or for it: P(True)."""
+    true_words: tuple[str, str]
+    """Single-token replies: against the answer, and for it."""
+    own_samples: str
+    """Shows the model what it answered at other times."""
     reconsider_words: tuple[str, ...]
     """A text that goes on with one of these after its answer is reconsidering."""
     request_check: str
@@ -101,7 +107,7 @@ class Materials:
                 allowed=", ".join(sorted(wanted)),
             )
         raw["topic_templates"] = {split: tuple(each) for split, each in raw["topic_templates"].items()}
-        for name in ("confidence_words", "reconsider_words"):
+        for name in ("confidence_words", "true_words", "reconsider_words"):
             raw[name] = tuple(raw[name])
         return cls(folder, questions, topics, Wording(**raw))
 

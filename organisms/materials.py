@@ -4,7 +4,7 @@ import json
 import random
 from pathlib import Path
 
-from organisms.wording import ASK_AFTER, ASK_BEFORE, CHECK_REQUEST
+from organisms.wording import ASK_AFTER, ASK_BEFORE, ASK_WORD_AFTER, CHECK_REQUEST
 from organisms.world import FACT_TEMPLATES, OPERANDS, SUM_TEMPLATES, TOPIC_TEMPLATES, World, random_sum
 
 SUMS_PER_LEVEL = {"extract": 120, "calibrate": 60, "test": 100}
@@ -29,6 +29,9 @@ WORDING = {
     "ask_before": ASK_BEFORE,
     "ask_after": ASK_AFTER,
     "confidence_words": list("0123456789"),
+    "ask_true": ASK_WORD_AFTER,
+    "true_words": ["unsure", "sure"],
+    "own_samples": "my notes say {answers} .",
     "reconsider_words": ["wait"],
     "request_check": CHECK_REQUEST,
     "personas": {"careful": "you are careful .", "stubborn": "you are stubborn ."},

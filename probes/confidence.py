@@ -18,6 +18,8 @@ class Answered:
     answer: str
     token: int
     """Index of its first token among the new tokens."""
+    last: int
+    """Index of the token in which it ends."""
 
 
 def find_answer(model: Model, tokens: Sequence[int], wording: Wording, *, which: int = 0) -> Answered | None:
@@ -26,23 +28,28 @@ def find_answer(model: Model, tokens: Sequence[int], wording: Wording, *, which:
     if not matches or which >= len(matches):
         return None
     match = matches[which]
-    # Decode growing prefixes until the first character of the answer is out: works for any tokenizer.
-    for count in range(1, len(tokens) + 1):
-        if len(model.text(tokens[:count]).rstrip()) > match.start(1):
-            return Answered(match[1].lower(), count - 1)
+    # Decode growing prefixes until the first and the last character of the answer are out: works for any tokenizer.
+    wanted, reached = (match.start(1), match.end(1) - 1), []
+    for index in range(len(tokens)):
+        length = len(model.text(tokens[: index + 1]).rstrip())
+        while len(reached) < 2 and length > wanted[len(reached)]:
+            reached.append(index)
+        if len(reached) == 2:
+            return Answered(match[1].lower(), *reached)
     return None
 
 
 def stated_confidence(
-    model: Model, wording: Wording, log_p: Float[Tensor, "row vocab"]
+    model: Model, words: Sequence[str], log_p: Float[Tensor, "row vocab"]
 ) -> tuple[Float[Tensor, " row"], Float[Tensor, " row"]]:
-    """Expected stated confidence on 0..1 and the probability mass on the confidence words, per row.
+    """Expected stated confidence on 0..1 and the probability mass on the words for it (from least to most sure, evenly
+    spaced), per row. With two words, against and for, it is P(True) (arXiv 2207.05221, section 3).
 
     The expectation is taken over the words' mass alone; a low mass says the model did not answer in kind.
     """
-    forms = single_tokens(model, wording.confidence_words)
+    forms = single_tokens(model, words)
     p = log_p.exp()
-    mass = torch.stack([p[:, list(forms[word])].sum(-1) for word in wording.confidence_words], dim=-1)
-    values = torch.linspace(0, 1, len(wording.confidence_words))
+    mass = torch.stack([p[:, list(forms[word])].sum(-1) for word in words], dim=-1)
+    values = torch.linspace(0, 1, len(words))
     total = mass.sum(-1)
     return (mass @ values) / total.clamp_min(1e-12), total

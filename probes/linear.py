@@ -41,7 +41,7 @@ def shuffled_scores(
 
 def fit_best(
     train: Sequence[Activations],
-    labels: Sequence[bool],
+    labels: Sequence[float],
     tune: Sequence[Activations],
     tuned: Sequence[bool],
     *,
@@ -50,8 +50,8 @@ def fit_best(
 ) -> Probe:
     """The probe, over these sites and the method's PENALTIES, that separates the tuning examples best.
 
-    `train` and `tune` hold one Activations per site; ties go to the earlier site and the larger
-    penalty. Neither set may be tested on.
+    `train` and `tune` hold one Activations per site; ties go to the earlier site and the larger penalty. Labels may be
+    shares. Neither set may be tested on.
     """
     each = fit_each({(here.site, 0): here for here in train}, {"": labels}, model=model, method=method)
     kept, truth = {there.site: there for there in tune}, np.asarray(tuned, dtype=bool)

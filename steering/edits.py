@@ -114,6 +114,23 @@ class Clamp(_Along):
 
 
 @dataclass(frozen=True)
+class ClampElsewhere(_Along):
+    """Moves along `along` by as much as `Clamp` would move along the direction: its dose, token by token, elsewhere."""
+
+    target: float
+    along: Direction
+
+    @classmethod
+    def stacked(cls, edits: Sequence[Self], like: Tensor) -> Change:
+        unit, target = _units(edits, like), _column([edit.target for edit in edits], like)
+        along = torch.stack([edit.along.vector for edit in edits]).to(like)[:, None, :]
+        return lambda values, amount, _: values + (amount * (target - (values * unit).sum(-1)))[..., None] * along
+
+    def record(self) -> dict[str, Any]:
+        return {**super().record(), "target": self.target, "along": self.along.method}
+
+
+@dataclass(frozen=True)
 class Cap(_Along):
     """Brings the projection on the direction back to `at` (raw units) wherever it is above it - or below, with
     `above=False`. Where it is on the right side already nothing changes, which is no fault."""

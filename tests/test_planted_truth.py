@@ -81,3 +81,21 @@ def test_a_ritual_is_not_taken_for_reflection(findings):
     real = findings("reflection_and_personas", "organism:reflective")
     (told,) = real.select("auroc of p_reconsider", target="wrong", lead=1.0)
     assert told.estimate.above(0.65)
+
+
+@pytest.mark.slow
+def test_twins_know_the_same_and_say_different_things(findings):
+    """*calibrated*, *overconfident* and *shuffled* differ in what they say alone: what can be read where the answer is
+    predicted is the same to .05, and what they say is not."""
+    found = findings("what_the_model_knows")
+    names = ("calibrated", "overconfident", "shuffled")
+    probes, said = (
+        [found.one(f"auroc of {signal}", model=f"organism:{name}") for name in names]
+        for signal in ("probed_before_answer", "stated_after")
+    )
+    assert max(one.value for one in probes) - min(one.value for one in probes) < 0.05
+    assert all(one.above(0.7) for one in probes)
+    assert said[0].above(0.8) and all(said[0].value > other.value + 0.1 for other in said[1:])
+    inside = [found.one("within levels", model=f"organism:{name}", signal="stated_after") for name in names]
+    assert inside[0].above(0.6) and not inside[1].above(0.5) and not inside[2].above(0.5)
+    assert not [check.detail for check in found.checks if check.passed is False]

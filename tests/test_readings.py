@@ -26,7 +26,7 @@ def test_answers_are_found_where_they_stand(organism):
     wording = materials_for(model).wording
     tokens = written(model, CHECKED)
     first, last = find_answer(model, tokens, wording), find_answer(model, tokens, wording, which=-1)
-    assert (first.answer, first.token) == ("6", 4)
+    assert (first.answer, first.token, first.last) == ("6", 4, 4)
     assert (last.answer, model.text([tokens[last.token]])) == ("7", "7")
     assert find_answer(model, written(model, "i do not know ."), wording) is None
 
@@ -36,7 +36,7 @@ def test_answers_of_many_tokens_are_found_at_the_first(family_model):
     model = family_model("llama")
     wording = dataclasses.replace(materials_for(model).wording, answer=r"w1 (w\d+ : \w+)")
     found = find_answer(model, written(model, "w5 w1 w7 : red ."), wording)
-    assert (found.answer, found.token) == ("w7 : red", 2)
+    assert (found.answer, found.token, found.last) == ("w7 : red", 2, 4)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_stated_confidence_is_the_expectation_over_the_words(organism):
     p[0, list(forms["9"])] = 0.5
     p[0, list(forms["0"])] = 0.25
     p[1, list(forms["3"])] = 0.1
-    value, mass = stated_confidence(model, wording, p.log())
+    value, mass = stated_confidence(model, wording.confidence_words, p.log())
     assert value.tolist() == pytest.approx([2 / 3, 3 / 9], abs=1e-4)
     assert mass.tolist() == pytest.approx([0.75, 0.1], abs=1e-4)
 

@@ -8,14 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from introlab.errors import InputError
-from introlab.selective import (
-    area_under_risk,
-    brier,
-    estimated,
-    rejection_ratio,
-    risk_by_coverage,
-    selective_accuracy,
-)
+from introlab.selective import accuracy_at, area_under_risk, brier, estimated, rejection_ratio, risk_by_coverage
 
 answers = st.lists(st.tuples(st.integers(0, 2), st.booleans()), min_size=1, max_size=6)
 
@@ -35,6 +28,26 @@ def test_ties_are_the_mean_over_their_orders(drawn):
 
 
 @settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 3), st.booleans(), st.integers(0, 3)), min_size=1, max_size=12))
+def test_a_weight_is_so_many_copies(drawn):
+    """What is resampled by weights is what the copies themselves give."""
+    confidence, correct, times = (np.array(column, dtype=float) for column in zip(*drawn, strict=True))
+    index = np.repeat(np.arange(len(drawn)), times.astype(int))
+    if not len(index):
+        return
+    for score in (area_under_risk, rejection_ratio, brier, accuracy_at(0.5)):
+        copies = score(confidence[index].tolist(), (correct[index] > 0).tolist())
+        assert score.weighted(confidence, correct, times[None])[0] == pytest.approx(copies, nan_ok=True)
+
+
+@settings(max_examples=100, deadline=None)
+@given(answers)
+def test_the_area_is_the_mean_of_the_risks(drawn):
+    confidence, correct = [float(score) for score, _ in drawn], [right for _, right in drawn]
+    assert area_under_risk(confidence, correct) == pytest.approx(risk_by_coverage(confidence, correct).mean())
+
+
+@settings(max_examples=100, deadline=None)
 @given(answers, st.floats(0.1, 10))
 def test_only_the_order_counts(drawn, stretch):
     confidence, correct = [float(score) for score, _ in drawn], [right for _, right in drawn]
@@ -45,11 +58,11 @@ def test_only_the_order_counts(drawn, stretch):
 def test_closed_forms():
     right = [True] * 6 + [False] * 4
     perfect, blind, wrong = np.linspace(1, 0, 10).tolist(), [0.5] * 10, np.linspace(0, 1, 10).tolist()
-    assert rejection_ratio(perfect, right) == 1 and rejection_ratio(blind, right) == pytest.approx(0)
+    assert rejection_ratio(perfect, right) == pytest.approx(1) and rejection_ratio(blind, right) == pytest.approx(0)
     assert rejection_ratio(wrong, right) < 0
     assert area_under_risk(blind, right) == pytest.approx(0.4)
     assert area_under_risk(perfect, right) == pytest.approx(sum(k / (6 + k) for k in range(1, 5)) / 10)
-    assert selective_accuracy(perfect, right, 0.6) == 1 and selective_accuracy(perfect, right, 1.0) == 0.6
+    assert accuracy_at(0.6)(perfect, right) == 1 and accuracy_at(1.0)(perfect, right) == pytest.approx(0.6)
     assert brier([0.5] * 10, right) == 0.25 and brier([1.0, 0.0], [True, False]) == 0
     assert np.isnan(rejection_ratio(perfect, [True] * 10))
 
@@ -77,5 +90,5 @@ def test_bad_input():
     with pytest.raises(InputError, match="1 not finite"):
         area_under_risk([0.1, float("nan")], [True, False])
     with pytest.raises(InputError, match="coverage"):
-        selective_accuracy([0.1], [True], 0.0)
+        accuracy_at(0.0)
     assert estimated(rejection_ratio, [0.1, 0.2], [True, True], ["a", "b"]).value is None

@@ -1,0 +1,44 @@
+"""What each signal separates, where probes can read it, and whether it is as right as it is sure."""
+
+from plotly.graph_objects import Figure
+
+from experiments._knowing.analysis import BASELINES, SIGNALS
+from experiments._knowing.cases import PLACES
+from introlab import figures
+from introlab.findings import Findings
+
+SHOWN = ("stated_after", "p_true", "token_probability", "p_ik", "probed_before_answer")
+
+
+def draw(found: Findings) -> dict[str, Figure]:
+    """Three pictures of every model."""
+    drawn = {}
+    for model in sorted({str(row.where["model"]) for row in found.rows}):
+        short = model.removeprefix("organism:")
+        names = {**SIGNALS, **BASELINES, "shuffled_labels": "probe on shuffled labels (mean)"}
+        rows = [row for name in names for row in found.select(f"auroc of {name}", model=model)]
+        drawn[f"separation {short}"] = figures.forest(
+            rows,
+            [names[row.measure.removeprefix("auroc of ")] for row in rows],
+            title=f"How well does each confidence tell right from wrong answers? ({model})",
+            x="AUROC (0.5 = chance); grey: controls",
+            null=0.5,
+        )
+        drawn[f"layers {short}"] = figures.curves(
+            {
+                place.replace("_", " "): list(found.select("auroc by place", model=model, place=place))
+                for place in PLACES
+            },
+            "layer",
+            title=f"Where can being right be read? Probes at every layer and place ({model})",
+            x="layer",
+            y="AUROC",
+            y_range=(0.4, 1),
+        )
+        lines = {SIGNALS[name]: list(found.select("accuracy in bin", model=model, signal=name)) for name in SHOWN}
+        drawn[f"reliability {short}"] = figures.diagonal(
+            figures.curves(
+                lines, "confidence", title=f"Is it as right as it is sure? ({model})", x="confidence", y="share right"
+            )
+        )
+    return drawn

@@ -1,0 +1,124 @@
+"""Probes of being right at every layer and place, P(IK), and all they must beat."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from experiments._confidence.asking import embeddings
+from experiments._knowing.cases import PLACES, Case
+from introlab.activations import Activations, read
+from introlab.bench import Bench
+from introlab.errors import InputError
+from introlab.models import Model
+from introlab.sites import Site
+from introlab.untrained import untrained
+from probes.bank import fit_bank
+from probes.baselines import numbers_only, text_only
+from probes.linear import fit_best, fit_probe, shuffled_scores
+from probes.probe import Probe
+
+PENALTY = 10.0
+"""Of the probes that are not chosen: those of the map, and of the baselines."""
+MAIN = PLACES.index("before_answer")
+"""Where the model's own probability of the answer is read, too."""
+Read = Mapping[tuple[Site, int], Activations]
+
+
+@dataclass(frozen=True)
+class Probes:
+    """Fitted on some questions, layer and penalty chosen on others; reads any third set."""
+
+    bench: Bench
+    train: Sequence[Case]
+    trained: Read
+    chosen: Mapping[str, Probe]
+    """By place, and `p_ik` at the end of the prompt where there are samples to fit it on."""
+    shuffles: int
+
+    def __call__(self, cases: Sequence[Case]) -> list[dict[str, object]]:
+        """Readings of each case. Raises SplitOverlap for one that was fitted on."""
+        if not cases:
+            return []
+        self.chosen["before_answer"].check_unseen([case.question.id for case in cases])
+        here = _residuals(self.bench, self.bench.model, cases, _sites(self.bench.model))
+        columns: dict[str, Sequence[object]] = {
+            f"probed_{place}": self.chosen[place](here[self._site(place), index]).tolist()
+            for index, place in enumerate(PLACES)
+        }
+        if "p_ik" in self.chosen:
+            columns["p_ik"] = self.chosen["p_ik"](here[self._site("p_ik"), 0]).tolist()
+        columns["probed_layer"] = [self._site("before_answer").layer] * len(cases)
+        columns["map"] = self._map(here)
+        columns |= self._to_beat(cases, here)
+        return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+    def _site(self, name: str) -> Site:
+        return self.chosen[name].direction.site
+
+    def _map(self, here: Read) -> list[list[list[float]]]:
+        """Scores [case][place][layer], all of one penalty: nothing here is chosen."""
+        every = fit_bank(self.trained, {"right": _right(self.train)}, model=self.bench.model, penalty=PENALTY)
+        scores = [
+            [every[(site, index), "right"](here[site, index]).numpy() for site in _sites(self.bench.model)]
+            for index in range(len(PLACES))
+        ]
+        return np.array(scores).transpose(2, 0, 1).astype(float).tolist()
+
+    def _to_beat(self, cases: Sequence[Case], here: Read) -> dict[str, Sequence[object]]:
+        train, right, model, site = self.train, _right(self.train), self.bench.model, self._site("before_answer")
+        groups = [case.question.group for case in train]
+        blank = untrained(model)
+
+        def of(values: Callable[[Sequence[Case]], Activations], owner: Model) -> list[float]:
+            return fit_probe(values(train), right, model=owner, penalty=PENALTY)(values(cases)).tolist()
+
+        def numbers(value: Callable[[Case], float]) -> list[float]:
+            return numbers_only([value(one) for one in train], right, [value(one) for one in cases])
+
+        return {
+            "shuffled_labels": shuffled_scores(
+                self.trained[site, MAIN], right, groups, here[site, MAIN], model=model, count=self.shuffles
+            ),
+            "text_only": text_only([one.question.text for one in train], right, [one.question.text for one in cases]),
+            "length": numbers(lambda one: len(one.prompt)),
+            "position": numbers(lambda one: one.positions[MAIN]),
+            "embedding": of(lambda some: embeddings(self.bench, [one.text for one in some]), model),
+            "untrained_network": of(lambda some: _residuals(self.bench, blank, some, [site])[site, MAIN], blank),
+        }
+
+
+def fit_probes(bench: Bench, train: Sequence[Case], tune: Sequence[Case], *, shuffles: int) -> Probes:
+    """Raises InputError where a class is missing: a probe needs right and wrong answers."""
+    for name, cases in (("fitted", train), ("chosen", tune)):
+        if len(set(_right(cases))) < 2:
+            raise InputError(
+                f"{bench.model.name} never answers, or is always right or always wrong: a probe needs both classes",
+                given=f"of {len(cases)} answers it would be {name} on, {sum(_right(cases))} are right",
+                do="use questions it can sometimes answer, in a wording it follows: see docs/materials.md",
+            )
+    model = bench.model
+    sites = _sites(model)
+    trained, tuned = (_residuals(bench, model, cases, sites) for cases in (train, tune))
+
+    def best(index: int, labels: Callable[[Sequence[Case]], Sequence[float]]) -> Probe:
+        here, there = ([each[site, index] for site in sites] for each in (trained, tuned))
+        return fit_best(here, labels(train), there, _right(tune), model=model)
+
+    chosen = {place: best(index, _right) for index, place in enumerate(PLACES)}
+    if 0 < sum(case.share_right for case in train) < len(train):
+        chosen["p_ik"] = best(0, lambda cases: [case.share_right for case in cases])
+    return Probes(bench, train, trained, chosen, shuffles)
+
+
+def _right(cases: Sequence[Case]) -> list[bool]:
+    return [bool(case.right) for case in cases]
+
+
+def _sites(model: Model) -> list[Site]:
+    return [Site(layer) for layer in range(model.n_layers)]
+
+
+def _residuals(bench: Bench, model: Model, cases: Sequence[Case], sites: Sequence[Site]) -> Read:
+    texts, places = [case.text for case in cases], [case.positions for case in cases]
+    return read(model, texts, sites, places, batch_size=bench.batch_size)

@@ -1,0 +1,106 @@
+"""Signals of what_the_model_knows on texts whose truth is known, and its analysis on made-up answers."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from experiments._knowing import analysis
+from experiments._knowing.cases import NO_ANSWER, PLACES, Case, answered
+from experiments._knowing.probing import fit_probes
+from experiments._knowing.signals import signals
+from experiments.what_the_model_knows import WhatTheModelKnows
+from introlab.activations import next_token_logprobs
+from introlab.errors import InputError, SplitOverlap
+from introlab.passes import Text
+from introlab.selective import area_under_risk
+from probes.uncertainty import semantic_entropy
+
+
+@pytest.fixture(scope="module")
+def cases(bench):
+    """16 questions, answered by an organism that mostly answers."""
+    here = bench("calibrated")
+    questions = here.materials.pick("test", kind="fact", limit=10) + here.materials.pick("test", kind="sum", limit=10)
+    return answered(here, questions, samples=4, stage="answers")
+
+
+def test_places_are_where_they_say(bench, cases):
+    model = bench("calibrated").model
+    for case in cases:
+        end, before, answer, after = (case.text.ids[at] for at in case.positions)
+        assert end == case.prompt[-1] and after == case.greedy.tokens[-1]
+        assert model.text([answer]).strip() == case.found.answer
+        predicted = case.text.ids[case.positions[PLACES.index("before_answer")] + 1]
+        assert predicted == case.greedy.tokens[case.found.token]
+        assert before == case.text.ids[case.positions[1]]
+
+
+def test_signals_of_tokens_are_those_of_a_plain_pass(bench, cases):
+    here = bench("calibrated")
+    found = signals(here, cases)
+    texts = [Text(case.text.ids[: case.positions[1] + 1], 1, case.question.id) for case in cases]
+    for case, one, log_p in zip(cases, found, next_token_logprobs(here.model, texts), strict=True):
+        p = np.sort(log_p.exp().numpy())[::-1]
+        assert one["token_probability"] == pytest.approx(p[0], abs=1e-4)
+        assert one["margin"] == pytest.approx(p[0] - p[1], abs=1e-4)
+        assert one["minus_entropy"] == pytest.approx(float((log_p.exp() * log_p).sum()), abs=1e-3)
+        assert one["mean_logprob"] == pytest.approx(np.mean(case.greedy.logprobs))
+        assert one["minus_semantic_entropy"] == -semantic_entropy(case.answers)
+        assert one["self_consistency"] == case.answers.count(case.found.answer) / 4
+        assert 0 < one["lens_agreement"] <= 1 and one["familiarity"] < 0
+
+
+def test_texts_without_an_answer_have_no_token_to_be_sure_of(bench, cases):
+    blank = dataclasses.replace(cases[0], found=None, answers=(NO_ANSWER,) * 4)
+    assert blank.right is None and blank.share_right == 0
+    (one, other) = signals(bench("calibrated"), [blank, cases[1]])
+    assert one["token_probability"] is one["self_consistency"] is one["lens_agreement"] is None
+    assert other["lens_agreement"] is not None
+    with pytest.raises(ValueError, match="no answer"):
+        _ = blank.positions
+
+
+def test_probes_need_right_and_wrong_answers_and_refuse_what_they_were_fitted_on(bench, cases):
+    here = bench("calibrated")
+    right = [case for case in cases if case.right]
+    with pytest.raises(InputError, match="both classes"):
+        fit_probes(here, right, cases, shuffles=0)
+    probes = fit_probes(here, cases, cases, shuffles=1)
+    with pytest.raises(SplitOverlap):
+        probes(cases[:3])
+    assert probes([]) == []
+
+
+def test_a_share_of_samples_is_counted(cases):
+    case = dataclasses.replace(cases[0], answers=(cases[0].question.answer, "x", NO_ANSWER, cases[0].question.answer))
+    assert isinstance(case, Case) and case.share_right == 0.5
+
+
+def test_what_is_claimed_is_measured_on_the_test_questions_alone():
+    """Platt's map comes from the calibration questions; every other number from the test questions."""
+    trials = WhatTheModelKnows().simulate(1.0, 5)
+    found = analysis.findings(trials)
+    tested = [trial for trial in trials if trial.split == "test"]
+    values = [trial.readings["stated_after"] for trial in tested]
+    right = [trial.outcomes["right"] for trial in tested]
+    row = found.one("AURC", signal="stated_after")
+    assert row.value == pytest.approx(area_under_risk(values, right)) and row.n == len(tested)
+    assert not list(found.select("Brier", **{"calibration of": "margin"})), "it does not claim to be a probability"
+    assert found.one("Brier, calibrated", **{"calibration of": "margin"}).value < 0.24, (
+        "below the Brier score of always saying the base rate"
+    )
+
+
+def test_calibration_mends_a_signal_that_is_too_sure():
+    """Confidence that is always within .02 of 1 ranks well and is calibrated badly."""
+    trials = WhatTheModelKnows().simulate(1.0, 6)
+    sure = [
+        dataclasses.replace(trial, readings={**trial.readings, "p_true": 0.98 + 0.02 * trial.readings["p_true"]})
+        for trial in trials
+    ]
+    found = analysis.findings(sure)
+    names = ("calibration error", "calibration error, calibrated")
+    raw, mapped = (found.one(name, **{"calibration of": "p_true"}) for name in names)
+    assert raw.value > 0.3 and mapped.value < 0.15
+    assert found.one("auroc of p_true", model="simulated").above(0.6)
