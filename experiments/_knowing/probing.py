@@ -15,11 +15,11 @@ from introlab.sites import Site
 from introlab.untrained import untrained
 from probes.bank import fit_bank
 from probes.baselines import numbers_only, text_only
-from probes.linear import fit_best, fit_probe, shuffled_scores
+from probes.linear import fit_best, shuffled_scores
 from probes.probe import Probe
 
 PENALTY = 10.0
-"""Of the probes that are not chosen: those of the map, and of the baselines."""
+"""Of the probes of the map, of which none is chosen."""
 MAIN = PLACES.index("before_answer")
 """Where the model's own probability of the answer is read, too."""
 Read = Mapping[tuple[Site, int], Activations]
@@ -33,7 +33,10 @@ class Probes:
     train: Sequence[Case]
     trained: Read
     chosen: Mapping[str, Probe]
-    """By place, and `p_ik` at the end of the prompt where there are samples to fit it on."""
+    """By place; `p_ik` at the end of the prompt where there are samples to fit it on; `embedding` and
+    `untrained_network`, chosen as the others are."""
+    every: Mapping[tuple[tuple[Site, int], str], Probe]
+    blank: Model
     shuffles: int
 
     def __call__(self, cases: Sequence[Case]) -> list[dict[str, object]]:
@@ -58,20 +61,16 @@ class Probes:
 
     def _map(self, here: Read) -> list[list[list[float]]]:
         """Scores [case][place][layer], all of one penalty: nothing here is chosen."""
-        every = fit_bank(self.trained, {"right": _right(self.train)}, model=self.bench.model, penalty=PENALTY)
         scores = [
-            [every[(site, index), "right"](here[site, index]).numpy() for site in _sites(self.bench.model)]
+            [self.every[(site, index), "right"](here[site, index]).numpy() for site in _sites(self.bench.model)]
             for index in range(len(PLACES))
         ]
         return np.array(scores).transpose(2, 0, 1).astype(float).tolist()
 
     def _to_beat(self, cases: Sequence[Case], here: Read) -> dict[str, Sequence[object]]:
         train, right, model, site = self.train, _right(self.train), self.bench.model, self._site("before_answer")
-        groups = [case.question.group for case in train]
-        blank = untrained(model)
-
-        def of(values: Callable[[Sequence[Case]], Activations], owner: Model) -> list[float]:
-            return fit_probe(values(train), right, model=owner, penalty=PENALTY)(values(cases)).tolist()
+        groups, blank = [case.question.group for case in train], self._site("untrained_network")
+        there = _residuals(self.bench, self.blank, cases, [blank])
 
         def numbers(value: Callable[[Case], float]) -> list[float]:
             return numbers_only([value(one) for one in train], right, [value(one) for one in cases])
@@ -83,8 +82,8 @@ class Probes:
             "text_only": text_only([one.question.text for one in train], right, [one.question.text for one in cases]),
             "length": numbers(lambda one: len(one.prompt)),
             "position": numbers(lambda one: one.positions[MAIN]),
-            "embedding": of(lambda some: embeddings(self.bench, [one.text for one in some]), model),
-            "untrained_network": of(lambda some: _residuals(self.bench, blank, some, [site])[site, MAIN], blank),
+            "embedding": self.chosen["embedding"](embeddings(self.bench, [one.text for one in cases])).tolist(),
+            "untrained_network": self.chosen["untrained_network"](there[blank, MAIN]).tolist(),
         }
 
 
@@ -97,18 +96,25 @@ def fit_probes(bench: Bench, train: Sequence[Case], tune: Sequence[Case], *, shu
                 given=f"of {len(cases)} answers it would be {name} on, {sum(_right(cases))} are right",
                 do="use questions it can sometimes answer, in a wording it follows: see docs/materials.md",
             )
-    model = bench.model
+    model, blank, right = bench.model, untrained(bench.model), _right(train)
     sites = _sites(model)
     trained, tuned = (_residuals(bench, model, cases, sites) for cases in (train, tune))
 
-    def best(index: int, labels: Callable[[Sequence[Case]], Sequence[float]]) -> Probe:
-        here, there = ([each[site, index] for site in sites] for each in (trained, tuned))
-        return fit_best(here, labels(train), there, _right(tune), model=model)
+    def at(index: int, labels: Sequence[float], both: tuple[Read, Read], of: Model) -> Probe:
+        fitted, kept = ([each[site, index] for site in sites] for each in both)
+        return fit_best(fitted, labels, kept, _right(tune), model=of)
 
-    chosen = {place: best(index, _right) for index, place in enumerate(PLACES)}
-    if 0 < sum(case.share_right for case in train) < len(train):
-        chosen["p_ik"] = best(0, lambda cases: [case.share_right for case in cases])
-    return Probes(bench, train, trained, chosen, shuffles)
+    own = trained, tuned
+    chosen = {place: at(index, right, own, model) for index, place in enumerate(PLACES)}
+    shares = [case.share_right for case in train]
+    if 0 < sum(shares) < len(shares):
+        chosen["p_ik"] = at(0, shares, own, model)
+    asked, kept = (embeddings(bench, [case.text for case in cases]) for cases in (train, tune))
+    chosen["embedding"] = fit_best([asked], right, [kept], _right(tune), model=model)
+    nothing = _residuals(bench, blank, train, sites), _residuals(bench, blank, tune, sites)
+    chosen["untrained_network"] = at(MAIN, right, nothing, blank)
+    every = fit_bank(trained, {"right": right}, model=model, penalty=PENALTY)
+    return Probes(bench, train, trained, chosen, every, blank, shuffles)
 
 
 def _right(cases: Sequence[Case]) -> list[bool]:
