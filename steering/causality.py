@@ -42,7 +42,7 @@ Outcomes = Mapping[tuple[str, int | None], Sequence[float]]
 
 @dataclass(frozen=True)
 class Effect:
-    """What an edit does, what as large ones do in random directions, and the difference; intervals are over clusters."""
+    """What an edit does, what as large ones do in random directions, and the difference, by cluster."""
 
     change: Estimate
     random: tuple[float, ...]
