@@ -72,10 +72,7 @@ class WhatTheModelKnows(Experiment):
         yield from self._trials(bench, self._answered(bench, "test"), "test", probes)
 
     def _questions(self, bench: Bench, split: Split) -> list[Question]:
-        """Evenly from every kind of question there is."""
-        limit = {"extract": self.fit, "calibrate": self.tune, "test": self.test}[split]
-        kinds = sorted({question.kind for question in bench.materials.questions})
-        return [one for kind in kinds for one in bench.materials.pick(split, kind=kind, limit=-(-limit // len(kinds)))]
+        return bench.materials.evenly(split, {"extract": self.fit, "calibrate": self.tune, "test": self.test}[split])
 
     def _answered(self, bench: Bench, split: Split) -> list[Case]:
         stage = f"answers, {split} questions"

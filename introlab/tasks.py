@@ -132,6 +132,11 @@ class Materials:
         rounds = [level[turn] for turn in range(len(found)) for level in by_level.values() if turn < len(level)]
         return rounds[:limit]
 
+    def evenly(self, split: Split, limit: int) -> list[Question]:
+        """About `limit` questions of a split, equally many of every kind. Raises InputError where a kind has none."""
+        kinds = sorted({question.kind for question in self.questions})
+        return [one for kind in kinds for one in self.pick(split, kind=kind, limit=-(-limit // len(kinds)))]
+
     @cached_property
     def topic_of_word(self) -> dict[str, str]:
         return {word: topic.name for topic in self.topics.values() for word in topic.words}

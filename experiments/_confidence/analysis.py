@@ -2,18 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-
-from introlab.findings import Check, Findings, Row
+from experiments._confidence.answered import checks, columns, over_deals, reliability
+from introlab.findings import Findings, Row
 from introlab.scores import (
     auroc,
-    auroc_difference,
-    auroc_over_deals,
     calibration_error,
     rank_correlation,
     within_levels_auroc,
 )
-from introlab.stats import Estimate, mean, proportion
+from introlab.stats import mean, proportion
 from introlab.trials import Trial
 
 SIGNALS = {
@@ -33,26 +30,15 @@ BASELINES = {
 def findings(trials: Sequence[Trial]) -> Findings:
     """Per model: what each signal separates, how calibrated it is, what the probe has over its baselines."""
     models = sorted({trial.model for trial in trials})
-    rows, checks, sentences = [], [], []
+    rows, checked, sentences = [], [], []
     for model in models:
         tested = [trial for trial in trials if trial.model == model and trial.split == "test"]
         answered = [trial for trial in tested if trial.outcomes["right"] is not None]
         mine = [*_accuracy_rows(model, tested), *_signal_rows(model, answered), *_baseline_rows(model, answered)]
         rows += mine
-        checks += _checks(model, answered, several=len(models) > 1)
+        checked += checks(model, answered, "probed_confidence", BASELINES, several=len(models) > 1)
         sentences.append(_sentence(model, mine))
-    return Findings(tuple(rows), tuple(checks), " ".join(sentences))
-
-
-def _columns(trials: Sequence[Trial], reading: str) -> tuple[list[float], list[bool], list[str], list[str]]:
-    """Values, correctness, clusters and levels of the trials that have this reading."""
-    kept = [trial for trial in trials if trial.readings.get(reading) is not None]
-    return (
-        [float(trial.readings[reading]) for trial in kept],
-        [bool(trial.outcomes["right"]) for trial in kept],
-        [trial.cluster for trial in kept],
-        [f"{trial.outcomes['kind']} {trial.outcomes['level']}" for trial in kept],
-    )
+    return Findings(tuple(rows), tuple(checked), " ".join(sentences))
 
 
 def _accuracy_rows(model: str, tested: Sequence[Trial]) -> Iterator[Row]:
@@ -80,20 +66,20 @@ def _accuracy_rows(model: str, tested: Sequence[Trial]) -> Iterator[Row]:
             "detail",
         )
         for name in SIGNALS:
-            values, _, clusters, _ = _columns(cell, name)
+            values, _, clusters, _ = columns(cell, name)
             yield Row(f"mean {name}", where, mean(values, clusters), "detail")
 
 
 def _signal_rows(model: str, answered: Sequence[Trial]) -> Iterator[Row]:
     for name in SIGNALS:
-        values, right, clusters, levels = _columns(answered, name)
+        values, right, clusters, levels = columns(answered, name)
         role = "primary" if name == "stated_after" else "secondary"
         yield Row(f"auroc of {name}", {"model": model}, auroc(values, right, clusters), role)
         yield Row(
             f"auroc within levels of {name}", {"model": model}, within_levels_auroc(values, right, levels, clusters)
         )
         yield Row(f"calibration error of {name}", {"model": model}, calibration_error(values, right, clusters))
-        yield from _reliability_rows(model, name, values, right, clusters)
+        yield from reliability(model, name, values, right, clusters)
         if name != "stated_after":
             both = [
                 t for t in answered if t.readings.get(name) is not None and t.readings.get("stated_after") is not None
@@ -109,53 +95,11 @@ def _signal_rows(model: str, answered: Sequence[Trial]) -> Iterator[Row]:
             )
 
 
-def _reliability_rows(
-    model: str, name: str, values: list[float], right: list[bool], clusters: list[str], bins: int = 8
-) -> Iterator[Row]:
-    order = np.argsort(values, kind="stable")
-    for index, part in enumerate(np.array_split(order, bins)):
-        if len(part):
-            where = {
-                "model": model,
-                "signal": name,
-                "bin": float(index),
-                "confidence": float(np.mean([values[i] for i in part])),
-            }
-            yield Row(
-                "accuracy in bin", where, proportion([right[i] for i in part], [clusters[i] for i in part]), "detail"
-            )
-
-
 def _baseline_rows(model: str, answered: Sequence[Trial]) -> Iterator[Row]:
     for name in BASELINES:
-        values, right, clusters, _ = _columns(answered, name)
+        values, right, clusters, _ = columns(answered, name)
         yield Row(f"auroc of {name}", {"model": model}, auroc(values, right, clusters), "control")
-    yield Row("auroc of shuffled_labels", {"model": model}, _over_deals(answered), "control")
-
-
-def _over_deals(answered: Sequence[Trial]) -> Estimate:
-    deals = [trial.readings["shuffled_labels"] for trial in answered]
-    return auroc_over_deals(deals, [bool(trial.outcomes["right"]) for trial in answered])
-
-
-def _checks(model: str, answered: Sequence[Trial], *, several: bool) -> Iterator[Check]:
-    """The probe must be at chance on shuffled labels, and beat every baseline on the same questions."""
-    suffix = f" ({model})" if several else ""
-    dealt = _over_deals(answered)
-    probe, right, clusters, _ = _columns(answered, "probed_confidence")
-    yield Check(
-        "shuffled_labels",
-        None if dealt.value is None else abs(dealt.value - 0.5) < 0.1,
-        f"probes on shuffled labels average AUROC {dealt}; a mean more than 0.1 from 0.5 would be a leak{suffix}",
-    )
-    for name, label in BASELINES.items():
-        values, _, _, _ = _columns(answered, name)
-        gap = auroc_difference(probe, values, right, clusters)
-        yield Check(
-            name,
-            gap.above(0) if gap.known else None,
-            f"the probe beats the {label} by {gap} AUROC{suffix}",
-        )
+    yield Row("auroc of shuffled_labels", {"model": model}, over_deals(answered), "control")
 
 
 def _sentence(model: str, rows: Sequence[Row]) -> str:

@@ -1,6 +1,7 @@
 """Trials of a known truth for confidence_readout."""
 
 import random
+from collections.abc import Collection, Iterable
 
 import numpy as np
 
@@ -8,10 +9,24 @@ from experiments._confidence.analysis import BASELINES, SIGNALS
 from introlab.trials import Trial
 
 
-def simulated(name: str, effect: float, seed: int, fault: str | None) -> list[Trial]:
+def shift_of(effect: float, fault: str | None) -> float:
+    """How many standard deviations higher a signal is on right answers; a fault is planted on top of a plain effect."""
+    return max(effect, 2.0) if fault else 2.0 * effect
+
+
+def simulated(
+    name: str,
+    effect: float,
+    seed: int,
+    fault: str | None,
+    *,
+    signals: Iterable[str] = SIGNALS,
+    baselines: Collection[str] = BASELINES,
+    probe: str = "probed_confidence",
+) -> list[Trial]:
     """Trials of a known truth; see ConfidenceReadout.simulate."""
     rng = random.Random(f"simulated {seed}")
-    strength = max(effect, 2.0) if fault else 2.0 * effect
+    strength = shift_of(effect, fault)
     trials = []
     for index in range(240):
         right = rng.random() < 0.6
@@ -21,9 +36,9 @@ def simulated(name: str, effect: float, seed: int, fault: str | None) -> list[Tr
             return 1 / (1 + np.exp(-(rng.gauss(0, 1) + (shift if right else 0))))
 
         leaked = signal(strength)
-        readings = {each: signal(strength) for each in SIGNALS} | {each: signal(0) for each in BASELINES}
-        readings["probed_confidence"] = leaked
-        if fault in BASELINES:
+        readings = {each: signal(strength) for each in signals} | {each: signal(0) for each in baselines}
+        readings[probe] = leaked
+        if fault in baselines:
             readings[str(fault)] = leaked
         dealt = [leaked if fault == "shuffled_labels" else signal(0) for _ in range(10)]
         trials.append(

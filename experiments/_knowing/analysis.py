@@ -5,11 +5,13 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
+from experiments._confidence import analysis as readout
+from experiments._confidence.answered import checks, columns, gain, over_deals, reliability
 from experiments._knowing.cases import PLACES
-from introlab.findings import Check, Findings, Row
-from introlab.scores import auroc, auroc_difference, auroc_over_deals, calibration_error, within_levels_auroc
+from introlab.findings import Findings, Row
+from introlab.scores import auroc, calibration_error, within_levels_auroc
 from introlab.selective import accuracy_at, area_under_risk, brier, estimated, rejection_ratio
-from introlab.stats import Estimate, missing, proportion
+from introlab.stats import missing, proportion
 from introlab.trials import Trial
 from probes.calibration import fit_calibration
 
@@ -35,13 +37,7 @@ PROBED = {"p_ik": "P(IK): probe for share right, end of prompt"} | {
 SIGNALS = {**STATED, **TOKENS, **PROBED}
 PROBABILITIES = (*STATED, "token_probability", *PROBED)
 """Signals that claim to be the probability of being right."""
-BASELINES = {
-    "text_only": "words of the question",
-    "length": "length of the question",
-    "position": "position of the answer",
-    "embedding": "embeddings of the question",
-    "untrained_network": "probe of an untrained network",
-}
+BASELINES = {**readout.BASELINES, "untrained_network": "probe of an untrained network"}
 MAIN = "probed_before_answer"
 COVERAGE = 0.8
 
@@ -50,7 +46,7 @@ def findings(trials: Sequence[Trial]) -> Findings:
     """Per model: what each signal separates, withholds and claims, and what the probe has over its baselines."""
     greedy = [trial for trial in trials if trial.condition == "baseline"]
     models = sorted({trial.model for trial in greedy})
-    rows, checks, sentences = [], [], []
+    rows, checked, sentences = [], [], []
     for model in models:
         mine = [trial for trial in greedy if trial.model == model]
         tested = [trial for trial in mine if trial.split == "test"]
@@ -59,20 +55,9 @@ def findings(trials: Sequence[Trial]) -> Findings:
         found = [*_answering(model, tested), *_separating(model, answered), *_claiming(model, answered, calibrating)]
         found += [*_map(model, answered), *_baselines(model, answered)]
         rows += found
-        checks += _checks(model, answered, several=len(models) > 1)
+        checked += checks(model, answered, MAIN, BASELINES, several=len(models) > 1)
         sentences.append(_sentence(model, found))
-    return Findings(tuple(rows), tuple(checks), " ".join(sentences))
-
-
-def _columns(trials: Sequence[Trial], reading: str) -> tuple[list[float], list[bool], list[str], list[str]]:
-    """Values, correctness, clusters and levels of the trials that have this reading."""
-    kept = [trial for trial in trials if trial.readings.get(reading) is not None]
-    return (
-        [float(trial.readings[reading]) for trial in kept],
-        [bool(trial.outcomes["right"]) for trial in kept],
-        [trial.cluster for trial in kept],
-        [f"{trial.outcomes['kind']} {trial.outcomes['level']}" for trial in kept],
-    )
+    return Findings(tuple(rows), tuple(checked), " ".join(sentences))
 
 
 def _answering(model: str, tested: Sequence[Trial]) -> Iterator[Row]:
@@ -86,7 +71,7 @@ def _answering(model: str, tested: Sequence[Trial]) -> Iterator[Row]:
 
 def _separating(model: str, answered: Sequence[Trial]) -> Iterator[Row]:
     for name in SIGNALS:
-        values, right, clusters, levels = _columns(answered, name)
+        values, right, clusters, levels = columns(answered, name)
         where = {"model": model, "signal": name}
         has = [trial.readings.get(name) is not None for trial in answered]
         yield Row(
@@ -107,12 +92,12 @@ def _claiming(model: str, answered: Sequence[Trial], calibrating: Sequence[Trial
     """Calibration error and Brier score: as it stands, where a signal claims to be a probability, and after Platt's
     calibration on questions that neither the probes nor the test have seen."""
     for name in SIGNALS:
-        values, right, clusters, _ = _columns(answered, name)
+        values, right, clusters, _ = columns(answered, name)
         where = {"model": model, "calibration of": name}
         if name in PROBABILITIES and values:
             yield Row("calibration error", where, calibration_error(values, right, clusters))
             yield Row("Brier", where, estimated(brier, values, right, clusters))
-            yield from _reliability(model, name, values, right, clusters)
+            yield from reliability(model, name, values, right, clusters)
         mapped = _calibrated(name, values, calibrating)
         if mapped is not None:
             yield Row("calibration error, calibrated", where, calibration_error(mapped, right, clusters))
@@ -120,7 +105,7 @@ def _claiming(model: str, answered: Sequence[Trial], calibrating: Sequence[Trial
 
 
 def _calibrated(name: str, values: Sequence[float], calibrating: Sequence[Trial]) -> list[float] | None:
-    known, right, _, _ = _columns(calibrating, name)
+    known, right, _, _ = columns(calibrating, name)
     if not values or len(set(right)) < 2:
         return None
     ids = [trial.item for trial in calibrating if trial.readings.get(name) is not None]
@@ -131,17 +116,6 @@ def _calibrated(name: str, values: Sequence[float], calibrating: Sequence[Trial]
 def _scores(name: str, values: Sequence[float]) -> torch.Tensor:
     scores = torch.tensor(values, dtype=torch.float64)
     return torch.logit(scores, eps=1e-6) if name in PROBABILITIES else scores
-
-
-def _reliability(
-    model: str, name: str, values: list[float], right: list[bool], clusters: list[str], bins: int = 8
-) -> Iterator[Row]:
-    for index, part in enumerate(np.array_split(np.argsort(values, kind="stable"), bins)):
-        if len(part):
-            said = float(np.mean([values[i] for i in part]))
-            where = {"model": model, "signal": name, "bin": float(index), "confidence": said}
-            share = proportion([right[i] for i in part], [clusters[i] for i in part])
-            yield Row("accuracy in bin", where, share, "detail")
 
 
 def _map(model: str, answered: Sequence[Trial]) -> Iterator[Row]:
@@ -159,36 +133,11 @@ def _map(model: str, answered: Sequence[Trial]) -> Iterator[Row]:
 
 def _baselines(model: str, answered: Sequence[Trial]) -> Iterator[Row]:
     for name in BASELINES:
-        values, right, clusters, _ = _columns(answered, name)
+        values, right, clusters, _ = columns(answered, name)
         yield Row(f"auroc of {name}", {"model": model}, auroc(values, right, clusters), "control")
-    yield Row("auroc of shuffled_labels", {"model": model}, _over_deals(answered), "control")
+    yield Row("auroc of shuffled_labels", {"model": model}, over_deals(answered), "control")
     for name in ("token_probability", *BASELINES):
-        yield Row("gain of the probe", {"model": model, "over": name}, _gain(answered, name))
-
-
-def _gain(answered: Sequence[Trial], name: str) -> Estimate:
-    both = [trial for trial in answered if None not in (trial.readings.get(MAIN), trial.readings.get(name))]
-    probe, right, clusters, _ = _columns(both, MAIN)
-    return auroc_difference(probe, _columns(both, name)[0], right, clusters)
-
-
-def _over_deals(answered: Sequence[Trial]) -> Estimate:
-    deals = [trial.readings["shuffled_labels"] for trial in answered]
-    return auroc_over_deals(deals, [bool(trial.outcomes["right"]) for trial in answered])
-
-
-def _checks(model: str, answered: Sequence[Trial], *, several: bool) -> Iterator[Check]:
-    """The probe must be at chance on shuffled labels, and beat every baseline on the same questions."""
-    suffix = f" ({model})" if several else ""
-    dealt = _over_deals(answered)
-    yield Check(
-        "shuffled_labels",
-        None if dealt.value is None else abs(dealt.value - 0.5) < 0.1,
-        f"probes on shuffled labels average AUROC {dealt}; a mean more than 0.1 from 0.5 would be a leak{suffix}",
-    )
-    for name, label in BASELINES.items():
-        gap = _gain(answered, name)
-        yield Check(name, gap.above(0) if gap.known else None, f"the probe beats the {label} by {gap} AUROC{suffix}")
+        yield Row("gain of the probe", {"model": model, "over": name}, gain(answered, MAIN, name))
 
 
 def _sentence(model: str, rows: Sequence[Row]) -> str:

@@ -2,6 +2,7 @@
 
 from plotly.graph_objects import Figure
 
+from experiments._confidence.figures import reliability, separation
 from experiments._knowing.analysis import BASELINES, SIGNALS
 from experiments._knowing.cases import PLACES
 from introlab import figures
@@ -15,15 +16,8 @@ def draw(found: Findings) -> dict[str, Figure]:
     drawn = {}
     for model in sorted({str(row.where["model"]) for row in found.rows}):
         short = model.removeprefix("organism:")
-        names = {**SIGNALS, **BASELINES, "shuffled_labels": "probe on shuffled labels (mean)"}
-        rows = [row for name in names for row in found.select(f"auroc of {name}", model=model)]
-        drawn[f"separation {short}"] = figures.forest(
-            rows,
-            [names[row.measure.removeprefix("auroc of ")] for row in rows],
-            title=f"How well does each confidence tell right from wrong answers? ({model})",
-            x="AUROC (0.5 = chance); grey: controls",
-            null=0.5,
-        )
+        title = f"How well does each confidence tell right from wrong answers? ({model})"
+        drawn[f"separation {short}"] = separation(found, model, {**SIGNALS, **BASELINES}, title)
         drawn[f"layers {short}"] = figures.curves(
             {
                 place.replace("_", " "): list(found.select("auroc by place", model=model, place=place))
@@ -35,10 +29,5 @@ def draw(found: Findings) -> dict[str, Figure]:
             y="AUROC",
             y_range=(0.4, 1),
         )
-        lines = {SIGNALS[name]: list(found.select("accuracy in bin", model=model, signal=name)) for name in SHOWN}
-        drawn[f"reliability {short}"] = figures.diagonal(
-            figures.curves(
-                lines, "confidence", title=f"Is it as right as it is sure? ({model})", x="confidence", y="share right"
-            )
-        )
+        drawn[f"reliability {short}"] = reliability(found, model, {name: SIGNALS[name] for name in SHOWN})
     return drawn
