@@ -11,6 +11,7 @@ from tqdm.auto import tqdm
 
 from introlab.errors import NotFinite
 from introlab.generation import generate
+from introlab.journal import Journal
 from introlab.models import Model
 from introlab.protocols import Readout
 from introlab.requests import Generation, Request
@@ -31,23 +32,39 @@ class Bench:
     shuffle: int | None = None
     """Seed of a random order of work; None keeps the order given."""
     quiet: bool = True
+    journal: Journal | None = field(default=None, repr=False)
+    """What an interrupted run has written already, and where it is noted; None keeps nothing."""
 
     def generate(
         self, requests: Sequence[Request], *, stage: str, readouts: Sequence[Readout] = ()
     ) -> Iterator[tuple[Request, Generation]]:
-        """Write every requested text, with a progress bar that names the stage. Raises NotFinite, after all others were
-        written, if any failed."""
+        """Write every requested text, with a progress bar that names the stage. Those that are there already come
+        first. Raises NotFinite, after all others were written, if any failed."""
+        if self.journal is None:
+            yield from self._written(requests, 0, stage, readouts)
+            return
+        call = self.journal.call(stage, requests)
+        yield from call.done
+        if call.left:
+            yield from call.noted(self._written(call.left, len(call.done), stage, readouts))
+
+    def _written(
+        self, requests: Sequence[Request], before: int, stage: str, readouts: Sequence[Readout]
+    ) -> Iterator[tuple[Request, Generation]]:
         requests = list(requests)
         if self.shuffle is not None:
             random.Random(self.shuffle).shuffle(requests)
         written = generate(self.model, requests, seed=self.seed, batch_size=self.batch_size, readouts=readouts)
         failed: list[str] = []
-        bar = tqdm(written, total=len(requests), desc=f"  {stage}", unit="text", disable=self.quiet, leave=False)
-        for request, generation in bar:
-            if generation.error:
-                failed.append(generation.error)
-            else:
-                yield request, generation
+        total = before + len(requests)
+        with tqdm(
+            written, initial=before, total=total, desc=f"  {stage}", unit="text", disable=self.quiet, leave=False
+        ) as bar:
+            for request, generation in bar:
+                if generation.error:
+                    failed.append(generation.error)
+                else:
+                    yield request, generation
         if failed:
             raise NotFinite(
                 f"{len(failed)} of {len(requests)} texts failed; all others were written",

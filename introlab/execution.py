@@ -1,21 +1,25 @@
-"""From an experiment and model specs to a finished run folder: preflight, trials, findings, figures, report."""
+"""From an experiment and model specs to a finished run folder: preflight, trials, findings, figures, report.
+
+Interrupted, it goes on where it stopped when the same run is asked for in the same folder.
+"""
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from introlab.bench import Bench
 from introlab.errors import InputError, LabError, RunFolderError
 from introlab.experiment import Experiment, Size
 from introlab.findings import Findings
-from introlab.models import Model, load
+from introlab.journal import Journal
+from introlab.models import load
 from introlab.report import Chapter, render
-from introlab.runs import Run, environment
+from introlab.runs import DONE, Run, environment
 from introlab.tasks import materials_for
 
-BYTES_PER_TOKEN = 60
-"""Of a trial line, measured on the shipped experiments: text, token ids, readings and receipts."""
+BYTES_PER_TOKEN = 120
+"""Of a trial's line and its text's, measured on the shipped experiments: words, token ids, readings and receipts."""
 
 
 class Interrupted(LabError):
@@ -44,35 +48,63 @@ def execute(
     settings: Settings | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Run:
-    """Run an experiment into a new folder, on the given models or its own organisms.
+    """Run an experiment on the given models or its own organisms, into a new folder or one in which the same run was
+    interrupted: then it goes on from there. A complete run is given back as it is.
 
-    Raises InputError before anything is written where the input cannot be used; Interrupted on Ctrl-C, with every
-    finished trial on disk.
+    Raises InputError before anything is written where the input cannot be used; RunFolderError where another run is in
+    the folder or another process writes there; Interrupted on Ctrl-C, with every finished text and trial on disk.
     """
     say = say or _quietly
     chosen = settings or Settings()
     specs = list(models or type(experiment).models)
     if len(set(specs)) != len(specs):
         raise InputError("a model named twice", given=", ".join(specs), do="name each model once")
+    manifest = _manifest(experiment, specs, chosen)
+    begun = (folder / "manifest.json").exists()
+    run = Run.resume(folder, manifest) if begun else Run(folder)
+    if run.complete:
+        say(f"complete already: {folder}")
+        return run
     first = _bench(specs[0], experiment, chosen)
     _preflight(experiment, first, len(specs), folder, say)
-    run = Run.create(folder, _manifest(experiment, specs, chosen))
-    try:
-        for spec in specs:
-            bench = first if spec == specs[0] else _bench(spec, experiment, chosen)
-            run.add_model(spec, model_facts(bench.model))
-            say(f"{experiment.name()} on {spec}")
-            run.record(experiment.trials(bench))
-    except KeyboardInterrupt as interrupt:
-        kept = sum(1 for _ in run.trials()) if run.has_trials else 0
-        raise Interrupted(
-            "stopped",
-            given=f"{kept} finished trials stay in {run.folder / 'trials.jsonl'}",
-            do="start again with another --out; these trials can be read with Run.open",
-        ) from interrupt
-    run.settle()
-    conclude(run, experiment)
+    with run.locked():
+        if not begun:
+            Run.create(folder, manifest)
+        try:
+            _record(run, experiment, first, specs, chosen, say)
+        except KeyboardInterrupt as interrupt:
+            raise Interrupted(
+                "stopped",
+                given=f"{sum(1 for _ in run.trial_ids())} finished trials stay in {folder}",
+                do=f"go on with the same command and --out {folder}",
+            ) from interrupt
+        run.settle()
+        conclude(run, experiment)
     return run
+
+
+def _record(
+    run: Run,
+    experiment: Experiment,
+    first: Bench,
+    specs: Sequence[str],
+    settings: Settings,
+    say: Callable[[str], None],
+) -> None:
+    """The trials of every model that is not done."""
+    known = frozenset(run.trial_ids())
+    if known:
+        say(f"going on: {len(known)} trials are there")
+    for spec in specs:
+        if run.has_all_of(spec):
+            continue
+        bench = first if spec == first.model.name else _bench(spec, experiment, settings)
+        bench = replace(bench, journal=Journal(run.journal, spec))
+        facts = model_facts(bench)
+        run.add_model(spec, facts)
+        say(f"{experiment.name()} on {spec}")
+        run.record(experiment.trials(bench), known=known)
+        run.add_model(spec, {**facts, DONE: True})
 
 
 def conclude(run: Run, experiment: Experiment) -> Findings:
@@ -86,8 +118,9 @@ def conclude(run: Run, experiment: Experiment) -> Findings:
     return findings
 
 
-def model_facts(model: Model) -> dict[str, object]:
-    """What identifies a model in a manifest."""
+def model_facts(bench: Bench) -> dict[str, object]:
+    """What identifies a model, and what it is asked with, in a manifest."""
+    model = bench.model
     return {
         "fingerprint": model.fingerprint,
         "family": model.family,
@@ -96,6 +129,7 @@ def model_facts(model: Model) -> dict[str, object]:
         "layers": model.n_layers,
         "width": model.d_model,
         "chat": list(model.chat.notes),
+        "materials": bench.materials.fingerprint,
     }
 
 
@@ -157,6 +191,8 @@ def _manifest(experiment: Experiment, specs: Sequence[str], settings: Settings) 
         "models": {},
         "batch_size": settings.batch_size,
         "deterministic": settings.deterministic,
+        "dtype": settings.dtype,
+        "device": settings.device,
         "materials": str(settings.materials) if settings.materials else None,
         "trust_remote_code": settings.trust_remote_code,
         **environment(),

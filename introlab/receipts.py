@@ -1,8 +1,8 @@
 """A receipt says what an intervention really did: which absolute positions, by how much. No receipt, no trial."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -43,6 +43,15 @@ class Receipt:
     @property
     def touched(self) -> int:
         return sum(stop - start for start, stop in (*self.prefill, *self.decoded))
+
+    @classmethod
+    def from_json(cls, raw: dict[str, Any]) -> Self:
+        """Of a file; entries that this lab does not know are left out."""
+        known = {each.name for each in fields(cls)}
+        values = {name: value for name, value in raw.items() if name in known}
+        for name in ("prefill", "decoded"):
+            values[name] = tuple((start, stop) for start, stop in raw[name])
+        return cls(**values)
 
 
 class _Note(NamedTuple):

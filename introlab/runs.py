@@ -1,11 +1,14 @@
 """A run is a folder that a stranger can read: manifest first, trials as they are done, COMPLETE last.
 
 manifest.json    experiment, parameters, models, versions, code revision, seeds: written before any trial
-trials.jsonl     one trial a line, appended as done; in canonical order (by id) once complete
+trials.jsonl     while it runs: one trial a line, appended as done
+texts.jsonl      while it runs: what was written so far, by what asked for it; an interrupted run goes on from it
+trials.parquet   once all are done, in place of both: in canonical order (by id)
 findings.json    estimates, checks, answer
 figures/*.json   plotly figures
 report.html      all of it, self-contained
 COMPLETE         empty; there only if everything above is
+.lock            held while a process writes here
 """
 
 import json
@@ -20,12 +23,21 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from introlab.errors import InputError, RunFolderError
+from filelock import FileLock, Timeout
+
+from introlab.errors import InputError, ModelMismatch, RunFolderError
 from introlab.files import write_whole
 from introlab.findings import Findings
+from introlab.lines import Lines
+from introlab.trial_table import read_table, write_table
 from introlab.trials import Trial
 
-SCHEMA = 1
+SCHEMA = 2
+"""1 had finished trials in trials.jsonl; it still opens."""
+DONE = "done"
+"""In what a manifest says of a model: all of its trials are there."""
+_OF_A_SESSION = ("models", "batch_size", "started")
+"""Entries of a manifest in which an interrupted run and its continuation may differ."""
 _RECORDED_VERSIONS = ("torch", "transformers", "transformer-lens", "numpy", "scikit-learn", "introspection-lab")
 
 
@@ -62,33 +74,84 @@ class Run:
             )
         return run
 
+    @classmethod
+    def resume(cls, folder: Path, manifest: dict[str, Any]) -> "Run":
+        """The run that was begun in a folder. Raises RunFolderError where another one was, naming what differs."""
+        run = cls.open(folder)
+        begun = run.manifest
+        stated = json.loads(json.dumps(manifest))  # as a file says it
+        differ = [name for name in stated if name not in _OF_A_SESSION and begun.get(name) != stated[name]]
+        if differ:
+            raise RunFolderError(
+                "there is another run here already",
+                given="; ".join(f"{name} {_shown(stated[name], begun.get(name))}" for name in differ),
+                allowed="; ".join(f"{name} {_shown(begun.get(name), stated[name])}" for name in differ),
+                do="choose another --out, or go on with what this run was begun with",
+            )
+        return run
+
+    @contextmanager
+    def locked(self) -> Generator[None]:
+        """Alone with the folder. Raises RunFolderError while another process writes in it."""
+        with self._writing("lock the run"):
+            self.folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.folder / ".lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise RunFolderError(
+                "another process is writing this run", given=self.folder, do="wait for it, or choose another --out"
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
     @property
     def manifest(self) -> dict[str, Any]:
         return json.loads((self.folder / "manifest.json").read_text(encoding="utf-8"))
 
     def add_model(self, spec: str, facts: dict[str, object]) -> None:
-        """Note in the manifest what a spec turned out to be."""
+        """Note in the manifest what a spec turned out to be. Raises ModelMismatch where it was another model before."""
+        manifest = self.manifest
+        known = manifest["models"].get(spec)
+        if known is not None and (differ := [name for name in facts if known.get(name, facts[name]) != facts[name]]):
+            raise ModelMismatch(
+                f"{spec} is not what it was when this run was begun",
+                given=", ".join(f"{name} {facts[name]}" for name in differ),
+                allowed=", ".join(f"{name} {known[name]}" for name in differ),
+                do="choose another --out",
+            )
         with self._writing("note the model"):
-            manifest = self.manifest
             manifest["models"][spec] = facts
             self._write("manifest.json", json.dumps(manifest, indent=2))
 
+    def has_all_of(self, spec: str) -> bool:
+        """Whether every trial of this model is there."""
+        return bool(self.manifest["models"].get(spec, {}).get(DONE))
+
     @property
     def has_trials(self) -> bool:
-        return (self.folder / "trials.jsonl").exists()
+        return self._lines.path.exists() or self._table.exists()
 
     @property
     def complete(self) -> bool:
         return (self.folder / "COMPLETE").exists()
 
-    def record(self, trials: Iterable[Trial]) -> int:
-        """Append trials as they come, each handed to the system before the next is made; returns how many.
+    @property
+    def journal(self) -> Path:
+        """Where the texts of an unfinished run are kept."""
+        return self.folder / "texts.jsonl"
 
-        Raises RunFolderError if the disk refuses or a trial comes twice; what was written stays.
+    def record(self, trials: Iterable[Trial], *, known: frozenset[str] = frozenset()) -> int:
+        """Append trials as they come, each handed to the system before the next is made; returns how many were new.
+
+        `known` are the ids that were there when the run was taken up again: they are not written twice. Raises
+        RunFolderError if the disk refuses or any other trial comes twice; what was written stays.
         """
-        seen = {trial.id for trial in self.trials()} if self.has_trials else set[str]()
-        count = 0
-        with self._writing("record trials"), (self.folder / "trials.jsonl").open("a", encoding="utf-8") as file:
+        seen = set(self.trial_ids()) - known
+        before = len(seen)
+        with self._writing("record trials"), self._lines.appending() as add:
             for trial in trials:
                 if trial.id in seen:
                     raise RunFolderError(
@@ -96,26 +159,39 @@ class Run:
                         given=f"{trial.id}: {trial.item}, {trial.condition}",
                         do="report this: the experiment repeats an identity",
                     )
-                seen.add(trial.id)
-                file.write(trial.to_line() + "\n")
-                file.flush()
-                count += 1
-        return count
+                if trial.id not in known:
+                    seen.add(trial.id)
+                    add(trial.to_line())
+        return len(seen) - before
 
     def trials(self) -> Iterator[Trial]:
-        """Every whole line; a torn last line (power loss) is left out."""
-        with (self.folder / "trials.jsonl").open(encoding="utf-8") as file:
-            for line in file:
-                if line.endswith("\n"):
-                    yield Trial.from_line(line)
+        """Every trial: of an unfinished run in the order in which they were done, and but for a torn last line (power
+        loss)."""
+        if self._table.exists():
+            yield from read_table(self._table)
+        else:
+            yield from map(Trial.from_line, self._lines)
+
+    def trial_ids(self) -> Iterator[str]:
+        """Of the trials of an unfinished run."""
+        return map(Trial.id_of, self._lines)
 
     def settle(self) -> None:
-        """Put the trials in canonical order (by id): two runs of one experiment can then be compared line by line."""
+        """All trials are done: they are put in canonical order (by id) into one table, in place of what grew. Two runs
+        of one experiment can then be compared row by row."""
         with self._writing("settle the trials"):
-            self._write(
-                "trials.jsonl",
-                "".join(f"{trial.to_line()}\n" for trial in sorted(self.trials(), key=lambda one: one.id)),
-            )
+            if self._lines.path.exists():
+                write_table(self._lines.path, self._table)
+            for path in (self._lines.path, self.journal):
+                path.unlink(missing_ok=True)
+
+    @property
+    def _lines(self) -> Lines:
+        return Lines(self.folder / "trials.jsonl")
+
+    @property
+    def _table(self) -> Path:
+        return self.folder / "trials.parquet"
 
     @property
     def findings(self) -> Findings:
@@ -153,6 +229,13 @@ class Run:
                 given=f"{self.folder} ({error.strerror})",
                 do="free disk space or choose another --out; what was written before is whole",
             ) from error
+
+
+def _shown(value: Any, beside: Any) -> str:
+    """A value, or of two tables only the entries in which they differ."""
+    if isinstance(value, dict) and isinstance(beside, dict):
+        return str({name: each for name, each in value.items() if beside.get(name) != each})
+    return str(value)
 
 
 def versions() -> dict[str, str | None]:

@@ -5,6 +5,7 @@ The organisms bring theirs (what is true in their world); any other model gets t
 or those the user points to.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Sequence
@@ -136,6 +137,14 @@ class Materials:
         """About `limit` questions of a split, equally many of every kind. Raises InputError where a kind has none."""
         kinds = sorted({question.kind for question in self.questions})
         return [one for kind in kinds for one in self.pick(split, kind=kind, limit=-(-limit // len(kinds)))]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of its three files."""
+        digest = hashlib.sha256()
+        for name in ("questions.jsonl", "topics.json", "wording.json"):
+            digest.update((self.folder / name).read_bytes())
+        return digest.hexdigest()[:16]
 
     @cached_property
     def topic_of_word(self) -> dict[str, str]:

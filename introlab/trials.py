@@ -2,11 +2,13 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from introlab.errors import InputError
 from introlab.receipts import Receipt
+
+_BEFORE_ID, _ID_LENGTH = '{"id":"', 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,27 +43,41 @@ class Trial:
             self.item,
             self.split,
             self.condition,
-            repr(self.strength),
+            repr(float(self.strength)),
             self.draw,
             self.replicate,
         )
-        return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()[:16]
+        return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()[:_ID_LENGTH]
 
     def to_line(self) -> str:
         """One line of JSON; floats keep their exact value."""
-        return json.dumps({"id": self.id, **asdict(self)}, allow_nan=False, separators=(",", ":"))
+        receipts = [vars(each) for each in self.receipts]
+        return json.dumps({"id": self.id, **vars(self), "receipts": receipts}, allow_nan=False, separators=(",", ":"))
+
+    @staticmethod
+    def id_of(line: str) -> str:
+        """The id a line states, without reading the rest of it."""
+        return line[len(_BEFORE_ID) : len(_BEFORE_ID) + _ID_LENGTH]
 
     @classmethod
     def from_line(cls, line: str) -> Self:
         """Read back what `to_line` wrote. Raises InputError where the line is not a trial or its id is not its own."""
         try:
-            raw = json.loads(line)
-            stated = raw.pop("id")
-            raw["tokens"] = tuple(raw["tokens"])
-            raw["receipts"] = tuple(_receipt(each) for each in raw["receipts"])
-            trial = cls(**raw)
-        except (KeyError, TypeError, ValueError) as error:
+            return cls.from_raw(json.loads(line))
+        except json.JSONDecodeError as error:
             raise InputError("a line that is not a trial", given=f"{line[:80]} ({error})") from error
+
+    @classmethod
+    def from_raw(cls, raw: dict[str, Any]) -> Self:
+        """Of the entries of a line. Raises InputError where they are not a trial's, or its id is not its own."""
+        try:
+            entries = dict(raw)
+            stated = entries.pop("id")
+            entries["tokens"] = tuple(entries["tokens"])
+            entries["receipts"] = tuple(Receipt.from_json(each) for each in entries["receipts"])
+            trial = cls(**entries)
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError("a line that is not a trial", given=f"{str(raw)[:80]} ({error})") from error
         if trial.id != stated:
             raise InputError(
                 "a trial whose id is not its own",
@@ -69,11 +85,3 @@ class Trial:
                 do="the line was edited: do not count it",
             )
         return trial
-
-
-def _receipt(raw: dict[str, Any]) -> Receipt:
-    known = {each.name for each in fields(Receipt)}
-    values = {name: value for name, value in raw.items() if name in known}
-    for name in ("prefill", "decoded"):
-        values[name] = tuple((start, stop) for start, stop in raw[name])
-    return Receipt(**values)

@@ -92,10 +92,11 @@ def test_bad_input_is_one_clear_error(command, tmp_path, arguments, says):
 
 def test_a_folder_in_use_and_a_folder_that_cannot_be(command, tmp_path):
     assert small_run(command, "--out", "r")[0] == 0
-    before = (tmp_path / "r" / "trials.jsonl").read_bytes()
-    code, _, err = small_run(command, "--out", "r")
-    assert code == COULD_NOT_GO_ON and "a run here already" in err
-    assert (tmp_path / "r" / "trials.jsonl").read_bytes() == before
+    before = {path: path.read_bytes() for path in (tmp_path / "r").rglob("*") if path.is_file()}
+    assert small_run(command, "--out", "r")[0] == 0
+    code, _, err = small_run(command, "--out", "r", "--seed", "3")
+    assert code == COULD_NOT_GO_ON and "another run here already" in err and "'seed': 3" in err
+    assert before == {path: path.read_bytes() for path in (tmp_path / "r").rglob("*") if path.is_file()}
     (tmp_path / "file").write_text("")
     code, _, err = small_run(command, "--out", "file/run")
     assert code == COULD_NOT_GO_ON and "cannot be written" in err

@@ -5,8 +5,9 @@ import math
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from introlab.errors import InputError, RunFolderError
@@ -113,14 +114,66 @@ def test_a_torn_last_line_is_left_out(tmp_path):
     assert [one.item for one in run.trials()] == ["a"]
 
 
+def test_trials_that_were_there_are_not_written_again(tmp_path):
+    run = new_run(tmp_path)
+    run.record([trial("a")])
+    known = frozenset(run.trial_ids())
+    assert run.record([trial("a"), trial("b")], known=known) == 1
+    assert [one.item for one in run.trials()] == ["a", "b"]
+
+
 def test_settled_runs_are_equal_whatever_the_order(tmp_path):
-    texts = []
+    tables = []
     for name, order in (("one", "abcd"), ("other", "dbca")):
         run = Run.create(tmp_path / name, {"models": {}})
         run.record(trial(item) for item in order)
         run.settle()
-        texts.append((run.folder / "trials.jsonl").read_text())
-    assert texts[0] == texts[1]
+        assert not list(run.folder.glob("*.jsonl"))
+        tables.append((run.folder / "trials.parquet").read_bytes())
+    assert tables[0] == tables[1]
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.builds(
+            trial,
+            item=st.text(max_size=5),
+            strength=st.one_of(st.integers(-3, 3), st.floats(allow_nan=False, allow_infinity=False)),
+            draw=st.one_of(st.none(), st.integers(0, 30)),
+            text=st.text(max_size=10),
+            tokens=st.lists(st.integers(0, 2**31 - 1), max_size=5).map(tuple),
+            readings=st.dictionaries(st.text(max_size=5), st.one_of(VALUES, st.lists(VALUES, max_size=3)), max_size=4),
+            receipts=st.sampled_from([(), (RECEIPT,), (RECEIPT, RECEIPT)]),
+        ),
+        unique_by=lambda one: one.id,
+        max_size=8,
+    )
+)
+def test_settled_trials_are_those_that_were_written(tmp_path_factory, trials):
+    run = Run.create(tmp_path_factory.mktemp("run") / "r", {"models": {}})
+    run.record(trials)
+    run.settle()
+    assert list(run.trials()) == sorted(trials, key=lambda one: one.id)
+
+
+def test_a_settled_table_is_one_a_stranger_can_read(tmp_path):
+    run = new_run(tmp_path)
+    run.record([trial("a", tokens=(1, 2), readings={"x": 0.1, "y": None}), trial("b")])
+    run.settle()
+    table = pd.read_parquet(run.folder / "trials.parquet").set_index("item")
+    assert list(table.loc["a", "tokens"]) == [1, 2] and json.loads(table.loc["a", "readings"]) == {"x": 0.1, "y": None}
+    assert table.index.tolist() == [one.item for one in run.trials()]
+
+
+def test_a_run_of_an_older_lab_opens(tmp_path):
+    """Schema 1 kept finished trials in lines."""
+    lines = [one.to_line() for one in (trial("a"), trial("b"))]
+    (tmp_path / "manifest.json").write_text(json.dumps({"schema": 1, "models": {}}))
+    (tmp_path / "trials.jsonl").write_text("".join(f"{line}\n" for line in lines))
+    (tmp_path / "COMPLETE").write_text("")
+    run = Run.open(tmp_path)
+    assert run.complete and [one.item for one in run.trials()] == ["a", "b"]
 
 
 def test_a_folder_is_used_once(tmp_path):
