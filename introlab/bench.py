@@ -16,6 +16,7 @@ from introlab.models import Model
 from introlab.protocols import Readout
 from introlab.requests import Generation, Request
 from introlab.tasks import Materials
+from introlab.workers import Writer
 
 T = TypeVar("T")
 
@@ -32,6 +33,8 @@ class Bench:
     shuffle: int | None = None
     """Seed of a random order of work; None keeps the order given."""
     quiet: bool = True
+    writer: Writer | None = field(default=None, repr=False)
+    """Who writes the texts; None is this process."""
     journal: Journal | None = field(default=None, repr=False)
     """What an interrupted run has written already, and where it is noted; None keeps nothing."""
 
@@ -54,7 +57,8 @@ class Bench:
         requests = list(requests)
         if self.shuffle is not None:
             random.Random(self.shuffle).shuffle(requests)
-        written = generate(self.model, requests, seed=self.seed, batch_size=self.batch_size, readouts=readouts)
+        write = self.writer or generate
+        written = write(self.model, requests, seed=self.seed, batch_size=self.batch_size, readouts=readouts)
         failed: list[str] = []
         total = before + len(requests)
         with tqdm(

@@ -5,18 +5,22 @@ Interrupted, it goes on where it stopped when the same run is asked for in the s
 
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Literal
 
 from introlab.bench import Bench
 from introlab.errors import InputError, LabError, RunFolderError
 from introlab.experiment import Experiment, Size
 from introlab.findings import Findings
 from introlab.journal import Journal
+from introlab.local_workers import local_workers
 from introlab.models import load
 from introlab.report import Chapter, render
 from introlab.runs import DONE, Run, environment
 from introlab.tasks import materials_for
+from introlab.workers import Writer
 
 BYTES_PER_TOKEN = 120
 """Of a trial's line and its text's, measured on the shipped experiments: words, token ids, readings and receipts."""
@@ -38,6 +42,28 @@ class Settings:
     materials: Path | None = None
     trust_remote_code: bool = False
     quiet: bool = False
+    workers: int = 1
+    engine: Literal["local", "ray"] = "local"
+    address: str | None = None
+    """Of a Ray cluster."""
+
+    def loading(self, spec: str) -> dict[str, Any]:
+        """Arguments of `introlab.models.load`."""
+        return {
+            "spec": spec,
+            "device": self.device,
+            "dtype": self.dtype,
+            "trust_remote_code": self.trust_remote_code,
+            "deterministic": self.deterministic,
+        }
+
+    def writers(self, spec: str) -> AbstractContextManager[Writer | None]:
+        """Who writes the texts of a model; None is this process itself."""
+        if self.engine == "ray":
+            from introlab.ray_workers import ray_workers
+
+            return ray_workers(self.workers, self.loading(spec), self.address)
+        return local_workers(self.workers, self.loading(spec)) if self.workers != 1 else nullcontext()
 
 
 def execute(
@@ -99,11 +125,12 @@ def _record(
         if run.has_all_of(spec):
             continue
         bench = first if spec == first.model.name else _bench(spec, experiment, settings)
-        bench = replace(bench, journal=Journal(run.journal, spec))
         facts = model_facts(bench)
         run.add_model(spec, facts)
         say(f"{experiment.name()} on {spec}")
-        run.record(experiment.trials(bench), known=known)
+        with settings.writers(spec) as writer:
+            working = replace(bench, writer=writer, journal=Journal(run.journal, spec))
+            run.record(experiment.trials(working), known=known)
         run.add_model(spec, {**facts, DONE: True})
 
 
@@ -134,13 +161,7 @@ def model_facts(bench: Bench) -> dict[str, object]:
 
 
 def _bench(spec: str, experiment: Experiment, settings: Settings) -> Bench:
-    model = load(
-        spec,
-        device=settings.device,
-        dtype=settings.dtype,
-        trust_remote_code=settings.trust_remote_code,
-        deterministic=settings.deterministic,
-    )
+    model = load(**settings.loading(spec))
     return Bench(
         model,
         materials_for(model, settings.materials),

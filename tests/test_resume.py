@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -187,6 +188,14 @@ def sizes(folder):
 def test_a_run_killed_five_times_is_the_same_run(whole, tmp_path):
     assert killed_until_done(tmp_path / "r", 5, seed=0) == 5
     assert files(tmp_path / "r") == whole
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["local", "ray"])
+def test_two_workers_make_the_same_run(whole, tmp_path, engine):
+    pytest.importorskip("ray")
+    shared = replace(SETTINGS, workers=2, engine=engine)
+    assert files(execute(EXPERIMENT, tmp_path / "r", settings=shared).folder) == whole
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, make_dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -40,12 +40,18 @@ class RunOptions:
     model: tuple[str, ...] = ()
     """organism:NAME, a local folder or a hub id; several are run one after the other. Default: its organisms."""
     out: Path | None = None
-    """The run folder (new). Default: runs/NAME/TIME."""
+    """The run folder: new, or that of the same run, interrupted, which then goes on. Default: runs/NAME/TIME."""
     materials: Path | None = None
     """A folder with questions.jsonl, topics.json and wording.json to ask with."""
     batch_size: int = 64
     deterministic: bool = False
     """Nothing depends on batch size or order, to the last bit. Slower."""
+    workers: int = 1
+    """Processes that write texts; each loads the model."""
+    engine: Literal["local", "ray"] = "local"
+    """Workers of this machine, or of a Ray cluster (extra `ray`)."""
+    address: str | None = None
+    """Of the Ray cluster; without it, one is started here."""
     dtype: str = "float32"
     device: str | None = None
     trust_remote_code: bool = False
@@ -65,6 +71,9 @@ class RunOptions:
             materials=self.materials,
             trust_remote_code=self.trust_remote_code,
             quiet=self.quiet,
+            workers=self.workers,
+            engine=self.engine,
+            address=self.address,
         )
 
 
