@@ -37,6 +37,7 @@ bench: $(INSTALLED)
 
 # Against other libraries, in an environment of their own: their pins clash with the lab's.
 PEERS := .peers/bin/python
+PROBE_PEERS := .peers-probes/bin/python
 bench-peers: $(INSTALLED)
 	@test -x $(PEERS) || "$(PYTHON)" -m venv .peers
 	@$(PEERS) -m pip install --quiet $(PIP_ARGS) "torch==2.13.0"
@@ -44,6 +45,9 @@ bench-peers: $(INSTALLED)
 	@$(PEERS) -m pip install --quiet $(PIP_ARGS) psutil
 	@$(RUN) -m benchmarks.peers --python $(PEERS)
 	@$(RUN) -m benchmarks.residuals --python $(PEERS)
+	@test -x $(PROBE_PEERS) || "$(PYTHON)" -m venv .peers-probes
+	@$(PROBE_PEERS) -m pip install --quiet $(PIP_ARGS) "torch==2.13.0" probelab==0.1.0 lmprobe==0.10.3
+	@$(RUN) -m benchmarks.probe_peers --python $(PROBE_PEERS)
 
 # The numbers and the figure in README.md and docs/results.md, written anew from a run (the figure needs a browser
 # that kaleido can use: pip install -c constraints.txt -e ".[figures]").
