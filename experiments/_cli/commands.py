@@ -12,6 +12,7 @@ import tyro
 
 from experiments import discover, find
 from experiments._cli.doctor import Doctor
+from experiments._cli.exporting import Export
 from experiments._cli.own_data import Fit, Read, Steer
 from introlab.errors import InputError
 from introlab.execution import Settings, conclude, execute
@@ -206,6 +207,7 @@ COMMANDS: dict[str, Any] = {
     "list": List,
     "run": run,
     "report": Report,
+    "export": Export,
     "models": Models,
     "read": Read,
     "fit": Fit,
