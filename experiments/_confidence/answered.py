@@ -37,11 +37,12 @@ def over_deals(answered: Sequence[Trial]) -> Estimate:
     return auroc_over_deals(deals, [bool(trial.outcomes["right"]) for trial in answered])
 
 
-def gain(answered: Sequence[Trial], probe: str, over: str) -> Estimate:
-    """AUROC of one reading less that of another, on the trials that have both."""
+def gain(answered: Sequence[Trial], probe: str, over: str, *, within_levels: bool = False) -> Estimate:
+    """AUROC of one reading less that of another, on the trials that have both; or among equally difficult ones."""
     both = [trial for trial in answered if None not in (trial.readings.get(probe), trial.readings.get(over))]
-    values, right, clusters, _ = columns(both, probe)
-    return auroc_difference(values, columns(both, over)[0], right, clusters)
+    values, right, clusters, levels = columns(both, probe)
+    other = columns(both, over)[0]
+    return auroc_difference(values, other, right, clusters, levels=levels if within_levels else None)
 
 
 def checks(

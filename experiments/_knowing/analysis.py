@@ -137,13 +137,16 @@ def _baselines(model: str, answered: Sequence[Trial]) -> Iterator[Row]:
         yield Row(f"auroc of {name}", {"model": model}, auroc(values, right, clusters), "control")
     yield Row("auroc of shuffled_labels", {"model": model}, over_deals(answered), "control")
     for name in ("token_probability", *BASELINES):
-        yield Row("gain of the probe", {"model": model, "over": name}, gain(answered, MAIN, name))
+        where = {"model": model, "over": name}
+        yield Row("gain of the probe", where, gain(answered, MAIN, name))
+        yield Row("gain within levels", where, gain(answered, MAIN, name, within_levels=True))
 
 
 def _sentence(model: str, rows: Sequence[Row]) -> str:
     found = {row.measure: row.estimate for row in rows if row.measure.startswith("auroc of ")}
     spoken, probe, token = (found[f"auroc of {name}"] for name in ("stated_after", MAIN, "token_probability"))
-    over = next(row.estimate for row in rows if row.where.get("over") == "token_probability")
+    over = next(r.estimate for r in rows if r.measure == "gain of the probe" and r.where["over"] == "token_probability")
+    level = [BASELINES[name] for name in BASELINES if not _beaten(rows, name)]
     within = next(
         (r.estimate for r in rows if r.measure == "within levels" and r.where["signal"] == "stated_after"),
         missing("not measured"),
@@ -153,5 +156,17 @@ def _sentence(model: str, rows: Sequence[Row]) -> str:
     more = "more than" if over.above(0) else "not shown to be more than"
     return (
         f"{model} {says} (AUROC {spoken}, among equally difficult questions {within}); where it predicts its answer "
-        f"being right {knows} ({probe}), which is {more} the answer's own probability tells ({token})."
+        f"being right {knows} ({probe}), which is {more} the answer's own probability tells ({token})"
+        + (
+            f" and, among equally difficult questions, not shown to be more than the {', '.join(level)}."
+            if level
+            else "."
+        )
+    )
+
+
+def _beaten(rows: Sequence[Row], name: str) -> bool:
+    """Whether the probe tells more than this baseline among equally difficult questions."""
+    return any(
+        row.estimate.above(0) for row in rows if row.measure == "gain within levels" and row.where["over"] == name
     )
