@@ -34,6 +34,7 @@ bench: $(INSTALLED)
 	@$(RUN) -m benchmarks.determinism
 	@$(RUN) -m benchmarks.engine
 	@$(RUN) -m benchmarks.probes
+	@$(RUN) -m benchmarks.saes
 
 # Against other libraries, in an environment of their own: their pins clash with the lab's.
 PEERS := .peers/bin/python

@@ -18,7 +18,7 @@ from torch import Tensor
 from introlab.errors import InputError, ModelMismatch, NotFinite
 from introlab.memory import zeros
 from introlab.models import Model
-from introlab.passes import TOGETHER, Batch, Text, passes
+from introlab.passes import TOGETHER, Batch, Look, Text, passes
 from introlab.paths import Hook
 from introlab.sites import Site
 from introlab.tensor_files import reading
@@ -165,14 +165,17 @@ def next_token_logprobs(
     return torch.stack([rows[index] for index in range(len(texts))])
 
 
-def text_logprobs(model: Model, texts: Sequence[Text], *, batch_size: int = TOGETHER) -> list[tuple[float, ...]]:
-    """Log-probability of each token after the prompt, given all before it."""
+def text_logprobs(
+    model: Model, texts: Sequence[Text], *, batch_size: int = TOGETHER, look: Look | None = None
+) -> list[tuple[float, ...]]:
+    """Log-probability of each token after the prompt, given all before it, under whatever the hooks of `look` put in
+    the place of what they read."""
 
     def needed(batch: Batch) -> int:
         return 0 if model.deterministic else 1 + max(len(text.ids) - text.prompt_len for text in batch.texts)
 
     rows: dict[int, tuple[float, ...]] = {}
-    for batch, logits in passes(model, texts, batch_size=batch_size, logits=needed):
+    for batch, logits in passes(model, texts, batch_size=batch_size, logits=needed, look=look):
         log_p = logits.float().log_softmax(-1)
         for row, (index, text) in enumerate(zip(batch.indices, batch.texts, strict=True)):
             targets = torch.tensor(text.ids[text.prompt_len :], dtype=torch.long, device=logits.device)

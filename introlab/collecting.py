@@ -47,6 +47,9 @@ class Sample:
     label: str = ""
     turns: dict[str, Span] = field(default_factory=dict)
     """Where its turns stand (`ChatFormat.spans`); a row says in which turn its position is."""
+    item: str = ""
+    """What must not be split between fitting and testing, such as the question it answers; the text itself if not
+    given."""
 
 
 def collect(
@@ -90,7 +93,12 @@ def _key(sample: Sample, readings: Sequence[Reading]) -> str:
         "example": text.example,
         "edits": [(one.edit.record(), str(one.site), str(one.span), str(one.gate)) for one in text.interventions],
         "schedules": [one.schedule.multiples if one.schedule else None for one in text.interventions],
-        "labels": (sample.condition, sample.label, {name: str(span) for name, span in sample.turns.items()}),
+        "labels": (
+            sample.item,
+            sample.condition,
+            sample.label,
+            {name: str(span) for name, span in sample.turns.items()},
+        ),
         "readings": [(str(one.site), str(one.span), one.pooling) for one in readings],
     }
     return hashlib.sha256(json.dumps(said, default=str).encode()).hexdigest()[:24]
@@ -175,6 +183,7 @@ def _lines(
         yield {
             "key": key,
             "sample": text.example,
+            "item": sample.item or text.example,
             "site": str(reading.site),
             "span": str(reading.span),
             "pooling": reading.pooling,

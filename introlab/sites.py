@@ -43,6 +43,15 @@ class Site:
             )
         return cls(int(match[2]), match[1], int(match[3]) if match[3] else None)  # type: ignore[arg-type]
 
+    @classmethod
+    def of_hook(cls, name: str) -> Self | None:
+        """The place that TransformerLens calls so, all heads of `z` side by side; None for one
+        that is no site here, such as an embedding."""
+        match = re.fullmatch(r"blocks\.(\d+)\.(attn\.)?hook_(\w+)", name)
+        if match is None or match[3] not in STREAMS or (match[3] == "z") != bool(match[2]):
+            return None
+        return cls(int(match[1]), match[3])  # type: ignore[arg-type]
+
     @property
     def hook_name(self) -> str:
         """The name of this place in TransformerLens."""

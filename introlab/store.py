@@ -27,10 +27,11 @@ from introlab.errors import InputError, ModelMismatch, RunFolderError
 from introlab.files import write_whole
 from introlab.sites import Site
 
-SCHEMA = 1
+SCHEMA = 2
 COLUMNS = {
     "key": pa.string(),
     "sample": pa.string(),
+    "item": pa.string(),
     "site": pa.string(),
     "span": pa.string(),
     "pooling": pa.string(),

@@ -1,4 +1,4 @@
-"""`introlab organisms train NAME|all`, `verify NAME`, `cards`, `export NAME`, `materials`."""
+"""`introlab organisms train NAME|all`, `verify NAME`, `cards`, `export NAME`, `materials`, `sae`."""
 
 import sys
 from dataclasses import dataclass
@@ -100,6 +100,24 @@ class Export:
 
 
 @dataclass(frozen=True)
+class Autoencoder:
+    """Train the autoencoder that is shipped for the base, judge it on test items and write its card."""
+
+    out: Path = FOLDER / "saes" / "base" / "resid_post_3"
+    work: Path = Path("runs") / "saes" / "base"
+    """Where texts and activations are kept meanwhile (about 500 MB); what is there is not done again."""
+    scale: float = 1.0
+    """Share of the texts and of the training; below 1 is for debugging."""
+    quiet: bool = False
+
+    def __call__(self) -> int:
+        from organisms.sae_release import release
+
+        sys.stdout.write(f"{release(self.out, self.work, scale=self.scale, quiet=self.quiet)}\n")
+        return 0
+
+
+@dataclass(frozen=True)
 class Materials:
     """Write the world's questions, topics and wording as plain files."""
 
@@ -116,7 +134,14 @@ class Materials:
 
 def organisms_command(arguments: list[str]) -> int:
     """Run one of the commands above."""
-    commands = {"train": Train, "verify": Verify, "cards": Cards, "export": Export, "materials": Materials}
+    commands = {
+        "train": Train,
+        "verify": Verify,
+        "cards": Cards,
+        "export": Export,
+        "materials": Materials,
+        "sae": Autoencoder,
+    }
     if not arguments or arguments[0] not in commands:
         raise InputError(
             "which?",

@@ -3,9 +3,8 @@
 sae-lens is imported when the first one is loaded: it takes four seconds.
 """
 
-import re
+import warnings
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Self
 
 import torch
@@ -16,20 +15,26 @@ from introlab.activations import Activations
 from introlab.errors import InputError, ModelMismatch
 from introlab.models import Model
 from introlab.sites import Site
+from probes.sae_formats import opened
 
 LINEAGE = "introlab_model"
 """In an autoencoder's metadata: fingerprint of the model it was trained on."""
+TEMPLATE = "introlab_template"
+"""Whether it was trained on tokens of the chat template, too."""
+_UNKNOWN_SCALE = ("expected_average_only_in", "covariance_whitening")
+"""Normalisations by numbers of the training data, which are folded into the weights or lost."""
+_TOGETHER = 4096
 
 
 @dataclass(frozen=True, eq=False)
 class Sae:
-    """A sparse autoencoder, where it belongs, and of which model; `sae` is sae-lens's own."""
+    """A sparse autoencoder, and where it is read; `sae` is sae-lens's own, in evaluation mode."""
 
     sae: Any
     site: Site
     name: str
-    model: str | None = None
-    """Fingerprint of the model it was trained on, where that is known."""
+    model: str
+    """Fingerprint of the model it is read in, which may be another than it was trained on."""
 
     @property
     def width(self) -> int:
@@ -39,87 +44,92 @@ class Sae:
     def latents(self) -> int:
         return int(self.sae.cfg.d_sae)
 
+    @property
+    def knows_template(self) -> bool:
+        """Whether it was trained on tokens of the chat template; those of others are held to be."""
+        return self.sae.cfg.metadata[TEMPLATE] is not False
+
     @classmethod
     def load(cls, spec: str, *, model: Model, site: Site | None = None) -> Self:
-        """From a local folder that sae-lens wrote, or ``RELEASE:SAE_ID`` of its registry. The site is what the file
-        says, unless it is given.
+        """The autoencoder a spec names, to be read in `model`: ``organism:NAME`` (shipped; ``organism:NAME/WHICH``
+        where there are several), ``RELEASE:SAE_ID`` of sae-lens' registry, or a local folder, sae-lens' own or foreign.
+        It belongs where its file says, unless `site` is given.
 
-        Raises InputError for what cannot be loaded, for an unknown site and for another width than the model's there;
-        ModelMismatch where it was trained on another model or at another site than asked for.
+        Warns, naming both, where it was trained on another model or at another site of the same width, and where it
+        expects activations to be scaled by a number that is lost. Raises InputError for what cannot be loaded, for an
+        unknown site and for another width than the model's there.
         """
-        sae = _loaded(spec, str(model.device))
-        stated = vars(sae.cfg.metadata)
-        at = _site_of(stated.get("hook_name"))
-        if site is not None and at is not None and at != site:
-            raise ModelMismatch(
-                "an autoencoder of another site", given=f"trained at {at}", allowed=str(site), do=f"read at {at}"
-            )
-        if (at := site or at) is None:
+        sae = opened(spec, str(model.device))
+        if hasattr(sae.cfg, "d_out"):
+            raise InputError("a transcoder, which writes another place than it reads", given=spec)
+        # Heads lie side by side in the lab's activations, as they do in the autoencoder.
+        sae.turn_off_forward_pass_hook_z_reshaping()
+        stated = sae.cfg.metadata
+        trained = _site_of(stated)
+        if (at := site or trained) is None:
             raise InputError(
-                "an autoencoder that does not say where it belongs",
-                given=f"{spec}: hook {stated.get('hook_name')}",
-                do="say so with site=Site(layer)",
+                "an autoencoder of a place that is no site of the lab",
+                given=f"{spec}: hook {stated.hook_name}",
+                do="say where to read it with site=Site(layer)",
             )
-        found = cls(sae, at, spec, stated.get(LINEAGE))
-        found.check_model(model)
-        return found
-
-    def check_model(self, model: Model) -> None:
-        """Raises ModelMismatch where it was trained on another model, InputError where its width does not fit."""
-        model.check_site(self.site)
-        if self.model not in (None, model.fingerprint):
-            raise ModelMismatch("an autoencoder of another model", given=self.model, allowed=model.fingerprint)
-        if self.width != model.width(self.site):
+        model.check_site(at)
+        origin = f"{_named(stated)} at {trained or stated.hook_name or 'no known site'}"
+        if int(sae.cfg.d_in) != model.width(at):
             raise InputError(
                 "an autoencoder of another width",
-                given=f"{self.width} wide, trained on {vars(self.sae.cfg.metadata).get('model_name', 'another model')}",
-                allowed=f"{model.width(self.site)}, as {self.site} of {model.name}",
+                given=f"{spec} is {sae.cfg.d_in} wide, trained on {origin}",
+                allowed=f"{model.width(at)}, as {at} of {model.name}",
             )
+        if not _same_model(stated, model) or at != trained:
+            _warn(f"{spec} was trained on {origin}; it is read in {model.name} ({model.fingerprint}) at {at}")
+        if sae.cfg.normalize_activations in _UNKNOWN_SCALE:
+            _warn(
+                f"{spec} was trained on activations scaled by {sae.cfg.normalize_activations}, and the scale is not in "
+                "its file: it is read without"
+            )
+        return cls(sae, at, spec, model.fingerprint)
 
-    def save(self, folder: Path) -> None:
-        """As sae-lens does: weights in safetensors, and cfg.json; any sae-lens loads it."""
-        metadata = self.sae.cfg.metadata
-        metadata.hook_name = self.site.hook_name
-        setattr(metadata, LINEAGE, self.model)
-        self.sae.save_model(folder)
-
-    def __call__(self, activations: Activations) -> Float[Tensor, "example latent"]:
-        """Latents of each example. Raises ModelMismatch for activations of another site or model."""
-        wrong_model = self.model is not None and activations.model != self.model
-        if activations.site != self.site or wrong_model:
+    def check(self, activations: Activations) -> None:
+        """Raises ModelMismatch for activations of another site or model than it is read at."""
+        if (activations.site, activations.model) != (self.site, self.model):
             raise ModelMismatch(
                 "activations of another place than the autoencoder's",
                 given=f"{activations.site} of {activations.model}",
-                allowed=f"{self.site} of {self.model or 'its model'}",
+                allowed=f"{self.site} of {self.model}",
+                do="load it for this model and site, if that is meant",
             )
+
+    def __call__(self, activations: Activations) -> Float[Tensor, "example latent"]:
+        """Latents of each example. Raises ModelMismatch as `check` does."""
+        self.check(activations)
         with torch.no_grad():
-            return torch.cat(
-                [self.sae.encode(part.to(self.sae.device)).cpu() for part in activations.values.split(4096)]
-            )
+            parts = activations.values.split(_TOGETHER)
+            return torch.cat([self.sae.encode(part.to(self.sae.device)).cpu() for part in parts])
+
+    def reconstructed(self, values: Float[Tensor, "*n d"]) -> tuple[Float[Tensor, "*n d"], Float[Tensor, "*n latent"]]:
+        """What it makes of these values, and the latents it makes it of, in its own precision."""
+        with torch.no_grad():
+            latents = self.sae.encode(values)
+            return self.sae.decode(latents), latents
 
 
-def _loaded(spec: str, device: str) -> Any:
-    from sae_lens import SAE
-
-    folder = Path(spec).expanduser()
-    try:
-        if folder.is_dir():
-            return SAE.load_from_disk(folder, device=device).eval().requires_grad_(False)
-        release, _, name = spec.partition(":")
-        return SAE.from_pretrained(release, name, device=device).eval().requires_grad_(False)
-    except Exception as error:
-        raise InputError(
-            "the autoencoder could not be loaded",
-            given=f"{spec} ({type(error).__name__}: {str(error).splitlines()[0][:200]})",
-            allowed="a folder with cfg.json and sae_weights.safetensors, or RELEASE:SAE_ID that sae-lens knows",
-            do="python -c 'from sae_lens.loading.pretrained_saes_directory import *' lists releases",
-        ) from error
+def _site_of(stated: Any) -> Site | None:
+    name, head = stated.hook_name or "", stated.hook_head_index
+    site = Site.of_hook(name)
+    return Site(site.layer, "z", int(head)) if site is not None and site.stream == "z" and head is not None else site
 
 
-def _site_of(hook: str | None) -> Site | None:
-    """The site a TransformerLens name means; None for one that is no site of ours."""
-    match = re.fullmatch(r"blocks\.(\d+)\.(?:attn\.)?hook_(\w+)", hook or "")
-    try:
-        return Site(int(match[1]), match[2]) if match else None  # type: ignore[arg-type]
-    except InputError:
-        return None
+def _named(stated: Any) -> str:
+    lineage = f" ({stated[LINEAGE]})" if stated[LINEAGE] else ""
+    return f"{stated.model_name or 'a model it does not name'}{lineage}"
+
+
+def _same_model(stated: Any, model: Model) -> bool:
+    """By fingerprint where there is one, else by name, which is all that others write down."""
+    if stated[LINEAGE] is not None:
+        return stated[LINEAGE] == model.fingerprint
+    return str(stated.model_name or "").lower().split("/")[-1] == model.name.lower().split("/")[-1]
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, stacklevel=3)

@@ -53,6 +53,12 @@ def test_the_guide_to_reading_runs(capsys):
     assert "can be read with AUROC" in capsys.readouterr().out
 
 
+def test_the_guide_to_autoencoders_runs(capsys):
+    page = (ROOT / "docs" / "saes.md").read_text(encoding="utf-8")
+    exec(compile("\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL)), "saes.md", "exec"), {})
+    assert "loss recovered, over zero" in capsys.readouterr().out
+
+
 def test_the_demo_was_written_into_the_readme():
     shown = README.split("<!-- demo: written by make tables -->")[1].split("<!-- end of demo -->")[0]
     for kind in discover().values():

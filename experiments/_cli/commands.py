@@ -14,6 +14,7 @@ from experiments import discover, find
 from experiments._cli.doctor import Doctor
 from experiments._cli.exporting import Export
 from experiments._cli.own_data import Fit, Read, Steer
+from experiments._cli.saes import saes
 from introlab.errors import InputError
 from introlab.execution import Settings, conclude, execute
 from introlab.experiment import Experiment
@@ -212,6 +213,7 @@ COMMANDS: dict[str, Any] = {
     "read": Read,
     "fit": Fit,
     "steer": Steer,
+    "saes": saes,
     "doctor": Doctor,
     "organisms": organisms,
 }

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from introlab.activations import Activations, read
-from introlab.chat import user
+from introlab.chat import Message, user
 from introlab.directions import Direction, random_like
 from introlab.errors import InputError, RunFolderError
 from introlab.generation import generate
@@ -38,6 +38,8 @@ class Line:
     group: str
     written: str
     """The words of it, for the text-only baseline."""
+    messages: tuple[Message, ...]
+    completion: str
 
 
 def read_lines(model: Model, path: Path, *, room: int = 0) -> list[Line]:
@@ -73,7 +75,15 @@ def _line(model: Model, path: Path, number: int, text: str, room: int) -> Line:
         raise InputError("a label that is neither true nor false", given=f"{where}: {label!r}")
     example = str(raw.get("id", number))
     written = " ".join([*(message["content"] for message in messages), completion])
-    return Line(example, Text(tuple(ids), len(prompt), example), label, str(raw.get("group", example)), written)
+    return Line(
+        example,
+        Text(tuple(ids), len(prompt), example),
+        label,
+        str(raw.get("group", example)),
+        written,
+        tuple(messages),
+        completion,
+    )
 
 
 def _at_the_end(model: Model, lines: list[Line], site: Site, batch_size: int) -> Activations:
