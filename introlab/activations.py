@@ -5,7 +5,7 @@ text. All three run under interventions if asked to, with the same receipts as g
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -129,23 +129,34 @@ def read(
     }
 
 
-def mean_over(
-    model: Model, texts: Sequence[Text], site: Site, spans: Sequence[tuple[int, int]], *, batch_size: int = TOGETHER
-) -> Activations:
-    """The residual averaged over a half-open range of positions of each text."""
+def every_position(
+    model: Model, texts: Sequence[Text], site: Site, *, batch_size: int = TOGETHER
+) -> Iterator[list[tuple[int, Float[Tensor, "position d_model"]]]]:
+    """The residual at every position of each text, with the index of the text; batch by batch, and no more than a batch
+    is held at a time. Float32, on the CPU."""
     model.check_site(site)
-    found: dict[int, Tensor] = {}
+    found: list[tuple[int, Tensor]] = []
 
     def look(batch: Batch) -> list[tuple[Site, Hook]]:
         def hook(values: Tensor) -> None:
-            for row, index in enumerate(batch.indices):
-                start, stop = (int(batch.starts[row]) + edge for edge in spans[index])
-                found[index] = values[row, start:stop].float().mean(0).cpu()
+            for row, (index, text) in enumerate(zip(batch.indices, batch.texts, strict=True)):
+                start = int(batch.starts[row])
+                found.append((index, values[row, start : start + len(text.ids)].float().cpu().clone()))
 
         return [(site, hook)]
 
     for _ in passes(model, texts, batch_size=batch_size, look=look, stop_at_layer=site.layer + 1):
-        pass
+        yield found
+        found = []
+
+
+def mean_over(
+    model: Model, texts: Sequence[Text], site: Site, spans: Sequence[tuple[int, int]], *, batch_size: int = TOGETHER
+) -> Activations:
+    """The residual averaged over a half-open range of positions of each text."""
+    found: dict[int, Tensor] = {}
+    for batch in every_position(model, texts, site, batch_size=batch_size):
+        found.update({index: values[slice(*spans[index])].mean(0) for index, values in batch})
     return Activations(
         torch.stack([found[index] for index in range(len(texts))]),
         site,

@@ -46,13 +46,23 @@ def render(chapters: Sequence[Chapter]) -> str:
         else "What does this model know about itself?"
     )
     body = "".join(_chapter(chapter, index) for index, chapter in enumerate(chapters))
+    header = heading(title.capitalize(), _summary(chapters))
+    return page(title, f"{header}{body}{_file('glossary.html')}", head=f"<script>{get_plotlyjs()}</script>")
+
+
+def page(title: str, body: str, *, head: str = "") -> str:
+    """A whole HTML page in the lab's look; `body` and `head` are HTML."""
     return (
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
         "<meta name='viewport' content='width=device-width, initial-scale=1'>"
-        f"<title>{escape(title)} - Introspection Lab</title><style>{_file('report.css')}</style>"
-        f"<script>{get_plotlyjs()}</script></head><body><main><header><p class='brand'>Introspection Lab</p>"
-        f"<h1>{escape(title.capitalize())}</h1>{_summary(chapters)}</header>{body}{_file('glossary.html')}</main></body></html>"
+        f"<title>{escape(title)} - Introspection Lab</title><style>{_file('report.css')}</style>{head}</head>"
+        f"<body><main>{body}</main></body></html>"
     )
+
+
+def heading(title: str, below: str) -> str:
+    """The top of a page; `below` is HTML."""
+    return f"<header><p class='brand'>Introspection Lab</p><h1>{escape(title)}</h1>{below}</header>"
 
 
 def _file(name: str) -> str:
@@ -88,7 +98,7 @@ def _chapter(chapter: Chapter, index: int) -> str:
             _verdicts(findings.verdicts),
             f"<p>{escape(' '.join(explained.split()))}</p>",
             f"<h3>Does the result survive its controls?</h3>{_checks(findings.checks)}",
-            *(_figure(figure) for figure in chapter.figures.values()),
+            *(embedded(figure) for figure in chapter.figures.values()),
             "<h3>The numbers</h3><p>The primary outcome, declared before the run: ",
             f"<strong>{escape(experiment.primary)}</strong> (no effect: {experiment.null:g}).</p>",
             _tables([row for row in findings.rows if row.role != "detail"]),
@@ -123,7 +133,8 @@ def _checks(checks: Sequence[Check]) -> str:
     return f"<ul class='checks'>{''.join(items)}</ul>"
 
 
-def _figure(figure: "Figure") -> str:
+def embedded(figure: "Figure") -> str:
+    """A figure as HTML for a page that has plotly."""
     from introlab.figures import CONFIG
 
     return f"<div class='figure'>{figure.to_html(full_html=False, include_plotlyjs=False, config=CONFIG)}</div>"

@@ -10,16 +10,14 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
 
 from introlab.activations import Activations
 from introlab.errors import InputError
 from introlab.findings import Check, Findings, Row
-from introlab.scores import auroc_difference, auroc_over_deals
 from introlab.stats import Estimate, missing
 from probes.bank import Method, Place
 from probes.baselines import numbers_only, shuffles, text_only
-from probes.validation import HeldOut, auroc_by_part, held_out, widened
+from probes.validation import HeldOut, auroc_by_part, gain_by_part, held_out, over_deals_by_part
 
 LEAK = 0.1
 """Shuffled labels may average this far from .5."""
@@ -85,9 +83,7 @@ class _Study:
 
     def gain(self, scores: Sequence[float]) -> Estimate:
         """How much better the probe is, on the same examples, resampled together."""
-        levels = self.real.part.tolist()
-        found = auroc_difference(self.nested, scores, self.truth, self.real.groups, levels=levels)
-        return widened(found, self.real.part, least=-1.0)
+        return gain_by_part(self.nested, scores, self.truth, self.real.part, self.real.groups)
 
     def dealt(self, activations: Mapping[Place, Activations]) -> Estimate:
         """Over probes of labels shuffled group by group, at the place the real one is read at."""
@@ -95,12 +91,7 @@ class _Study:
             return missing("no labels were shuffled")
         deals = shuffles(self.truth, self.real.groups, self.beside.shuffles)
         scored = self._scored(activations[self.place], deals).nested
-        # Of different parts scores are on different scales: they are ranked within their part.
-        ranks = np.zeros(tuple(scored.shape))
-        for part in self.real.part.unique():
-            rows = (self.real.part == part).numpy()
-            ranks[rows] = rankdata(scored[rows].numpy(), axis=0) / rows.sum()
-        return auroc_over_deals(ranks.tolist(), self.truth)
+        return over_deals_by_part(scored, self.truth, self.real.part)
 
     def control_task(self, activations: Mapping[Place, Activations]) -> Estimate:
         """A probe of labels dealt at random to each type: what can be had by remembering types."""
@@ -171,7 +162,7 @@ def evaluate(
     rows += [Row(f"gain over {name}", where, gain) for name, gain in gains.items()]
     if beside.types:
         rows.append(Row("AUROC of the control task", where, study.control_task(activations), "control"))
-    checks = [_no_leak(dealt), *(_beats(name, gain) for name, gain in gains.items())]
+    checks = [no_leak(dealt), *(_beats(name, gain) for name, gain in gains.items())]
     return Findings(tuple(rows), tuple(checks), _answer(study, gains))
 
 
@@ -184,7 +175,8 @@ def _check_lengths(beside: Beside, count: int) -> None:
         raise InputError("baselines that are not one entry per example", given=wrong, allowed=count)
 
 
-def _no_leak(dealt: Estimate) -> Check:
+def no_leak(dealt: Estimate) -> Check:
+    """Whether probes of shuffled labels stay near .5."""
     passed = None if dealt.value is None else abs(dealt.value - 0.5) < LEAK
     return Check("shuffled labels", passed, f"probes of shuffled labels average AUROC {dealt}; far from .5 is a leak")
 

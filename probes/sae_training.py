@@ -6,7 +6,7 @@ same bytes; tokens are chosen by turn, role and phase, and items are held out wh
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -111,14 +111,8 @@ def train_sae(
     path = folder / CHECKPOINT
     done = resumed(trainer, path, identity) if path.is_file() else 0
     progress = tqdm(total=recipe.steps, initial=done, desc="training an autoencoder", unit="step", disable=quiet)
-    batches = rows.batches(size=recipe.batch_size, seed=recipe.seed, first=done)
-    for step in range(done, recipe.steps):
-        output = trainer.step(next(batches).mul_(scale))
-        trainer.n_training_steps += 1
-        progress.update()
-        if step % 100 == 99:
-            progress.set_postfix(loss=f"{_finite(output.loss.detach()):.4g}", refresh=False)
-        if (step + 1) % checkpoint_every == 0 and step + 1 < recipe.steps:
+    for step in _steps(trainer, rows, recipe, scale, done, progress):
+        if step % checkpoint_every == 0 and step < recipe.steps:
             checkpoint(trainer, path, identity)
     progress.close()
     for parameter in trainer.sae.parameters():
@@ -128,6 +122,18 @@ def train_sae(
     write_whole(folder / RECORD, lambda at: at.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8"))
     path.unlink(missing_ok=True)
     return _read(folder / RECORD)
+
+
+def _steps(trainer: Any, rows: TokenRows, recipe: Recipe, scale: float, done: int, progress: Any) -> Iterator[int]:
+    """Take every step that is left; yields how many are done."""
+    batches = rows.batches(size=recipe.batch_size, seed=recipe.seed, first=done)
+    for step in range(done + 1, recipe.steps + 1):
+        output = trainer.step(next(batches).mul_(scale))
+        trainer.n_training_steps += 1
+        progress.update()
+        if step % 100 == 0:
+            progress.set_postfix(loss=f"{_finite(output.loss.detach()):.4g}", refresh=False)
+        yield step
 
 
 def _finite(number: Tensor) -> float:

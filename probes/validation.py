@@ -10,13 +10,14 @@ from itertools import combinations
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
+from scipy.stats import rankdata
 from sklearn.model_selection import StratifiedGroupKFold
 from torch import Tensor
 
 from introlab.activations import Activations
 from introlab.errors import InputError
-from introlab.scores import auroc_of, within_levels_auroc
+from introlab.scores import auroc_difference, auroc_of, auroc_over_deals, within_levels_auroc
 from introlab.stats import Estimate
 from probes.bank import Method, Place, label_columns, solve
 from probes.problems import Problem
@@ -71,25 +72,47 @@ def held_out(
     """
     columns = label_columns(activations, labels)
     part = split(columns, groups, parts=parts, seed=seed) if part is None else part
-    parts = int(part.max()) + 1
-    pairs = [*((one,) for one in range(parts)), *combinations(range(parts), 2)]
-    uses = torch.tensor([[one not in left_out for one in range(parts)] for left_out in pairs])
+    uses = nested_fits(part)
     scores, marks = [], []
     for here in activations.values():
         linear = solve(Problem(here.values, columns, part, uses), method, penalties)
-        found = linear.scores(here.values)
-        outer, inside = _outer(found, part), _inside(found, columns, part, pairs)
-        best = inside.argmax(-1)  # [part, target]: ties go to the larger penalty
-        picked = best[part][..., None]
-        scores.append(outer.gather(-1, picked)[..., 0])
-        marks.append(inside.gather(-1, best[..., None])[..., 0])
+        score, mark = judged(linear.scores(here.values), columns, part)
+        scores.append(score)
+        marks.append(mark)
     log_odds, places = torch.stack(scores), tuple(activations)
-    where = torch.stack(marks).argmax(0)  # [part, target]: ties go to the earlier place
-    nested = log_odds.gather(0, where[part][None])[0]
+    nested, where = chosen_inside(log_odds, torch.stack(marks), part)
     chosen = {
         target: tuple(places[index] for index in where[:, column].tolist()) for column, target in enumerate(labels)
     }
     return HeldOut(places, labels, tuple(groups), part, log_odds, nested, chosen)
+
+
+def nested_fits(part: Int[Tensor, " row"]) -> Bool[Tensor, "fit part"]:
+    """Which parts each fit of nested validation uses: all but one, in the order of parts, and then all but two."""
+    return torch.tensor([[one not in out for one in range(int(part.max()) + 1)] for out in _left_out(part)])
+
+
+def _left_out(part: Int[Tensor, " row"]) -> list[tuple[int, ...]]:
+    parts = int(part.max()) + 1
+    return [*((one,) for one in range(parts)), *combinations(range(parts), 2)]
+
+
+def judged(
+    found: Float[Tensor, "row fit target penalty"], columns: Float[Tensor, "row target"], part: Int[Tensor, " row"]
+) -> tuple[Float[Tensor, "row target"], Float[Tensor, "part target"]]:
+    """From the scores of all `nested_fits`: those of rows that were held out, with the penalty chosen without their
+    part; and how good the choice was there, to choose between such scores (`chosen_inside`)."""
+    outer, inside = _outer(found, part), _inside(found, columns, part, _left_out(part))
+    best = inside.argmax(-1)  # [part, target]: ties go to the larger penalty
+    return outer.gather(-1, best[part][..., None])[..., 0], inside.gather(-1, best[..., None])[..., 0]
+
+
+def chosen_inside(
+    log_odds: Float[Tensor, "way row target"], marks: Float[Tensor, "way part target"], part: Int[Tensor, " row"]
+) -> tuple[Float[Tensor, "row target"], Int[Tensor, "part target"]]:
+    """Scores with the way chosen without the held-out part, and which it was; ties go to the earlier one."""
+    where = marks.argmax(0)
+    return log_odds.gather(0, where[part][None])[0], where
 
 
 def auroc_by_part(
@@ -103,6 +126,27 @@ def auroc_by_part(
     """AUROC of scores that were held out part by part, over pairs of the same part, and of the same of `levels`."""
     inside = part.tolist() if not len(levels) else [f"{a} {b}" for a, b in zip(levels, part.tolist(), strict=True)]
     return widened(within_levels_auroc(scores, truth, inside, groups), part)
+
+
+def gain_by_part(
+    one: Sequence[float],
+    other: Sequence[float],
+    truth: Sequence[bool],
+    part: Int[Tensor, " row"],
+    groups: Sequence[str],
+) -> Estimate:
+    """How much better the first of two scores is that were held out part by part, on the same examples, resampled
+    together."""
+    return widened(auroc_difference(one, other, truth, groups, levels=part.tolist()), part, least=-1.0)
+
+
+def over_deals_by_part(scored: Float[Tensor, "row deal"], truth: Sequence[bool], part: Int[Tensor, " row"]) -> Estimate:
+    """The mean AUROC of scores that were held out part by part, and the range over deals."""
+    ranks = np.zeros(tuple(scored.shape))  # of different parts scores are on different scales
+    for one in part.unique():
+        rows = (part == one).numpy()
+        ranks[rows] = rankdata(scored[rows].numpy(), axis=0) / rows.sum()
+    return auroc_over_deals(ranks.tolist(), truth)
 
 
 def widened(estimate: Estimate, part: Int[Tensor, " row"], *, least: float = 0.0) -> Estimate:

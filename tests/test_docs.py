@@ -59,6 +59,12 @@ def test_the_guide_to_autoencoders_runs(capsys):
     assert "loss recovered, over zero" in capsys.readouterr().out
 
 
+def test_the_guide_to_latents_runs(capsys):
+    page = (ROOT / "docs" / "latents.md").read_text(encoding="utf-8")
+    exec(compile("\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL)), "latents.md", "exec"), {})
+    assert "tells an answer to another question" in capsys.readouterr().out
+
+
 def test_the_demo_was_written_into_the_readme():
     shown = README.split("<!-- demo: written by make tables -->")[1].split("<!-- end of demo -->")[0]
     for kind in discover().values():

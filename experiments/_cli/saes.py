@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from experiments._cli.latent_pages import Pages
 from experiments._cli.own_data import read_lines
 from introlab.collecting import Reading, Sample, collect
 from introlab.errors import InputError
@@ -136,8 +137,8 @@ class Show:
 
 
 def saes(arguments: list[str]) -> int:
-    """Train sparse autoencoders, and see what one is worth."""
-    commands = {"train": Train, "show": Show}
+    """Train sparse autoencoders, see what one is worth and what its latents stand for."""
+    commands = {"train": Train, "show": Show, "pages": Pages}
     if not arguments or arguments[0] not in commands:
         raise InputError(
             "which?",
