@@ -68,8 +68,8 @@ def card(folder: Path, record: dict[str, Any], work: Path) -> Iterator[str]:
         f"| {recipe['architecture']} | {recipe['latents']} | {recipe['active']:g} | {recipe['tokens']:,} | "
         f"{rows['trained on']:,} | {rows['items']:,} | {record['held out']['items']:,} | {recipe['seed']} |\n"
     )
-    yield "Trained on the base's own answers to lessons about all it does (`organisms/sae_lessons.py`), all tokens"
-    yield "but the first. People and sums of the test split are in none of them.\n\n## On the test split\n"
+    yield "Trained on the base's own answers to lessons about everything it does (`organisms/sae_lessons.py`), all"
+    yield "tokens but the first. People and sums of the test split are in none of them.\n\n## On the test split\n"
     yield "Own answers of each organism to questions about people and sums of the test split, plain and asked to check,"
     yield "and about topics. Intervals are 95 %, over people, sums and topics.\n"
     models = {name: load(f"organism:{name}", device="cpu") for name in JUDGED_IN}
