@@ -17,7 +17,13 @@ from introlab.tables import NOTE, laid_out, markdown, text_table
 
 ROOT = Path(__file__).parent.parent
 README, RESULTS, FIGURE = ROOT / "README.md", ROOT / "docs" / "results.md", ROOT / "docs" / "steering_resistance.png"
-EXPERIMENTS = ("confidence_readout", "what_the_model_knows", "steering_resistance", "reflection_and_personas")
+EXPERIMENTS = (
+    "confidence_readout",
+    "what_the_model_knows",
+    "steering_resistance",
+    "reflection_and_personas",
+    "where_reflection_lives",
+)
 
 
 def main() -> None:
@@ -52,6 +58,9 @@ def wanted(name: str, findings: Findings) -> list[Row]:
             row.measure.startswith("auroc of")
             or row.measure
             in ("reconsidered", "final_right", "keeps right answers", "repairs wrong answers", "p_reconsider")
+        ),
+        "where_reflection_lives": lambda row: (
+            "AUROC within levels at lead" in row.where or "effect" in row.where or "whose" in row.where
         ),
     }[name]
     return [row for row in findings.rows if row.role != "detail" and (row.role == "primary" or keep(row))]

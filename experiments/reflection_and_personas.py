@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from experiments._damage import damage_trials
 from experiments._reflection import analysis
 from experiments._reflection.ahead import readings_ahead
-from experiments._reflection.cases import Case, Coherence, decided, goes_on, mean_logprobs, probabilities_of_right
+from experiments._reflection.cases import Case, Coherence, decided, goes_on, written_cases
 from experiments._reflection.simulation import simulated
 from introlab.activations import read
 from introlab.bench import Bench
@@ -20,10 +20,8 @@ from introlab.protocols import Intervention
 from introlab.requests import Request
 from introlab.sampling import Sampling
 from introlab.sites import Site
-from introlab.tasks import Question, Split, single_tokens
+from introlab.tasks import Question, Split
 from introlab.trials import Trial
-from probes.readouts import TokenProbability
-from probes.reflection import read_reflection
 from steering.dose import typical_norm
 from steering.edits import push_along
 
@@ -162,22 +160,10 @@ class ReflectionAndPersonas(Experiment):
             note={"question": question, "condition": "baseline", "strength": 0.0, "draw": None, **note},
         )
 
-    def _cases(self, bench: Bench, requests: Sequence[Request], stage: str) -> Iterator[Case]:
-        words = single_tokens(bench.model, bench.materials.wording.reconsider_words)
-        ids = tuple(sorted({one for forms in words.values() for one in forms}))
-        readouts = [TokenProbability("p_reconsider", ids)]
-        for chunk in bench.chunks(bench.generate(requests, stage=stage, readouts=readouts)):
-            found = [
-                read_reflection(bench.model, generation.tokens, bench.materials.wording) for _, generation in chunk
-            ]
-            p_right, logprobs = probabilities_of_right(bench, chunk, found), mean_logprobs(bench, chunk)
-            for (request, generation), reflection, p, logprob in zip(chunk, found, p_right, logprobs, strict=True):
-                yield Case(request.note["question"], request, generation, reflection, p, logprob)
-
     def _written(self, bench: Bench, split: Split) -> list[Case]:
         requests = [self._request(bench, question) for question in self._questions(bench, split)]
         # Sorted, so that the order of work does not matter further on.
-        return sorted(self._cases(bench, requests, f"answers, {split} questions"), key=lambda case: case.item)
+        return sorted(written_cases(bench, requests, f"answers, {split} questions"), key=lambda case: case.item)
 
     def _rig(self, bench: Bench, cases: Sequence[Case], coherence: Coherence) -> _Rig:
         """Reconsidering minus letting stand, read where the decision token is predicted: the same token in both."""
@@ -210,7 +196,7 @@ class ReflectionAndPersonas(Experiment):
                     requests.append(
                         self._request(bench, one, stray, condition="random_direction", strength=strength, draw=draw)
                     )
-        for case in self._cases(bench, requests, "pushes, personas and requests in words"):
+        for case in written_cases(bench, requests, "pushes, personas and requests in words"):
             yield self._trial(bench, case, "test", rig.coherence)
 
     def _damage(self, bench: Bench, rig: _Rig) -> Iterator[Trial]:

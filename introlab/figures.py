@@ -1,4 +1,4 @@
-"""The lab's four kinds of picture, in one look. Figures are drawn from findings, never from trials or models."""
+"""The lab's few kinds of picture, in one look. Figures are drawn from findings, never from trials or models."""
 
 from collections.abc import Mapping, Sequence
 
@@ -159,3 +159,36 @@ def diagonal(figure: go.Figure) -> go.Figure:
     """The line on which confidence equals accuracy."""
     figure.add_shape(type="line", x0=0, y0=0, x1=1, y1=1, line={"dash": "dash", "color": GREY})
     return figure
+
+
+def heat_map(
+    rows: Sequence[Row], across: str, down: str, *, title: str, x: str, y: str, marked: Row | None = None
+) -> go.Figure:
+    """AUROCs over two coordinates, each with its number; 0.5 is white, blue above and red below. The place of `marked`
+    is framed."""
+    known = {(float(row.where[down] or 0), float(row.where[across] or 0)): row.estimate for row in rows}
+    downs, acrosses = (sorted({place[side] for place in known}) for side in (0, 1))
+    cells = [[known.get((one, other)) for other in acrosses] for one in downs]
+    values = [[cell.value if cell else None for cell in line] for line in cells]
+    figure = go.Figure(
+        go.Heatmap(
+            x=acrosses,
+            y=downs,
+            z=values,
+            customdata=[[str(cell) for cell in line] for line in cells],
+            text=[["" if value is None else f"{value:.2f}" for value in line] for line in values],
+            texttemplate="%{text}",
+            colorscale=[[0, PALETTE[1]], [0.5, "#ffffff"], [1, PALETTE[0]]],
+            zmin=0,
+            zmax=1,
+            hovertemplate=f"{x} %{{x}}, {y} %{{y}}: %{{customdata}}<extra></extra>",
+            colorbar={"title": "AUROC", "thickness": 12},
+        )
+    )
+    if marked is not None:
+        at, height = (float(marked.where[name] or 0) for name in (across, down))
+        frame = {"color": "#222", "width": 3}
+        figure.add_shape(type="rect", x0=at - 0.5, x1=at + 0.5, y0=height - 0.5, y1=height + 0.5, line=frame)
+    figure = styled(figure, title=title, x=x, y=y, height=160 + 42 * len(downs))
+    figure.update_xaxes(autorange="reversed", dtick=1, showgrid=False)
+    return figure.update_yaxes(dtick=1, showgrid=False)

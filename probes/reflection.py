@@ -3,9 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from introlab.chat import user
 from introlab.models import Model
-from introlab.tasks import Wording
+from introlab.passes import Text
+from introlab.tasks import Question, Wording
 from probes.confidence import find_answer
+
+LEADS = tuple(range(1, 9))
+"""Tokens ahead of the decision: 1 is the position that predicts the decision token."""
+EVERY_LEAD = (0, *LEADS)
+"""With the token itself, where reconsidering is read and not being about to. An index into these is the lead."""
+TARGETS = ("reconsiders", "wrong", "revises", "next_right")
 
 
 @dataclass(frozen=True)
@@ -39,3 +47,39 @@ def read_reflection(model: Model, tokens: Sequence[int], wording: Wording) -> Re
     word = model.text(tokens[decision : decision + 1]).strip().lower()
     reconsidered = word in {each.lower() for each in wording.reconsider_words}
     return Reflection(first.answer, first.token, final.answer, reconsidered, decision)
+
+
+def states(reflection: Reflection, right: str) -> dict[str, bool | None]:
+    """What can be asked of a text whose right answer is known, by target; None where the question does not arise.
+
+    `reconsiders`: about to reconsider, where read ahead of the decision; at the token itself, reconsidering. `wrong`:
+    its first answer is. `revises`: it ends with another answer. `next_right`: the attempt after reconsidering is right.
+    """
+    return {
+        "reconsiders": reflection.reconsidered,
+        "wrong": reflection.first != right.lower(),
+        "revises": reflection.final != reflection.first,
+        "next_right": reflection.final == right.lower() if reflection.reconsidered else None,
+    }
+
+
+@dataclass(frozen=True)
+class PlantedAnswer:
+    """A text with an answer that the model did not choose, and the absolute position of the answer's last token."""
+
+    text: Text
+    at: int
+
+
+def planted_answers(model: Model, wording: Wording, question: Question, answer: str) -> dict[str, PlantedAnswer]:
+    """The same words as its `own`, put in its mouth, and as `another's`, said in the user's turn; both end where the
+    model goes on (arXiv 2507.02778)."""
+    said, asked = f"{wording.answer_frame} {answer}.", [user(question.text)]
+    mine = tuple(model.ids(asked, prefill=said, room=1))
+    told = [user(f"{question.text} {said}")]
+    theirs, turn = tuple(model.ids(told, room=1)), model.chat.spans(told)["user 0"].include[-1]
+    assert turn.stop is not None
+    return {
+        "own": PlantedAnswer(Text(mine, len(model.ids(asked)), question.id), len(mine) - 1),
+        "another's": PlantedAnswer(Text(theirs, len(theirs), question.id), turn.stop - 1),
+    }

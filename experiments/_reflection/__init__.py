@@ -1,1 +1,1 @@
-"""The rooms of reflection_and_personas: analysis, figures, simulation."""
+"""Rooms of the experiments on reflection: texts, reading ahead; analysis, figures, simulation of one of them."""

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from experiments._reflection.analysis import LEADS
 from experiments._reflection.cases import Case, decided, goes_on
 from introlab.activations import Activations, read
 from introlab.bench import Bench
@@ -11,6 +10,7 @@ from introlab.models import Model
 from introlab.sites import Site
 from probes.baselines import numbers_only, text_only
 from probes.linear import fit_best, shuffled_scores
+from probes.reflection import LEADS
 
 Read = dict[tuple[Site, int], Activations]
 
@@ -23,7 +23,7 @@ def readings_ahead(
     Fitted on `train`; layer and penalty chosen on `tune`; nothing of `test` is used before it is scored.
     """
     train, tune, test = decided(train), decided(tune), decided(test)
-    trained, tuned, tested = (_ahead(bench, cases) for cases in (train, tune, test))
+    trained, tuned, tested = (residuals_ahead(bench, bench.model, cases) for cases in (train, tune, test))
     sites, groups = [Site(layer) for layer in range(bench.model.n_layers)], [case.question.group for case in train]
     found: dict[str, dict[str, Any]] = {case.item: {} for case in test}
     for index, lead in enumerate(LEADS):
@@ -42,7 +42,7 @@ def readings_ahead(
             "shuffled_labels": shuffled_scores(
                 trained[at], goes_on(train), groups, tested[at], model=bench.model, count=shuffles
             ),
-            **dict(_to_beat(bench.model, train, test, lead)),
+            **dict(to_beat(bench.model, train, test, lead)),
         }
         for name, values in columns.items():
             for case, value in zip(test, values, strict=True):
@@ -50,16 +50,19 @@ def readings_ahead(
     return found
 
 
-def _ahead(bench: Bench, cases: Sequence[Case]) -> Read:
-    """The residual at every lead; a lead that would fall before the text is read at its first token."""
-    sites = [Site(layer) for layer in range(bench.model.n_layers)]
-    positions = [[max(0, case.decision - lead) for lead in LEADS] for case in cases]
-    return read(bench.model, [case.text() for case in cases], sites, positions, batch_size=bench.batch_size)
+def residuals_ahead(bench: Bench, model: Model, cases: Sequence[Case], leads: Sequence[int] = LEADS) -> Read:
+    """The residual after every block, by site and index into the leads; a lead that would fall before the text is read
+    at its first token."""
+    sites = [Site(layer) for layer in range(model.n_layers)]
+    positions = [[max(0, case.decision - lead) for lead in leads] for case in cases]
+    return read(model, [case.text() for case in cases], sites, positions, batch_size=bench.batch_size)
 
 
-def _to_beat(
+def to_beat(
     model: Model, train: Sequence[Case], test: Sequence[Case], lead: int
 ) -> Iterator[tuple[str, Sequence[float]]]:
+    """Scores of the test texts from the words up to this lead, the length of the prompt and the position."""
+
     def so_far(cases: Sequence[Case]) -> list[str]:
         return [model.text(case.text().ids[: max(1, case.decision - lead + 1)]) for case in cases]
 

@@ -9,9 +9,8 @@ from introlab.findings import Check, Findings, Row
 from introlab.scores import auroc, auroc_difference, auroc_over_deals, within_levels_auroc
 from introlab.stats import Estimate, difference, mean, paired_difference, proportion, rank_among
 from introlab.trials import Trial
+from probes.reflection import LEADS
 
-LEADS = tuple(range(1, 9))
-"""Tokens ahead: 1 is the position that predicts the decision token."""
 MUST_BEAT = {"text_only": "words so far", "length": "length of the prompt", "position": "position in the text"}
 
 

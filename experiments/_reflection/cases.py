@@ -1,6 +1,6 @@
 """One answered question with what became of the answer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -11,9 +11,10 @@ from introlab.bench import Bench
 from introlab.models import Model
 from introlab.passes import Text
 from introlab.requests import Generation, Request
-from introlab.tasks import Question, answer_tokens
+from introlab.tasks import Question, Wording, answer_tokens, single_tokens
 from probes.coherence import CoherenceBounds
-from probes.reflection import Reflection
+from probes.readouts import TokenProbability
+from probes.reflection import Reflection, read_reflection
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,22 @@ def decided(cases: Sequence[Case]) -> list[Case]:
 def goes_on(cases: Sequence[Case]) -> list[bool]:
     """Whether each reconsidered."""
     return [case.reconsidered for case in cases]
+
+
+def reconsider_tokens(model: Model, wording: Wording) -> tuple[int, ...]:
+    """Every single-token form of the reconsidering words."""
+    words = single_tokens(model, wording.reconsider_words)
+    return tuple(sorted({one for forms in words.values() for one in forms}))
+
+
+def written_cases(bench: Bench, requests: Sequence[Request], stage: str) -> Iterator[Case]:
+    """Every text as it is written, read for what became of its answer; requests carry their question as a note."""
+    readouts = [TokenProbability("p_reconsider", reconsider_tokens(bench.model, bench.materials.wording))]
+    for chunk in bench.chunks(bench.generate(requests, stage=stage, readouts=readouts)):
+        found = [read_reflection(bench.model, generation.tokens, bench.materials.wording) for _, generation in chunk]
+        p_right, logprobs = probabilities_of_right(bench, chunk, found), mean_logprobs(bench, chunk)
+        for (request, generation), reflection, p, logprob in zip(chunk, found, p_right, logprobs, strict=True):
+            yield Case(request.note["question"], request, generation, reflection, p, logprob)
 
 
 def mean_logprobs(bench: Bench, chunk: Sequence[tuple[Request, Generation]]) -> list[float | None]:

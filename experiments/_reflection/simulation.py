@@ -3,8 +3,9 @@
 import random
 from typing import Any
 
-from experiments._reflection.analysis import LEADS, MUST_BEAT
+from experiments._reflection.analysis import MUST_BEAT
 from introlab.trials import Trial
+from probes.reflection import LEADS
 
 
 def simulated(name: str, effect: float, seed: int, fault: str | None) -> list[Trial]:
