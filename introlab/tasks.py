@@ -146,6 +146,12 @@ class Materials:
             digest.update((self.folder / name).read_bytes())
         return digest.hexdigest()[:16]
 
+    def topic_words(self, text: str) -> list[tuple[re.Match[str], str]]:
+        """The words of a text that belong to a topic, in order, each with its topic."""
+        words = re.finditer(r"[A-Za-z']+", text)
+        owned = ((word, self.topic_of_word.get(word[0].lower())) for word in words)
+        return [(word, topic) for word, topic in owned if topic is not None]
+
     @cached_property
     def topic_of_word(self) -> dict[str, str]:
         return {word: topic.name for topic in self.topics.values() for word in topic.words}
@@ -153,9 +159,14 @@ class Materials:
 
 def materials_for(model: Model, path: Path | None = None) -> Materials:
     """The materials to ask this model with: the given folder, its own, or the general ones."""
+    return materials_of(model.family, path)
+
+
+def materials_of(family: str | None, path: Path | None = None) -> Materials:
+    """The same, of a model of which only the family is known."""
     if path is not None:
         return Materials.load(path)
-    if model.family is not None:
+    if family is not None:
         return Materials.load(organism_folder().parent / "materials")
     return Materials.load(Path(__file__).parent / "data" / "general")
 

@@ -54,8 +54,7 @@ def read_drift(text: str, topic: str, materials: Materials) -> Drift:
 
 def _off_marks(text: str, topic: str, materials: Materials) -> list[bool]:
     """For each topic word of the text, in order: does it belong to another topic?"""
-    owners = (materials.topic_of_word.get(word) for word in re.findall(r"[a-z']+", text.lower()))
-    return [owner != topic for owner in owners if owner is not None]
+    return [owner != topic for _, owner in materials.topic_words(text)]
 
 
 def _after_intrusion(marks: list[bool]) -> list[bool]:

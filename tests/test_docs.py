@@ -63,6 +63,11 @@ def test_the_guide_to_latents_runs(capsys):
     page = (ROOT / "docs" / "latents.md").read_text(encoding="utf-8")
     exec(compile("\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL)), "latents.md", "exec"), {})
     assert "tells an answer to another question" in capsys.readouterr().out
+def test_the_guide_to_judges_runs(capsys):
+    page = (ROOT / "docs" / "judges.md").read_text(encoding="utf-8")
+    exec(compile("\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL)), "judges.md", "exec"), {})
+    shown = capsys.readouterr().out
+    assert "20 of 20 known answers right" in shown and "kappa" in shown
 
 
 def test_the_demo_was_written_into_the_readme():

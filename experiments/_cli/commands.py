@@ -13,6 +13,7 @@ import tyro
 from experiments import discover, find
 from experiments._cli.doctor import Doctor
 from experiments._cli.exporting import Export
+from experiments._cli.judging import JudgeRun
 from experiments._cli.own_data import Fit, Read, Steer
 from experiments._cli.saes import saes
 from introlab.errors import InputError
@@ -209,6 +210,7 @@ COMMANDS: dict[str, Any] = {
     "run": run,
     "report": Report,
     "export": Export,
+    "judge": JudgeRun,
     "models": Models,
     "read": Read,
     "fit": Fit,

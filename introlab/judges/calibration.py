@@ -1,0 +1,136 @@
+"""A judge is judged first: on texts whose answer is known. One below its floor does not judge a run."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from introlab.errors import InputError
+from introlab.judges.cached import judge_items
+from introlab.judges.rubrics import SHIPPED, Item, Rubric, Value, World
+from introlab.judges.verdicts import Judge, Verdict
+from introlab.stats import Estimate, proportion
+
+_SHOWN = 5
+_FIELDS = {"response", "gold", "prompt", "reference", "world"}
+
+
+class JudgeBelowFloor(InputError):
+    """A judge that gets too many known answers wrong."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """A text whose answer is known."""
+
+    item: Item
+    gold: Value
+    world: World
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How a judge did on known answers. What is missing counts as wrong."""
+
+    rubric: Rubric
+    judge: str
+    accuracy: Estimate
+    """With the exact (Clopper-Pearson) interval."""
+    wrong: tuple[tuple[Known, Verdict], ...]
+
+    def check(self) -> None:
+        """Raises JudgeBelowFloor, naming what it got wrong, where its accuracy is below the rubric's floor.
+
+        The accuracy itself, not its lower bound, is compared: 24 of 24 have a lower bound of .86 only. The sets are
+        balanced, so that a judge that always says the same gets half or less; one that tosses coins gets 21 of 24 or
+        more once in 7,200 times, 17 of 20 once in 780.
+        """
+        assert self.accuracy.value is not None
+        if self.accuracy.value >= self.rubric.floor:
+            return
+        listed = [
+            f"{known.gold!r}, it said {verdict.value if verdict.missing is None else _reason(verdict)}: "
+            f"{known.item.response[:100]!r}"
+            for known, verdict in self.wrong[:_SHOWN]
+        ]
+        more = [f"and {len(self.wrong) - _SHOWN} more"] if len(self.wrong) > _SHOWN else []
+        raise JudgeBelowFloor(
+            f"{self.judge} cannot be trusted with {self.rubric.name}: it fails texts whose answer is known",
+            given="\n    ".join([f"{self}. Right is", *listed, *more]),
+            allowed=f"an accuracy of {self.rubric.floor:g} or more",
+            do="use another judge, or see why it fails; nothing of the run was judged",
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        wrong = [{"gold": known.gold, "response": known.item.response, **each.as_json()} for known, each in self.wrong]
+        return {"accuracy": self.accuracy.as_json(), "floor": self.rubric.floor, "wrong": wrong}
+
+    def __str__(self) -> str:
+        n = self.accuracy.n
+        return f"{n - len(self.wrong)} of {n} known answers right, {self.accuracy}"
+
+
+def known_answers(rubric: Rubric, world: World, folder: Path = SHIPPED) -> list[Known]:
+    """The rubric's calibration set for texts of this world; the general one where there is none of its own.
+
+    Raises InputError for a file or line that cannot be used.
+    """
+    path = folder / f"{rubric.name}.jsonl"
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise InputError(
+            "a rubric without a calibration set",
+            given=path,
+            do='write lines such as {"response": "...", "gold": "yes"} there: a judge is judged before it judges',
+        ) from error
+    every = [_known(rubric, path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
+    mine = [each for each in every if each.world == world]
+    found = mine or [each for each in every if each.world == "general"]
+    if len(found) < 2:
+        raise InputError("a calibration set without texts", given=path)
+    return found
+
+
+def _known(rubric: Rubric, path: Path, number: int, line: str) -> Known:
+    where = f"{path} line {number}"
+    try:
+        raw: dict[str, Any] = json.loads(line)
+        gold = rubric.value(raw["gold"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError("a line that is not a known answer", given=f"{where}: {error}") from error
+    if gold is None or set(raw) - _FIELDS:
+        allowed = f"{', '.join(sorted(_FIELDS))}; gold one of the rubric's answers"
+        raise InputError("a line that is not a known answer", given=f"{where}: {line[:80]}", allowed=allowed)
+    shown = {name: str(raw[name]) for name in ("response", "prompt", "reference") if name in raw}
+    return Known(Item.blind(rubric, shown), gold, raw.get("world", "general"))
+
+
+def calibrate(
+    judge: Judge,
+    rubric: Rubric,
+    world: World = "general",
+    cache: Path | None = None,
+    *,
+    prefilter: bool = False,
+    folder: Path = SHIPPED,
+) -> Calibration:
+    """Ask a judge about texts whose answer is known, in the way in which it will be asked about others."""
+    known = known_answers(rubric, world, folder)
+    verdicts = judge_items(judge, rubric, [each.item for each in known], cache, prefilter=prefilter).verdicts
+    right = [_right(rubric, each, verdicts[each.item]) for each in known]
+    wrong = [(each, verdicts[each.item]) for each, ok in zip(known, right, strict=True) if not ok]
+    accuracy = proportion(right, [str(number) for number in range(len(known))])
+    return Calibration(rubric, judge.name, accuracy, tuple(wrong))
+
+
+def _right(rubric: Rubric, known: Known, verdict: Verdict) -> bool:
+    if verdict.value is None:
+        return False
+    if rubric.scale is None:
+        return verdict.value == known.gold
+    return abs(float(verdict.value) - float(known.gold)) <= rubric.scale.tolerance
+
+
+def _reason(verdict: Verdict) -> str:
+    return f"nothing ({verdict.missing}{f': {verdict.detail}' if verdict.detail else ''})"
