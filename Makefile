@@ -35,6 +35,7 @@ bench: $(INSTALLED)
 	@$(RUN) -m benchmarks.engine
 	@$(RUN) -m benchmarks.probes
 	@$(RUN) -m benchmarks.saes
+	@$(RUN) -m benchmarks.coverage
 
 # Against other libraries, in an environment of their own: their pins clash with the lab's.
 PEERS := .peers/bin/python

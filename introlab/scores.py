@@ -4,11 +4,22 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
-from introlab.stats import LEVEL, Estimate, cluster_bootstrap, cluster_draws, missing, percentiles, root
+from introlab.stats import (
+    LEVEL,
+    Column,
+    Estimate,
+    cluster_bootstrap,
+    cluster_draws,
+    measured,
+    missing,
+    percentiles,
+    root,
+)
 
 Bounds = tuple[float, float] | None
+_CLUSTERS_OF_A_CLASS = 20
 
 
 def auroc(scores: Sequence[float], labels: Sequence[bool], clusters: Sequence[str], *, draws: int = 500) -> Estimate:
@@ -154,6 +165,40 @@ def _auroc_draws(
         with np.errstate(invalid="ignore", divide="ignore"):
             found.append(won / pairs.sum(1))
     return np.concatenate(found) if found else np.empty(0)
+
+
+def average_precision(scores: Column, labels: Column, clusters: Column, *, draws: int = 1000) -> Estimate:
+    """Area under precision by recall (scikit-learn's, equal scores at once), for rare positives; chance is their share.
+
+    The interval is Student's on the scale of log-odds, from resampled clusters: percentiles are biased near 1. None
+    below twenty clusters with positives or with negatives, and where all resamples agree. Raises InputError for missing
+    values.
+    """
+    truth, values, names = measured(labels) > 0, measured(scores), np.asarray(clusters)
+    k, sides = len(np.unique(names)), [len(np.unique(names[truth])), len(np.unique(names[~truth]))]
+    if not truth.any():
+        return Estimate(None, None, None, len(truth), k, "average precision needs positives")
+    value = float(_precisions(values, truth, np.ones((1, len(truth))))[0])
+    if min(sides) < _CLUSTERS_OF_A_CLASS:
+        method = f"average precision: fewer than {_CLUSTERS_OF_A_CLASS} clusters with positives or with negatives"
+        return Estimate(value, None, None, len(truth), k, method)
+    each = np.concatenate([_precisions(values, truth, times) for times in cluster_draws(names.tolist(), draws=draws)])
+    each = special.logit(each[(each > 0) & (each < 1)])
+    if value == 1 or len(each) < draws / 2 or np.ptp(each) < 1e-12:
+        return Estimate(value, None, None, len(truth), k, "average precision: resamples do not differ, no interval")
+    half = float(stats.t.ppf(0.5 + LEVEL / 2, min(sides) - 1) * each.std())
+    low, high = (float(special.expit(special.logit(value) + side * half)) for side in (-1, 1))
+    return Estimate(value, low, high, len(truth), k, "average precision, cluster bootstrap of log-odds")
+
+
+def _precisions(scores: np.ndarray, truth: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Average precision of each draw, given how often each trial was drawn, [draw, trial]; NaN without positives."""
+    order = np.argsort(-scores, kind="stable")
+    starts = np.flatnonzero(np.r_[True, np.diff(scores[order]) != 0])
+    every, hits = (np.add.reduceat((times * one)[:, order], starts, axis=1) for one in (np.ones(len(truth)), truth))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        precision = np.nan_to_num(hits.cumsum(1) / every.cumsum(1))
+        return (hits * precision).sum(1) / hits.sum(1)
 
 
 def rank_correlation(

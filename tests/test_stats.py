@@ -5,19 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
-from statsmodels.stats.multitest import multipletests
 
+from introlab.errors import InputError
 from introlab.stats import (
     Estimate,
     cluster_bootstrap,
     difference,
-    holm,
     mean,
     missing,
     paired_difference,
     proportion,
     rank_among,
-    smallest_effect,
 )
 
 
@@ -127,24 +125,11 @@ def test_rank_among_random_draws():
     assert rank_among(1.0, [1.0, 0.0, 2.0]) == 3 / 4
 
 
-@given(st.lists(st.floats(0.0001, 1), min_size=1, max_size=12))
-def test_holm_is_statsmodels(p_values):
-    assert holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1].tolist())
-
-
-@pytest.mark.parametrize(("n", "base"), [(40, 0.05), (200, 0.3)])
-def test_the_smallest_effect_is_seen_four_times_in_five(n, base):
-    """By simulation with a two-sided z test; 600 runs have a standard error of 0.016."""
-    rise = smallest_effect(n, n, base)
-    rng = np.random.default_rng(0)
-    one, other = rng.binomial(n, base + rise, 600) / n, rng.binomial(n, base, 600) / n
-    z = (one - other) / np.sqrt(one * (1 - one) / n + other * (1 - other) / n + 1e-12)
-    assert abs((z > 1.96).mean() - 0.8) < 0.07
-
-
-def test_too_few_trials_could_have_shown_nothing():
-    assert smallest_effect(1, 1, 0.1) is None
-    assert smallest_effect(3, 3, 0.5) is None
+@pytest.mark.parametrize("lost", [None, float("nan"), float("inf")])
+def test_what_is_missing_is_never_averaged(lost):
+    for method in (proportion, mean):
+        with pytest.raises(InputError, match="1 of 3 values"):
+            method([True, lost, False], list("abc"))
 
 
 def test_an_interval_must_hold_its_value():

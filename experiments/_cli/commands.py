@@ -15,6 +15,7 @@ from experiments._cli.doctor import Doctor
 from experiments._cli.exporting import Export
 from experiments._cli.judging import JudgeRun
 from experiments._cli.own_data import Fit, Read, Steer
+from experiments._cli.published import Fidelity
 from experiments._cli.saes import saes
 from introlab.errors import InputError
 from introlab.execution import Settings, conclude, execute
@@ -216,6 +217,7 @@ COMMANDS: dict[str, Any] = {
     "fit": Fit,
     "steer": Steer,
     "saes": saes,
+    "fidelity": Fidelity,
     "doctor": Doctor,
     "organisms": organisms,
 }

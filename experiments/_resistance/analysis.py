@@ -5,7 +5,8 @@ from typing import Literal
 
 from experiments._damage import damage_rows
 from introlab.findings import Check, Findings, Row
-from introlab.stats import Estimate, difference, mean, proportion, smallest_effect
+from introlab.power import smallest_effect
+from introlab.stats import Estimate, difference, mean, proportion
 from introlab.trials import Trial
 
 Answer = Literal["yes", "no", "cannot tell"]
