@@ -6,7 +6,7 @@ Interrupted, it goes on where it stopped when the same run is asked for in the s
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -92,10 +92,10 @@ def execute(
         say(f"complete already: {folder}")
         return run
     first = _bench(specs[0], experiment, chosen)
-    _preflight(experiment, first, len(specs), folder, say)
+    size = _preflight(experiment, first, len(specs), folder, say)
     with run.locked():
         if not begun:
-            Run.create(folder, manifest)
+            Run.create(folder, {**manifest, "expected": asdict(size)})
         try:
             _record(run, experiment, first, specs, chosen, say)
         except KeyboardInterrupt as interrupt:
@@ -172,7 +172,7 @@ def _bench(spec: str, experiment: Experiment, settings: Settings) -> Bench:
     )
 
 
-def _preflight(experiment: Experiment, bench: Bench, models: int, folder: Path, say: Callable[[str], None]) -> None:
+def _preflight(experiment: Experiment, bench: Bench, models: int, folder: Path, say: Callable[[str], None]) -> Size:
     """How much, how long, how much disk - before any of it is spent."""
     one = experiment.size(bench)
     size = Size(one.texts * models, one.tokens * models)
@@ -189,6 +189,7 @@ def _preflight(experiment: Experiment, bench: Bench, models: int, folder: Path, 
             given=f"{free / 1e6:.0f} MB free, about {needed / 1e6:.0f} MB needed",
             do="free some, or choose another --out",
         )
+    return size
 
 
 def _duration(seconds: float) -> str:

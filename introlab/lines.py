@@ -19,13 +19,20 @@ class Lines:
 
     def __iter__(self) -> Iterator[str]:
         """Every whole line, without its end. What follows a torn one is not read: it was never known to be written."""
+        return (line for line, _ in self.since(0))
+
+    def since(self, start: int) -> Iterator[tuple[str, int]]:
+        """Whole lines from a byte at which one begins, each with the byte at which the next one will: who remembers it
+        reads only what has come since."""
         if not self.path.exists():
             return
         with self.path.open("rb") as file:
+            file.seek(start)
             for line in file:
                 if not _whole(line):
                     return
-                yield line[:-1].decode()
+                start += len(line)
+                yield line[:-1].decode(), start
 
     @contextmanager
     def appending(self) -> Generator[Callable[[str], None]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from introlab.findings import Check, Findings, Row
-from introlab.tables import NOTE, laid_out
+from introlab.tables import NOTE, Table, laid_out
 from introlab.trials import Trial
 
 if TYPE_CHECKING:
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from introlab.experiment import Experiment
 
 EXAMPLES_PER_CONDITION = 2
+MARKS = {True: ("pass", "holds"), False: ("fail", "fails"), None: ("open", "cannot tell")}
+"""Class and word of a check."""
+FACTS = ("parameters", "models", "versions", "code", "python", "started")
+"""Entries of a manifest that a repetition is held to."""
 _DATA = Path(__file__).parent / "data"
 
 
@@ -38,16 +42,20 @@ class Chapter:
 
 def render(chapters: Sequence[Chapter]) -> str:
     """The report of one experiment, or of several with their answers on top."""
-    from plotly.offline import get_plotlyjs
-
     title = (
         chapters[0].experiment.name().replace("_", " ")
         if len(chapters) == 1
         else "What does this model know about itself?"
     )
     body = "".join(_chapter(chapter, index) for index, chapter in enumerate(chapters))
-    header = heading(title.capitalize(), _summary(chapters))
-    return page(title, f"{header}{body}{_file('glossary.html')}", head=f"<script>{get_plotlyjs()}</script>")
+    return document(title, _summary(chapters), body + _file("glossary.html"))
+
+
+def document(title: str, summary: str, body: str) -> str:
+    """A page with figures that brings everything it needs. `summary` and `body` are HTML."""
+    from plotly.offline import get_plotlyjs
+
+    return page(title, heading(title.capitalize(), summary) + body, head=f"<script>{get_plotlyjs()}</script>")
 
 
 def page(title: str, body: str, *, head: str = "") -> str:
@@ -55,7 +63,7 @@ def page(title: str, body: str, *, head: str = "") -> str:
     return (
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
         "<meta name='viewport' content='width=device-width, initial-scale=1'>"
-        f"<title>{escape(title)} - Introspection Lab</title><style>{_file('report.css')}</style>{head}</head>"
+        f"<title>{escape(title)} - Introspection Lab</title><style>{style()}</style>{head}</head>"
         f"<body><main>{body}</main></body></html>"
     )
 
@@ -63,6 +71,11 @@ def page(title: str, body: str, *, head: str = "") -> str:
 def heading(title: str, below: str) -> str:
     """The top of a page; `below` is HTML."""
     return f"<header><p class='brand'>Introspection Lab</p><h1>{escape(title)}</h1>{below}</header>"
+
+
+def style() -> str:
+    """The lab's look, as CSS."""
+    return _file("report.css")
 
 
 def _file(name: str) -> str:
@@ -98,7 +111,7 @@ def _chapter(chapter: Chapter, index: int) -> str:
             _verdicts(findings.verdicts),
             f"<p>{escape(' '.join(explained.split()))}</p>",
             f"<h3>Does the result survive its controls?</h3>{_checks(findings.checks)}",
-            *(embedded(figure) for figure in chapter.figures.values()),
+            *(figure_html(figure) for figure in chapter.figures.values()),
             "<h3>The numbers</h3><p>The primary outcome, declared before the run: ",
             f"<strong>{escape(experiment.primary)}</strong> (no effect: {experiment.null:g}).</p>",
             _tables([row for row in findings.rows if row.role != "detail"]),
@@ -122,10 +135,9 @@ def _verdicts(verdicts: Mapping[str, str]) -> str:
 
 
 def _checks(checks: Sequence[Check]) -> str:
-    marks = {True: ("pass", "holds"), False: ("fail", "fails"), None: ("open", "cannot tell")}
     items = []
     for check in checks:
-        kind, word = marks[check.passed]
+        kind, word = MARKS[check.passed]
         items.append(
             f"<li class='{kind}'><span>{word}</span> <strong>{escape(check.control.replace('_', ' '))}</strong>: "
             f"{escape(check.detail)}</li>"
@@ -133,7 +145,7 @@ def _checks(checks: Sequence[Check]) -> str:
     return f"<ul class='checks'>{''.join(items)}</ul>"
 
 
-def embedded(figure: "Figure") -> str:
+def figure_html(figure: "Figure") -> str:
     """A figure as HTML for a page that has plotly."""
     from introlab.figures import CONFIG
 
@@ -143,22 +155,29 @@ def embedded(figure: "Figure") -> str:
 def _tables(rows: Sequence[Row]) -> str:
     if not rows:
         return "<p>none</p>"
-    parts = []
-    for table in laid_out(rows):
-        head = "".join(f"<th>{escape(name)}</th>" for name in table.head)
-        body = "".join(
-            f"<tr class='{role}'>{''.join(map(_cell, line))}</tr>"
-            for line, role in zip(table.body, table.roles, strict=True)
-        )
-        parts.append(f"<div class='scroll numbers'><table><tr>{head}</tr>{body}</table></div>")
-    return "".join(parts) + f"<p class='where'>{escape(NOTE)}</p>"
+    return "".join(map(table_html, laid_out(rows))) + f"<p class='where'>{escape(NOTE)}</p>"
+
+
+def table_html(table: Table) -> str:
+    """A part of a document."""
+    head = "".join(f"<th>{escape(name)}</th>" for name in table.head)
+    body = "".join(
+        f"<tr class='{escape(role)}'>{''.join(map(_cell, line))}</tr>"
+        for line, role in zip(table.body, table.roles, strict=True)
+    )
+    return f"<div class='scroll numbers'><table><tr>{head}</tr>{body}</table></div>"
 
 
 def _cell(text: str) -> str:
-    """The counts go under the estimate: rows stay in line, and numbers beside numbers."""
+    estimate, counts = apart(text)
+    below = f"<br><small>{counts}</small>" if counts else ""
+    return f"<td>{escape(estimate)}{below}</td>"
+
+
+def apart(text: str) -> tuple[str, str]:
+    """A cell's estimate and its counts, which go under it: rows stay in line, and numbers beside numbers."""
     estimate = re.fullmatch(r"(.*[0-9\]l]) (\d+/\d+)", text)
-    inside = f"{escape(estimate[1])}<br><small>{estimate[2]}</small>" if estimate else escape(text)
-    return f"<td>{inside}</td>"
+    return (estimate[1], estimate[2]) if estimate else (text, "")
 
 
 def _examples(trials: Sequence[Trial]) -> str:
@@ -192,21 +211,16 @@ def _example(trial: Trial) -> Iterator[str]:
 
 
 def _repeat(manifest: Mapping[str, Any]) -> str:
+    facts = ((name, str(manifest[name])) for name in FACTS)
+    rows = "".join(f"<tr><td>{escape(name)}</td><td><code>{escape(value)}</code></td></tr>" for name, value in facts)
+    return f"<p><code>{escape(command(manifest))}</code></p><div class='scroll'><table>{rows}</table></div>"
+
+
+def command(manifest: Mapping[str, Any]) -> str:
+    """What to type to repeat a run."""
     changed = {name: manifest["parameters"][name] for name in manifest["passed"]}
     flags = "".join(f" --{name.replace('_', '-')} {_flag(value)}" for name, value in changed.items())
-    command = f"introlab run {manifest['experiment'].replace('_', '-')} --model {shlex.join(manifest['specs'])}{flags}"
-    facts = {
-        "parameters": manifest["parameters"],
-        "models": manifest["models"],
-        "versions": manifest["versions"],
-        "code": manifest["code"],
-        "python": manifest["python"],
-        "started": manifest["started"],
-    }
-    rows = "".join(
-        f"<tr><td>{escape(name)}</td><td><code>{escape(str(value))}</code></td></tr>" for name, value in facts.items()
-    )
-    return f"<p><code>{escape(command)}</code></p><div class='scroll'><table>{rows}</table></div>"
+    return f"introlab run {manifest['experiment'].replace('_', '-')} --model {shlex.join(manifest['specs'])}{flags}"
 
 
 def _flag(value: object) -> str:

@@ -36,6 +36,8 @@ SCHEMA = 2
 """1 had finished trials in trials.jsonl; it still opens."""
 DONE = "done"
 """In what a manifest says of a model: all of its trials are there."""
+_LOOKED_AT = 0.5
+"""Seconds that a writer waits for the lock: who looks whether it is held has it for a moment."""
 _OF_A_SESSION = ("models", "batch_size", "started")
 """Entries of a manifest in which an interrupted run and its continuation may differ."""
 _RECORDED_VERSIONS = ("torch", "transformers", "transformer-lens", "numpy", "scikit-learn", "introspection-lab")
@@ -63,8 +65,8 @@ class Run:
         """An existing run. Raises InputError where there is none or its schema is newer than this lab."""
         run = cls(folder)
         try:
-            schema = run.manifest["schema"]
-        except (OSError, KeyError, json.JSONDecodeError) as error:
+            schema = int(run.manifest["schema"])
+        except (OSError, KeyError, TypeError, ValueError) as error:
             raise InputError(
                 "not a run folder", given=folder, allowed="a folder with a manifest.json that the lab wrote"
             ) from error
@@ -95,7 +97,7 @@ class Run:
         """Alone with the folder. Raises RunFolderError while another process writes in it."""
         with self._writing("lock the run"):
             self.folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.folder / ".lock", timeout=0)
+        lock = FileLock(self.folder / ".lock", timeout=_LOOKED_AT)
         try:
             lock.acquire()
         except Timeout as error:
@@ -106,6 +108,19 @@ class Run:
             yield
         finally:
             lock.release()
+
+    @property
+    def running(self) -> bool:
+        """Whether a process writes here now."""
+        if not (self.folder / ".lock").is_file():
+            return False
+        try:
+            with FileLock(self.folder / ".lock", timeout=0):
+                return False
+        except Timeout:
+            return True
+        except OSError:  # a folder that only can be read
+            return False
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -197,6 +212,12 @@ class Run:
     def findings(self) -> Findings:
         """What the last analysis wrote."""
         return Findings.from_json(json.loads((self.folder / "findings.json").read_text(encoding="utf-8")))
+
+    @property
+    def figures(self) -> dict[str, dict[str, Any]]:
+        """What the last analysis drew, as plotly's JSON, by file name."""
+        paths = sorted((self.folder / "figures").glob("*.json"))
+        return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in paths}
 
     def write_findings(self, findings: Findings, figures: dict[str, Any]) -> None:
         """Estimates and plotly figures, as JSON."""

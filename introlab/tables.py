@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from introlab.findings import Coordinate, Findings, Row
 from introlab.stats import Estimate
@@ -74,6 +75,18 @@ def _shown(value: Coordinate) -> str:
     return "" if value is None else f"{value:g}"
 
 
+def by_name(values: Mapping[str, Any]) -> str:
+    """Outcomes or readings of a trial in a line."""
+    return ", ".join(f"{name.replace('_', ' ')}: {word(value)}" for name, value in values.items())
+
+
+def word(value: Any) -> str:
+    """One outcome or reading; what could not be had is unknown, and of many values there are the first ones."""
+    if isinstance(value, list) and len(value) > MOST_COLUMNS:
+        return f"{', '.join(map(word, value[:MOST_COLUMNS]))}, ... ({len(value)} values)"
+    return "unknown" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
 def number(value: float | None) -> str:
     """Three decimals, or a dash for what is missing."""
     return "–" if value is None else f"{value:.3f}" if abs(value) < 100 else f"{value:.0f}"
@@ -92,13 +105,14 @@ def cell(estimate: Estimate) -> str:
 
 def text_table(findings: Findings) -> str:
     """For a terminal: tables of everything but details, then the checks."""
-    parts = [_as_text(table) for table in laid_out([row for row in findings.rows if row.role != "detail"])]
+    parts = [as_text(table) for table in laid_out([row for row in findings.rows if row.role != "detail"])]
     words = {True: "holds", False: "FAILS", None: "cannot tell"}
     checks = [f"{words[check.passed]:12}{check.control.replace('_', ' ')}: {check.detail}" for check in findings.checks]
     return "\n\n".join([*parts, NOTE, "\n".join(checks)])
 
 
-def _as_text(table: Table) -> str:
+def as_text(table: Table) -> str:
+    """For a terminal."""
     lines = [table.head, *table.body]
     widths = [max(len(line[column]) for line in lines) for column in range(len(table.head))]
     rows = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]

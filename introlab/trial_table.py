@@ -35,7 +35,7 @@ COLUMNS = pa.schema(
         "receipts": pa.string(),
     }
 )
-_AS_JSON = ("readings", "outcomes", "receipts")
+AS_JSON = ("readings", "outcomes", "receipts")
 _GROUP = 8192
 """Trials in memory at a time."""
 
@@ -58,7 +58,7 @@ def read_table(table: Path) -> Iterator[Trial]:
     with pq.ParquetFile(table) as file:
         for batch in file.iter_batches(batch_size=_GROUP):
             for row in batch.to_pylist():
-                yield Trial.from_raw({**row, **{name: json.loads(row[name]) for name in _AS_JSON}})
+                yield Trial.from_raw({**row, **{name: json.loads(row[name]) for name in AS_JSON}})
 
 
 def count_rows(table: Path) -> int:
@@ -81,4 +81,4 @@ def _line(file: Any, place: int) -> str:
 
 def _row(line: str) -> dict[str, Any]:
     raw = json.loads(line)
-    return {**raw, **{name: json.dumps(raw[name], separators=(",", ":")) for name in _AS_JSON}}
+    return {**raw, **{name: json.dumps(raw[name], separators=(",", ":")) for name in AS_JSON}}

@@ -16,9 +16,9 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
+from introlab.agreement import cohens_kappa
 from introlab.errors import InputError
-from introlab.scores import reweighted
-from introlab.stats import Estimate, proportion
+from introlab.stats import MIN_BOOTSTRAP_CLUSTERS, Estimate, missing, proportion
 
 KINDS = ("verification", "backtracking", "subgoal", "backward chaining")
 REFLECTION = "reflection"
@@ -172,25 +172,16 @@ class Agreement:
     kappa: Estimate
 
 
-def agreement(labels: Sequence[bool], truth: Sequence[bool], clusters: Sequence[str], *, draws: int = 500) -> Agreement:
-    """Precision, recall and Cohen's kappa, with intervals over clusters (texts)."""
+def agreement(labels: Sequence[bool], truth: Sequence[bool], clusters: Sequence[str]) -> Agreement:
+    """Precision, recall and Cohen's kappa, with intervals over clusters (texts). No kappa below ten of them."""
     said, true = np.asarray(labels, dtype=bool), np.asarray(truth, dtype=bool)
-
-    def kappa(times: np.ndarray) -> np.ndarray:
-        every = times.sum(1)
-        one, other = (times * said).sum(1) / every, (times * true).sum(1) / every
-        agree, chance = (times * (said == true)).sum(1) / every, one * other + (1 - one) * (1 - other)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return (agree - chance) / (1 - chance)
 
     def share(of: np.ndarray, among: np.ndarray) -> Estimate:
         return proportion(of[among].tolist(), [name for name, kept in zip(clusters, among, strict=True) if kept])
 
-    return Agreement(
-        share(true, said),
-        share(said, true),
-        reweighted(kappa, clusters, "Cohen's kappa", needs="labels that vary", draws=draws),
-    )
+    enough = len(set(clusters)) >= MIN_BOOTSTRAP_CLUSTERS
+    kappa = cohens_kappa(labels, truth, clusters) if enough else missing("Cohen's kappa: fewer than ten clusters")
+    return Agreement(share(true, said), share(said, true), kappa)
 
 
 def measured(labeller: Labeller, kinds: Sequence[str] = (*KINDS, REFLECTION)) -> dict[str, Agreement]:

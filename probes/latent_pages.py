@@ -15,7 +15,7 @@ from plotly.offline import get_plotlyjs
 from introlab.errors import InputError, RunFolderError
 from introlab.figures import PALETTE, faded, styled
 from introlab.files import write_whole
-from introlab.report import embedded, heading, page
+from introlab.report import figure_html, heading, page
 from probes.latent_examples import Example, Portrait
 
 BINS = 40
@@ -62,7 +62,7 @@ def _page(one: Portrait, around: tuple[Portrait | None, Portrait | None], about:
         links += [f"<a href='{_file(other)}'>{word}: {other.index}</a>"] if other else []
     top = heading(f"Latent {one.index}", f"<p>{escape(about)}</p><nav>{' · '.join(links)}</nav>")
     body = (
-        f"{top}<section>{_facts(one)}{embedded(_histogram(one)) if len(one.active) else ''}</section>"
+        f"{top}<section>{_facts(one)}{figure_html(_histogram(one)) if len(one.active) else ''}</section>"
         f"{_effects(one)}{_examples(one)}"
     )
     return page(f"Latent {one.index}", body, head=f"<script src='{_SCRIPT}'></script>")

@@ -8,14 +8,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("introlab", "probes", "steering", "organisms", "experiments")
+PACKAGES = ("introlab", "probes", "steering", "organisms", "experiments", "dashboard")
 MAY_IMPORT = {
     "introlab": set(),
     "probes": {"introlab"},
     "steering": {"introlab"},
     "organisms": {"introlab", "probes", "steering"},
     "experiments": {"introlab", "probes", "steering", "organisms"},
+    "dashboard": {"introlab", "probes", "steering", "organisms", "experiments"},
 }
+MAY_START_IT = "experiments/_cli/dashboard.py"
+"""The one file outside the dashboard that imports it, and only when its command is given."""
 LONGEST_FILE, LONGEST_FUNCTION = 300, 50
 DRAWERS = {"utils", "common", "helpers", "misc", "config", "types"}
 
@@ -40,7 +43,13 @@ def named(path: Path) -> str:
 @pytest.mark.parametrize("path", FILES, ids=named)
 def test_arrows_point_one_way(path):
     package = named(path).split("/")[0]
-    assert imports_of(path) & set(PACKAGES) <= MAY_IMPORT[package] | {package}
+    allowed = MAY_IMPORT[package] | {package}
+    assert imports_of(path) & set(PACKAGES) <= (allowed | {"dashboard"} if named(path) == MAY_START_IT else allowed)
+
+
+def test_the_dashboard_is_imported_when_it_is_started():
+    inside = [node for node in ast.parse((ROOT / MAY_START_IT).read_text()).body if isinstance(node, ast.ImportFrom)]
+    assert not any(node.module and node.module.startswith("dashboard") for node in inside)
 
 
 @pytest.mark.parametrize("path", FILES, ids=named)
@@ -109,7 +118,7 @@ def test_library_code_seeds_nothing_global_and_prints_nothing():
 def test_the_right_hand_side_needs_no_model():
     """Statistics, findings, figures, reports and run folders import neither torch nor transformers themselves."""
     heavy = {"torch", "transformers", "transformer_lens"}
-    for name in ("stats", "scores", "findings", "figures", "report", "tables", "runs", "trials"):
+    for name in ("stats", "scores", "findings", "figures", "report", "tables", "runs", "trials", "comparison"):
         assert not imports_of(ROOT / "introlab" / f"{name}.py") & heavy, name
 
 

@@ -11,11 +11,14 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from experiments import discover, find
+from experiments._cli.compare import Compare
+from experiments._cli.dashboard import Dashboard
 from experiments._cli.doctor import Doctor
 from experiments._cli.exporting import Export
 from experiments._cli.judging import JudgeRun
 from experiments._cli.own_data import Fit, Read, Steer
 from experiments._cli.published import Fidelity
+from experiments._cli.runs import Runs
 from experiments._cli.saes import saes
 from introlab.errors import InputError
 from introlab.execution import Settings, conclude, execute
@@ -212,6 +215,9 @@ COMMANDS: dict[str, Any] = {
     "report": Report,
     "export": Export,
     "judge": JudgeRun,
+    "runs": Runs,
+    "compare": Compare,
+    "dashboard": Dashboard,
     "models": Models,
     "read": Read,
     "fit": Fit,

@@ -1,14 +1,12 @@
 """Do judges agree? Every pair of them, beyond chance, and on which labels they part."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-import numpy as np
-
-from introlab.scores import reweighted
+from introlab.agreement import cohens_kappa
 from introlab.stats import MIN_BOOTSTRAP_CLUSTERS, Estimate, missing, proportion
 
 
@@ -19,7 +17,7 @@ class Pair:
     one: str
     other: str
     kappa: Estimate
-    """Cohen's; none below ten clusters, no interval where resamples do not differ."""
+    """Cohen's; none below ten clusters."""
     same: Estimate
     """The share of texts with the same answer."""
     missing: int
@@ -62,22 +60,3 @@ def _pair(
     few = len(set(groups)) < MIN_BOOTSTRAP_CLUSTERS
     kappa = missing("Cohen's kappa: fewer than ten clusters") if few else cohens_kappa(mine, theirs, groups)
     return Pair(one, other, kappa, same, len(texts) - len(met), dict(Counter(zip(mine, theirs, strict=True))))
-
-
-def cohens_kappa(one: Sequence[str], other: Sequence[str], clusters: Sequence[str]) -> Estimate:
-    """Agreement beyond that of the marginal rates, with the cluster bootstrap's interval; none where resamples do not
-    differ. No value where both give one and the same label throughout."""
-    labels = sorted({*one, *other})
-    ones, others = (np.array([[each == label for each in said] for label in labels]) for said in (one, other))
-
-    def kappa(times: np.ndarray) -> np.ndarray:
-        n = times.sum(1)
-        agreed = times @ (ones & others).sum(0) / n
-        chance = ((times @ ones.T) * (times @ others.T)).sum(1) / n**2
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return (agreed - chance) / (1 - chance)
-
-    found = reweighted(kappa, clusters, "Cohen's kappa", needs="two labels", draws=1000)
-    if found.known and found.low == found.high:
-        return Estimate(found.value, None, None, found.n, found.clusters, "Cohen's kappa: resamples do not differ")
-    return found

@@ -1,0 +1,134 @@
+"""The trials of a run as a list: filtered and paged by the server, so that the browser never holds more than a page."""
+
+from typing import Any
+
+import numpy as np
+from dash import Dash, Input, Output, State, ctx, dcc, html
+
+from dashboard import parts
+from dashboard.parts import Part
+from dashboard.shelf import Shelf
+from introlab.catalogue import UNREADABLE, Entry
+from introlab.errors import InputError
+from introlab.tables import by_name, word
+from introlab.trial_pages import SORTED_BY, Choice, TrialPages
+
+PER_PAGE = 25
+PREVIEW = 160
+"""Characters of a text in the list."""
+_FILTERS = [f"trials-{name}" for name in SORTED_BY]
+_HEAD = ("condition", "strength", "model", "split", "item", "text", "outcomes")
+
+
+def browser(shelf: Shelf, entry: Entry) -> Part:
+    """Filters, a page of trials, and buttons to the pages around."""
+    try:
+        pages = shelf.trials(entry.name)
+        values = pages.values
+    except (InputError, *UNREADABLE) as error:
+        return parts.note(f"the trials cannot be read: {error}")
+    outcomes = [
+        {"label": f"{name.replace('_', ' ')}: {word(value)}", "value": index}
+        for index, (name, value) in enumerate(values["outcomes"])
+    ]
+    titles = {**{name: values[name] for name in SORTED_BY[:-1]}, "outcomes": outcomes}
+    return html.Div(
+        [
+            html.Div(
+                [parts.chooser(f"trials-{name}", name, each) for name, each in titles.items()], className="choosers"
+            ),
+            dcc.Store(id="trials-run", data={"name": entry.name, "outcomes": values["outcomes"]}),
+            dcc.Store(id="trials-page", data=0),
+            html.Div(id="trials"),
+            html.Div(
+                [
+                    html.Button("previous", id="trials-back"),
+                    html.Span(id="trials-where"),
+                    html.Button("next", id="trials-on"),
+                ],
+                className="pager",
+            ),
+        ]
+    )
+
+
+def connect_browser(app: Dash, shelf: Shelf) -> None:
+    """What the filters and buttons do."""
+
+    @app.callback(
+        Output("trials", "children"),
+        Output("trials-where", "children"),
+        Output("trials-page", "data"),
+        *(Input(each, "value") for each in _FILTERS),
+        Input("trials-back", "n_clicks"),
+        Input("trials-on", "n_clicks"),
+        State("trials-page", "data"),
+        State("trials-run", "data"),
+    )
+    def turn(*given: Any) -> tuple[Part, str, int]:
+        *filters, _, _, page, run = given
+        *wanted, outcome = filters
+        chosen = None if outcome is None else tuple(run["outcomes"][outcome])
+        choice = Choice(**dict(zip(SORTED_BY[:-1], wanted, strict=True)), outcome=chosen)
+        try:
+            return _page(shelf.trials(run["name"]), run["name"], choice, page + _step(ctx.triggered_id))
+        except (InputError, *UNREADABLE) as error:
+            return parts.note(f"the trials cannot be read: {error}"), "", 0
+
+
+def _step(pressed: Any) -> int | float:
+    """Another filter begins with its first page."""
+    return {"trials-back": -1, "trials-on": 1}.get(pressed, -np.inf if pressed in _FILTERS else 0)
+
+
+def _page(pages: TrialPages, name: str, choice: Choice, wanted: float) -> tuple[Part, str, int]:
+    found = pages.matching(choice)
+    last = max(0, (len(found) - 1) // PER_PAGE)
+    page = int(np.clip(wanted, 0, last))
+    here = found[page * PER_PAGE : (page + 1) * PER_PAGE]
+    before = page * PER_PAGE
+    where = f"{before + 1:,}–{before + len(here):,} of {len(found):,}" if len(here) else "none"
+    return _table(pages.page(here), name), where, page
+
+
+def _table(rows: list[dict[str, Any]], name: str) -> Part:
+    body = [
+        html.Tr(
+            [
+                html.Td(dcc.Link(row["condition"], href=parts.address("/trial", run=name, id=row["id"]))),
+                html.Td(f"{row['strength']:g}", className="num"),
+                html.Td(row["model"].removeprefix("organism:")),
+                html.Td(row["split"]),
+                html.Td(row["item"] + (f", draw {row['draw']}" if row["draw"] is not None else "")),
+                html.Td(_preview(row["text"]), className="text"),
+                html.Td(by_name(row["outcomes"]), className="outcomes"),
+            ]
+        )
+        for row in rows
+    ]
+    return html.Div(
+        html.Table([html.Tr([html.Th(each) for each in _HEAD]), *body], className="trials"), className="scroll"
+    )
+
+
+def _preview(text: str) -> str:
+    return text if len(text) <= PREVIEW else f"{text[:PREVIEW]} …"
+
+
+def examples(shelf: Shelf, entry: Entry, most: int) -> Part:
+    """The last trials there are, newest first."""
+    try:
+        pages = shelf.trials(entry.name)
+        rows = pages.page(np.arange(max(0, len(pages) - most), len(pages))[::-1])
+    except (InputError, *UNREADABLE) as error:
+        return parts.note(f"the trials cannot be read: {error}")
+    return html.Div([_example(row, entry.name) for row in rows]) if rows else html.P("none yet", className="where")
+
+
+def _example(row: dict[str, Any], name: str) -> Part:
+    title = f"{row['model'].removeprefix('organism:')}, {row['condition']}, strength {row['strength']:g}, {row['item']}"
+    link = dcc.Link(title, href=parts.address("/trial", run=name, id=row["id"]))
+    words = html.P(by_name(row["outcomes"]), className="where")
+    return html.Div(
+        [html.P(link, className="where"), html.P(row["text"], className="text"), words], className="example"
+    )
