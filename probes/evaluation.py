@@ -10,14 +10,16 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from scipy.stats import rankdata
 
 from introlab.activations import Activations
 from introlab.errors import InputError
 from introlab.findings import Check, Findings, Row
+from introlab.scores import auroc_over_deals
 from introlab.stats import Estimate, missing
 from probes.bank import Method, Place
 from probes.baselines import numbers_only, shuffles, text_only
-from probes.validation import HeldOut, auroc_by_part, gain_by_part, held_out, over_deals_by_part
+from probes.validation import HeldOut, auroc_by_part, gain_by_part, held_out
 
 LEAK = 0.1
 """Shuffled labels may average this far from .5."""
@@ -91,7 +93,12 @@ class _Study:
             return missing("no labels were shuffled")
         deals = shuffles(self.truth, self.real.groups, self.beside.shuffles)
         scored = self._scored(activations[self.place], deals).nested
-        return over_deals_by_part(scored, self.truth, self.real.part)
+        # Of different parts scores are on different scales: they are ranked within their part.
+        ranks = np.zeros(tuple(scored.shape))
+        for part in self.real.part.unique():
+            rows = (self.real.part == part).numpy()
+            ranks[rows] = rankdata(scored[rows].numpy(), axis=0) / rows.sum()
+        return auroc_over_deals(ranks.tolist(), self.truth)
 
     def control_task(self, activations: Mapping[Place, Activations]) -> Estimate:
         """A probe of labels dealt at random to each type: what can be had by remembering types."""

@@ -28,7 +28,6 @@ from probes.validation import (
     gain_by_part,
     judged,
     nested_fits,
-    over_deals_by_part,
     split,
 )
 
@@ -107,14 +106,16 @@ class _Study:
         return found
 
     def dealt(self, k: int) -> Estimate:
-        """Labels dealt anew group by group: latents are chosen and fitted on them, on what is not held out."""
-        deals = shuffles(self.truth.tolist(), self.groups, SHUFFLES)
-        values, outer, scored = self.read.latents, self.uses[: int(self.part.max()) + 1], []
-        for labels in map(torch.tensor, deals.values()):
-            picks = [ranked(values[rows], labels[rows], self.ranking)[:k] for rows in (one[self.part] for one in outer)]
-            found = self._scores(values, labels[:, None].double(), picks)
-            scored.append(found[torch.arange(len(self.part)), self.part, 0, -1])
-        return over_deals_by_part(torch.stack(scored, 1), self.truth.tolist(), self.part)
+        """How well labels dealt anew, group by group, are told by latents chosen and fitted on them; it takes a leak.
+        Mean and range over deals."""
+        values, outer, found = self.read.latents, self.uses[: int(self.part.max()) + 1], []
+        for labels in shuffles(self.truth.tolist(), self.groups, SHUFFLES).values():
+            truth = torch.tensor(labels)
+            picks = [ranked(values[rows], truth[rows], self.ranking)[:k] for rows in (one[self.part] for one in outer)]
+            fits = self._scores(values, truth[:, None].double(), picks)
+            scores = fits[torch.arange(len(self.part)), self.part, 0, -1].tolist()
+            found.append(auroc_by_part(scores, labels, self.part, self.groups).value)
+        return _mean_and_range(found, len(self.part), "shuffled labels")
 
     def _scores(self, values: Tensor, columns: Tensor, picks: Sequence[Tensor]) -> Float[Tensor, "row fit one penalty"]:
         """Of probes of each fit's own latents; as many fits as picks, in the order of `nested_fits`."""
@@ -192,12 +193,14 @@ class _Outcome:
     def of_random(self, k: int) -> Estimate:
         """Mean and range over draws."""
         curves = [curve[k].scores.tolist() for curve in self.random if k in curve]
-        values = [value for scores in curves if (value := self.study.auroc(scores).value) is not None]
-        if not values:
-            return missing("no other latents that are active as often")
-        n = len(self.study.part)
-        method = "mean and range over draws of latents"
-        return Estimate(float(np.mean(values)), min(values), max(values), n, len(values), method)
+        return _mean_and_range([self.study.auroc(one).value for one in curves], len(self.study.part), "random latents")
+
+
+def _mean_and_range(values: Sequence[float | None], n: int, of: str) -> Estimate:
+    known = [value for value in values if value is not None]
+    if not known:
+        return missing(f"no {of} to score")
+    return Estimate(float(np.mean(known)), min(known), max(known), n, len(known), f"mean and range over {of}")
 
 
 def probe_latents(

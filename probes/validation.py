@@ -11,13 +11,12 @@ from itertools import combinations
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from scipy.stats import rankdata
 from sklearn.model_selection import StratifiedGroupKFold
 from torch import Tensor
 
 from introlab.activations import Activations
 from introlab.errors import InputError
-from introlab.scores import auroc_difference, auroc_of, auroc_over_deals, within_levels_auroc
+from introlab.scores import auroc_difference, auroc_of, within_levels_auroc
 from introlab.stats import Estimate
 from probes.bank import Method, Place, label_columns, solve
 from probes.problems import Problem
@@ -138,15 +137,6 @@ def gain_by_part(
     """How much better the first of two scores is that were held out part by part, on the same examples, resampled
     together."""
     return widened(auroc_difference(one, other, truth, groups, levels=part.tolist()), part, least=-1.0)
-
-
-def over_deals_by_part(scored: Float[Tensor, "row deal"], truth: Sequence[bool], part: Int[Tensor, " row"]) -> Estimate:
-    """The mean AUROC of scores that were held out part by part, and the range over deals."""
-    ranks = np.zeros(tuple(scored.shape))  # of different parts scores are on different scales
-    for one in part.unique():
-        rows = (part == one).numpy()
-        ranks[rows] = rankdata(scored[rows].numpy(), axis=0) / rows.sum()
-    return auroc_over_deals(ranks.tolist(), truth)
 
 
 def widened(estimate: Estimate, part: Int[Tensor, " row"], *, least: float = 0.0) -> Estimate:

@@ -9,7 +9,6 @@ import torch
 
 from introlab.chat import user
 from introlab.generation import generate
-from introlab.models import organism_folder
 from introlab.passes import Text
 from introlab.requests import Request
 from introlab.tasks import materials_for
@@ -18,9 +17,6 @@ from probes.latent_truth import check_found
 from probes.reflection import read_reflection
 from probes.saes import Sae
 
-pytestmark = pytest.mark.skipif(
-    not (organism_folder().parent / "saes").is_dir(), reason="no autoencoder is shipped beside the organisms"
-)
 EACH, MAX_NEW = 6, 40
 
 
