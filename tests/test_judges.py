@@ -433,13 +433,13 @@ def test_agreement_beyond_chance_is_found_and_its_interval_holds_it():
     once in 2,000 times."""
     rng, covered = np.random.default_rng(0), 0
     for _ in range(12):
-        truth, own, same = rng.random(60) < 0.5, rng.random((2, 60)) < 0.5, rng.random(60) < 0.5
+        truth, own, same = rng.random(120) < 0.5, rng.random((2, 120)) < 0.5, rng.random(120) < 0.5
         one, other = (np.where(same, truth, each) for each in own)  # half of the time the same, else a coin each
         answers = {name: {str(n): str(v) for n, v in enumerate(each)} for name, each in (("a", one), ("b", other))}
-        (pair,) = compare(answers, {str(n): str(n) for n in range(60)})
+        (pair,) = compare(answers, {str(n): str(n) for n in range(120)})
         assert pair.kappa.value == pytest.approx(cohen_kappa_score(one, other))
         assert pair.same.value == pytest.approx((one == other).mean())
-        assert sum(pair.confusion.values()) == 60 and pair.confusion["True", "False"] == (one & ~other).sum()
+        assert sum(pair.confusion.values()) == 120 and pair.confusion["True", "False"] == (one & ~other).sum()
         covered += pair.kappa.low <= 0.5 <= pair.kappa.high
     assert covered >= 8
 

@@ -96,10 +96,10 @@ def test_keywords_are_measured_and_are_poor_on_the_hand_labelled_sentences():
 
 
 @settings(deadline=None, max_examples=50)
-@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=4, max_size=40))
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=10, max_size=40))
 def test_agreement_is_that_of_scikit_learn(pairs):
     said, true = [one for one, _ in pairs], [other for _, other in pairs]
-    found = agreement(said, true, [str(index) for index in range(len(pairs))], draws=20)
+    found = agreement(said, true, [str(index) for index in range(len(pairs))])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         expected = cohen_kappa_score(said, true)
