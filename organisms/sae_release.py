@@ -1,5 +1,6 @@
 """The shipped autoencoders: trained, halved in precision, judged on held-out answers, and written with a card."""
 
+import json
 import shutil
 import warnings
 from collections.abc import Iterator, Sequence
@@ -27,7 +28,7 @@ from probes.saes import Sae
 
 SITE = Site(3)
 RECIPE = Recipe(architecture="batchtopk", latents=1024, active=16, tokens=4_000_000, learning_rate=2e-3)
-WEIGHTS = "sae_weights.safetensors"
+WEIGHTS, CONFIGURATION = "sae_weights.safetensors", "cfg.json"
 JUDGED_IN = ("base", "reflective", "ritual")
 """The organism it was trained on, and adapters of that one."""
 QUESTIONS, EACH = 60, 16
@@ -43,7 +44,7 @@ def release(out: Path, work: Path, *, scale: float = 1.0, quiet: bool = False) -
     record = train_sae(store, SITE, work / "trained", recipe, choice, quiet=quiet)
     out.mkdir(parents=True, exist_ok=True)
     halved(work / "trained", out)
-    (out / "README.md").write_text("\n".join(card(out, record, work)), encoding="utf-8")
+    (out / "README.md").write_text("\n".join(card(out, record, work)) + "\n", encoding="utf-8")
     return out
 
 
@@ -51,8 +52,10 @@ def halved(trained: Path, out: Path) -> None:
     """The same in half precision on disk; sae-lens still loads it in single precision."""
     weights = {name: tensor.half() for name, tensor in load_file(trained / WEIGHTS).items()}
     save_file(weights, out / WEIGHTS)
-    for name in ("cfg.json", RECORD):
-        shutil.copyfile(trained / name, out / name)
+    shutil.copyfile(trained / RECORD, out / RECORD)
+    # sae-lens writes the entries in an order that changes from process to process.
+    said = json.loads((trained / CONFIGURATION).read_text(encoding="utf-8"))
+    (out / CONFIGURATION).write_text(json.dumps(said, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def card(folder: Path, record: dict[str, Any], work: Path) -> Iterator[str]:
