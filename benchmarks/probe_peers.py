@@ -14,21 +14,23 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from benchmarks.probes import made, own
+from benchmarks.probes import made
 from benchmarks.timing import in_turn, seconds
 from introlab.scores import auroc_of
-from probes.bank import Method
+from probes.bank import Method, solve
+from probes.problems import Problem
 
 OUT = Path(__file__).parent.parent / "docs" / "probe_peers.md"
 PLACES, REPEATS, HELD_OUT = 4, 3, 2000
-JOBS: tuple[tuple[str, Method], ...] = (
-    ("probelab", "difference_of_means"),
-    ("probelab", "logistic"),
-    ("lmprobe", "difference_of_means"),
-    ("lmprobe", "lda"),
-    ("lmprobe", "ridge"),
-    ("lmprobe", "logistic"),
+JOBS: tuple[tuple[str, Method, float], ...] = (
+    ("probelab", "difference_of_means", 0.0),
+    ("probelab", "logistic", 1.0),
+    ("lmprobe", "difference_of_means", 0.0),
+    ("lmprobe", "lda", 1e-6),
+    ("lmprobe", "ridge", 1.0),
+    ("lmprobe", "logistic", 1.0),
 )
+"""Peer, method, and the penalty that is the peer's default."""
 
 
 class Outside:
@@ -86,11 +88,12 @@ def main() -> None:
         save_file({"values": torch.stack(train), "labels": labels[:-HELD_OUT].float().contiguous()}, given)
         outside = Outside(chosen.python, given)
         lines = []
-        for peer, method in JOBS:
+        for peer, method, penalty in JOBS:
             fits: list = []
 
-            def bank(method: Method = method, fits: list = fits) -> None:
-                fits[:] = own(method, train, labels[:-HELD_OUT])
+            def bank(method: Method = method, penalty: float = penalty, fits: list = fits) -> None:
+                problems = (Problem.plain(each, labels[:-HELD_OUT]) for each in train)
+                fits[:] = [solve(one, method, (penalty,)).coef[0, :, 0].float() for one in problems]
 
             timed = in_turn(
                 {
@@ -100,8 +103,7 @@ def main() -> None:
                 repeats=REPEATS,
             )
             areas = [
-                held_out_auroc(coef, test, labels[-HELD_OUT:])
-                for coef in (torch.stack([torch.from_numpy(each).float() for each in fits]), load_file(out)["coef"])
+                held_out_auroc(coef, test, labels[-HELD_OUT:]) for coef in (torch.stack(fits), load_file(out)["coef"])
             ]
             ratio, least, most = timed.ratio("peer", "bank")
             times = f"{timed.median('bank'):.2f} | {timed.median('peer'):.2f} | {ratio:.1f} ({least:.1f} to {most:.1f})"
@@ -117,7 +119,7 @@ def page(lines: list[str], versions: dict[str, str]) -> str:
         [
             "# The bank of probes against other probe libraries",
             "",
-            f"{names}, at their default settings; {PLACES} places x 512 wide x 6,000 examples x 4 targets,",
+            f"{names}, at their default penalties; {PLACES} places x 512 wide x 6,000 examples x 4 targets,",
             f"AUROC on 2,000 others; {torch.get_num_threads()} CPU threads, in turn, {REPEATS} times: medians, least",
             "and most. Written by `make bench-peers`.",
             "",
