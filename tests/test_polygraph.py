@@ -1,4 +1,4 @@
-"""Our measures of uncertainty against lm-polygraph's, where that is installed (`pip install --no-deps lm-polygraph pillow`).
+"""Our measures of uncertainty against lm-polygraph's, if installed (`pip install --no-deps lm-polygraph pillow`).
 
 Its packages import all they could ever need, and pin other versions of it than the lab's; the modules asked here need
 hardly any, so they are imported without their packages.
