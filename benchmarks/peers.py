@@ -6,8 +6,6 @@ add a direction after one block to every token, sample at temperature 1 without 
 """
 
 import argparse
-import json
-import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
@@ -17,6 +15,7 @@ import torch
 from safetensors.torch import save_file
 
 from benchmarks.engine import endless, llama, prompts, push
+from benchmarks.outside import Outside
 from benchmarks.peer_worker import endlessly
 from benchmarks.timing import Timed, in_turn, seconds
 from introlab.generation import generate
@@ -30,39 +29,6 @@ OUT = ROOT / "docs" / "peers.md"
 PROMPTS, CONDITIONS, LENGTH, STEPS = 16, 24, 24, 16
 ALONE, REPEATS = 2, 3
 OUTSIDE = ("repeng", "steering-vectors", "nnsight")
-
-
-class Outside:
-    """The worker in the environment of the peers."""
-
-    def __init__(self, python: Path, folder: Path, grid: Path, layer: int):
-        given = [str(one) for one in (folder, grid, layer, STEPS, torch.get_num_threads())]
-        self._process = subprocess.Popen(
-            [str(python), str(Path(__file__).with_name("peer_worker.py")), *given],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        self.versions: dict[str, str] = self._line()
-
-    def seconds(self, peer: str, rows: int, conditions: int) -> float:
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({"peer": peer, "rows": rows, "conditions": conditions}) + "\n")
-        self._process.stdin.flush()
-        return self._line()["seconds"]
-
-    def close(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait()
-
-    def _line(self) -> dict:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError("the worker of the peers has ended; run benchmarks/peer_worker.py by hand to see why")
-        return json.loads(line)
 
 
 def engine(model: Model, asked: list[tuple[int, ...]], vectors: torch.Tensor) -> Callable[[], float]:
@@ -118,7 +84,7 @@ def compare(name: str, model: Model, folder: Path, python: Path, place: Path) ->
     ids = torch.tensor(asked)
     vectors = torch.randn(CONDITIONS, model.d_model, generator=torch.Generator().manual_seed(0)) * 0.1
     save_file({"prompts": ids, "vectors": vectors}, place / "grid.safetensors")
-    outside = Outside(python, folder, place / "grid.safetensors", layer)
+    outside = Outside(python, "peer_worker.py", folder, place / "grid.safetensors", layer, STEPS)
     ours, plain = engine(model, asked, vectors), hook_loop(model, ids, vectors, layer)
     bridged = bridge_loop(model, ids, vectors, layer)
 
@@ -127,7 +93,9 @@ def compare(name: str, model: Model, folder: Path, python: Path, place: Path) ->
             "engine": ours,
             "hook loop": lambda: plain(rows, conditions),
             "bridge hook loop": lambda: bridged(rows, conditions),
-            **{peer: lambda peer=peer: outside.seconds(peer, rows, conditions) for peer in OUTSIDE},
+            **{
+                peer: lambda peer=peer: outside.seconds(peer=peer, rows=rows, conditions=conditions) for peer in OUTSIDE
+            },
         }
 
     lines = []

@@ -6,14 +6,13 @@ none of them was fitted on.
 """
 
 import argparse
-import json
-import subprocess
 import tempfile
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
 
+from benchmarks.outside import Outside
 from benchmarks.probes import made
 from benchmarks.timing import in_turn, seconds
 from introlab.scores import auroc_of
@@ -31,39 +30,6 @@ JOBS: tuple[tuple[str, Method, float], ...] = (
     ("lmprobe", "logistic", 1.0),
 )
 """Peer, method, and the penalty that is the peer's default."""
-
-
-class Outside:
-    """The worker in the environment of the peers."""
-
-    def __init__(self, python: Path, given: Path):
-        script = str(Path(__file__).with_name("probe_peer_worker.py"))
-        self._process = subprocess.Popen(
-            [str(python), script, str(given), str(torch.get_num_threads())],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        self.versions: dict[str, str] = self._line()
-
-    def seconds(self, peer: str, method: str, out: Path) -> float:
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({"peer": peer, "method": method, "out": str(out)}) + "\n")
-        self._process.stdin.flush()
-        return self._line()["seconds"]
-
-    def close(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait()
-
-    def _line(self) -> dict:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError("the worker of the peers has ended; run benchmarks/probe_peer_worker.py by hand")
-        return json.loads(line)
 
 
 def held_out_auroc(coef: torch.Tensor, values: list[torch.Tensor], labels: torch.Tensor) -> float:
@@ -86,7 +52,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         given, out = Path(folder) / "given.safetensors", Path(folder) / "out.safetensors"
         save_file({"values": torch.stack(train), "labels": labels[:-HELD_OUT].float().contiguous()}, given)
-        outside = Outside(chosen.python, given)
+        outside = Outside(chosen.python, "probe_peer_worker.py", given)
         lines = []
         for peer, method, penalty in JOBS:
             fits: list = []
@@ -98,7 +64,7 @@ def main() -> None:
             timed = in_turn(
                 {
                     "bank": lambda bank=bank: seconds(bank),
-                    "peer": lambda peer=peer, method=method: outside.seconds(peer, method, out),
+                    "peer": lambda peer=peer, method=method: outside.seconds(peer=peer, method=method, out=str(out)),
                 },
                 repeats=REPEATS,
             )
