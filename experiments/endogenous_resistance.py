@@ -13,10 +13,11 @@ from experiments._endogenous.finetuning import finetuned
 from experiments._endogenous.judging import judged
 from experiments._endogenous.latents import Seen, choose, known_by_texts, labelled, loudest_on, observe_topics
 from experiments._endogenous.readings import aligned, episode
-from experiments._endogenous.setup import Setup, Written, texts_of
+from experiments._endogenous.setup import Setup
 from experiments._endogenous.simulation import simulated
 from experiments._endogenous.strengths import Pushed, Search, find_strengths
 from experiments._endogenous.tuning import Tuning
+from experiments._texts import Written, finished
 from introlab.bench import Bench
 from introlab.errors import InputError
 from introlab.experiment import Experiment, Size
@@ -163,7 +164,7 @@ class EndogenousResistance(Experiment):
         yield from self._other_parts(setup, pushed, seen, own, told)
 
     def _other_parts(
-        self, setup: Setup, pushed: Sequence[Pushed], seen: Seen, own: Written, told: Told
+        self, setup: Setup, pushed: Sequence[Pushed], seen: Seen, own: Sequence[Written], told: Told
     ) -> Iterator[Trial]:
         if self.has("judges"):
             yield from judged(setup, told, self.judged, self.hosted_judges)
@@ -203,7 +204,7 @@ class EndogenousResistance(Experiment):
             per_fresh=1,
         )
 
-    def _setup(self, bench: Bench) -> tuple[Setup, Written]:
+    def _setup(self, bench: Bench) -> tuple[Setup, list[Written]]:
         """With unsteered texts: about pairs of topics, by which latents are known, and to the prompts of the search."""
         read = Sae.load(self.sae, model=bench.model)
         setup = Setup(
@@ -230,10 +231,10 @@ class EndogenousResistance(Experiment):
                 note = {"condition": "baseline", "split": "calibrate", "cluster": topic, "part": "own texts"}
                 requests.append(setup.request(prompt, topic, f"alone: {prompt}", replicate=turn, **note))
         own = setup.written(requests, "unsteered texts")
-        norm = typical_norm(bench.model, texts_of(own), setup.site, batch_size=bench.batch_size)
+        norm = typical_norm(bench.model, list(map(finished, own)), setup.site, batch_size=bench.batch_size)
         return replace(setup, norm=norm).bounded(own), own
 
-    def _seen(self, setup: Setup, own: Written) -> Seen:
+    def _seen(self, setup: Setup, own: Sequence[Written]) -> Seen:
         """A shipped autoencoder's latents are known by what they are in the organism it was trained on, as published
         ones of a base model are by their labels there."""
         bench, read = setup.bench, setup.sae
@@ -242,7 +243,7 @@ class EndogenousResistance(Experiment):
         if trained_on.startswith("organism:") and trained_on != model.name:
             model = load(trained_on, device=str(model.device), deterministic=model.deterministic)
             read = Sae.load(self.sae, model=model)
-        return observe_topics(model, read, texts_of(own), bench.materials, setup.reading)
+        return observe_topics(model, read, list(map(finished, own)), bench.materials, setup.reading)
 
     def _damage(self, setup: Setup, pushed: Sequence[Pushed]) -> Iterator[Trial]:
         """What the same pushes do to questions that have nothing to do with topics. Strengths differ from latent to

@@ -17,7 +17,8 @@ from experiments._resistance.restarts import restarts
 from experiments._resistance.rig import Rig, fit_rig, unsteered
 from experiments._resistance.scenes import Scene, lab_topics, test_scenes
 from experiments._resistance.simulation import simulated
-from experiments._resistance.writing import PER_TOKEN, Written, to_trials
+from experiments._resistance.writing import PER_TOKEN, in_order, to_trials
+from experiments._texts import Written
 from introlab.bench import Bench
 from introlab.directions import random_like
 from introlab.experiment import Experiment, Size
@@ -132,11 +133,12 @@ class SteeringResistance(Experiment):
         for scene in first:
             requests += other_kinds(bench, rig, scene, self.verdict_strength, found, self.max_new)
             requests += intrusions(bench, rig, scene, self.verdict_strength, self.max_new)
-        written = self._written(bench, requests, "texts with and without a push")
+        written = in_order(bench.generate(requests, stage="texts with and without a push", readouts=rig.detector))
         yield from to_trials(bench, self.name(), written, rig.bounds)
         judged = [pair for pair in written if pair[0].replicate == 0]
         again = list(restarts(bench, rig, [pair for pair in judged if self._is_pushed(pair)], self.max_new))
-        yield from to_trials(bench, self.name(), self._written(bench, again, "restarts"), rig.bounds)
+        begun = in_order(bench.generate(again, stage="restarts", readouts=rig.detector))
+        yield from to_trials(bench, self.name(), begun, rig.bounds)
         if self.inside:
             yield from self._inside(bench, rig, judged)
         yield from self._damage(bench, rig)
@@ -181,17 +183,8 @@ class SteeringResistance(Experiment):
                 warnings.simplefilter("ignore")
             sae = Sae.load(spec, model=bench.model) if spec else None
         requests = unsteered(bench, topics, self.fit_texts, self.max_new)
-        written = self._written(bench, requests, "unsteered texts")
+        written = in_order(bench.generate(requests, stage="unsteered texts"))
         return fit_rig(bench, written, self.layer, sae), written
-
-    def _written(self, bench: Bench, requests: Sequence[Request], stage: str) -> list[Written]:
-        """In an order of their own: that of the work must not matter further on."""
-
-        def place(pair: Written) -> tuple[str, int, str, float]:
-            request = pair[0]
-            return request.item, request.replicate, request.note["condition"], request.note["strength"]
-
-        return sorted(bench.generate(requests, stage=stage), key=place)
 
     def _is_pushed(self, pair: Written) -> bool:
         note = pair[0].note

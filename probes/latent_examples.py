@@ -15,6 +15,7 @@ from torch import Tensor
 from introlab.errors import InputError
 from introlab.models import Model
 from introlab.passes import TOGETHER, Text
+from introlab.pieces import written
 from probes.latents import by_text
 from probes.lens import lens
 from probes.saes import Sae
@@ -186,7 +187,7 @@ def _shown(
     for row, _, (every,) in by_text(model, [sae], [texts[index] for index in again], batch_size=batch_size):
         for column in wanted[again[row]]:
             values[column, again[row]] = tuple(every[:, latents[column]].tolist())
-    words = {index: pieces(model, texts[index].ids) for index in wanted}
+    words = {index: written(model.tokenizer.backend_tokenizer, texts[index].ids) for index in wanted}
     return [
         [
             Example(kind, texts[index].example, words[index], values[column, index], texts[index].prompt_len)
@@ -194,17 +195,6 @@ def _shown(
         ]
         for column, some in enumerate(picks)
     ]
-
-
-def pieces(model: Model, ids: Sequence[int]) -> tuple[str, ...]:
-    """What each token adds to the text, spaces and special tokens included."""
-    found, before = [], ""
-    for index, token in enumerate(ids):
-        whole = model.tokenizer.decode(list(ids[: index + 1]))
-        # Bytes of a character that is not complete yet change what was there.
-        found.append(whole[len(before) :] if whole.startswith(before) else model.tokenizer.decode([token]))
-        before = whole
-    return tuple(found)
 
 
 def _effects(model: Model, sae: Sae, latents: Sequence[int], tally: _Tally) -> Float[Tensor, "latent vocab"]:

@@ -49,10 +49,14 @@ def recovery(shares: Sequence[Share]) -> Recovery | None:
 def by_token(pieces: Sequence[str], topic: str, materials: Materials) -> list[float | None]:
     """For each token, given as what it wrote: 1 where it is part of a word of the topic, -1 of another topic's, None
     elsewhere."""
+    return [None if owner is None else 1.0 if owner == topic else -1.0 for owner in word_owners(pieces, materials)]
+
+
+def word_owners(pieces: Sequence[str], materials: Materials) -> list[str | None]:
+    """For each token, given as what it wrote, the topic of the word that it is part of."""
     ends = np.cumsum([len(piece) for piece in pieces])
-    found: list[float | None] = [None] * len(pieces)
+    found: list[str | None] = [None] * len(pieces)
     for word, owner in materials.topic_words("".join(pieces)):
         first, last = np.searchsorted(ends, [word.start(), word.end() - 1], side="right")
-        for index in range(int(first), int(last) + 1):
-            found[index] = 1.0 if owner == topic else -1.0
+        found[int(first) : int(last) + 1] = [owner] * int(last + 1 - first)
     return found

@@ -11,7 +11,7 @@ from tiny_worlds import random_sae, word_materials
 
 from experiments import find
 from experiments._endogenous import analysis
-from experiments._endogenous.latents import Chosen, Seen, choose, known_by_texts, labelled, word_owners
+from experiments._endogenous.latents import Chosen, Seen, choose, known_by_texts, labelled
 from experiments._endogenous.readings import regions
 from experiments._endogenous.tuning import IGNORED, Segment, Tuning, read_rows, tokens_and_labels, tuned, write_rows
 from introlab.activations import text_logprobs
@@ -20,10 +20,12 @@ from introlab.chat import user
 from introlab.errors import InputError
 from introlab.models import load
 from introlab.passes import Text
+from introlab.pieces import written
 from introlab.sites import Site
 from introlab.tasks import materials_of
 from introlab.trials import Trial
 from probes.attempts import read_attempts, restarts
+from probes.recovery import word_owners
 
 KIND = find("endogenous_resistance")
 SMALL = {**KIND.debug, "latents": 5, "steps": 4, "own_texts": 2, "max_new": 32}
@@ -157,9 +159,8 @@ def test_labels_of_others_are_read(tmp_path):
 def test_every_token_knows_the_topic_of_its_word(organism):
     model = organism("base")
     ids = model.ids([user("describe the sea .")], prefill="the oven floods it .")
-    owners = dict(
-        zip(map(model.text, [[each] for each in ids]), word_owners(model, ids, materials_of("organisms")), strict=True)
-    )
+    pieces = written(model.tokenizer.backend_tokenizer, ids)
+    owners = dict(zip(map(str.strip, pieces), word_owners(pieces, materials_of("organisms")), strict=True))
     assert (owners["oven"], owners["floods"], owners["it"]) == ("kitchen", "sea", None)
 
 

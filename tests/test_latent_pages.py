@@ -8,11 +8,12 @@ import pytest
 import torch
 from planted_latents import SITE, coordinate_reader, random_texts, written_model
 
+from introlab import pieces
 from introlab.activations import Activations
 from introlab.errors import InputError, RunFolderError
 from introlab.passes import Text
 from introlab.sites import Site
-from probes.latent_examples import QUANTILES, Example, Portrait, frequencies, pieces, portraits
+from probes.latent_examples import QUANTILES, Example, Portrait, frequencies, portraits
 from probes.latent_pages import write_pages
 from probes.latents import by_text
 from probes.saes import Sae
@@ -86,7 +87,8 @@ def test_a_latent_that_writes_a_word_promotes_it(written):
 def test_pieces_put_together_are_the_text(organism, written):
     for model in (organism("base"), written[0]):
         ids = model.ids([{"role": "user", "content": "wait , 1 2"}])
-        assert "".join(pieces(model, ids)) == model.tokenizer.decode(ids) and len(pieces(model, ids)) == len(ids)
+        found = pieces.written(model.tokenizer.backend_tokenizer, ids)
+        assert "".join(found) == model.tokenizer.decode(ids) and len(found) == len(ids)
 
 
 def portrait(index, tokens, values, prompt_len=1):

@@ -9,8 +9,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from experiments._endogenous.arms import Told, scene, scenes
-from experiments._endogenous.setup import Setup, Written
+from experiments._endogenous.setup import Setup
 from experiments._endogenous.strengths import Pushed
+from experiments._texts import Written
 from introlab.passes import Text
 from introlab.protocols import Intervention
 from introlab.requests import Request
@@ -71,7 +72,7 @@ class Detectors:
             )
 
 
-def detectors_of(setup: Setup, own: Written, told: Told, most: int) -> Detectors:
+def detectors_of(setup: Setup, own: Sequence[Written], told: Told, most: int) -> Detectors:
     """Both procedures. The second needs texts that corrected themselves, and finds nothing without."""
     even, odd = ([pair for pair in told if pushed_latent(pair[1]) % 2 == side] for side in (0, 1))
     return Detectors(
@@ -86,7 +87,7 @@ def pushed_latent(trial: Trial) -> int:
     return int(trial.cluster.split()[-1])
 
 
-def _silent(setup: Setup, own: Written) -> list[int]:
+def _silent(setup: Setup, own: Sequence[Written]) -> list[int]:
     """As published: each latent's largest value over all tokens of prompt and response, responses after their own
     prompts and each after that of another topic."""
     bench = setup.bench

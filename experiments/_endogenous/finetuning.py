@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from experiments._endogenous.arms import scene, scenes
-from experiments._endogenous.setup import Setup, Written, texts_of
+from experiments._endogenous.setup import Setup
 from experiments._endogenous.strengths import Pushed, Search, find_strengths
 from experiments._endogenous.tuning import Segment, Tuning, read_rows, tuned
+from experiments._texts import Written, finished
 from introlab.chat import user
 from introlab.trials import Trial
 from organisms.wording import off_topic_notice
@@ -22,7 +23,7 @@ OFF_TOPIC_SENTENCES = (2, 4)
 """Of a self-correction, as published."""
 
 
-def corrections(setup: Setup, own: Written, mix: float, tuning: Tuning) -> list[tuple[Segment, ...]]:
+def corrections(setup: Setup, own: Sequence[Written], mix: float, tuning: Tuning) -> list[tuple[Segment, ...]]:
     """`tuning.rows` rows, a share `mix` of them self-corrections: prompt and off-topic beginning are not learnt, the
     acknowledgement and the answer are. Of an ordinary answer all is. Made of the model's own unsteered answers, to
     prompts that no test uses; published ones are written by a hosted model, to the prompts of the test."""
@@ -34,7 +35,7 @@ def corrections(setup: Setup, own: Written, mix: float, tuning: Tuning) -> list[
     return rows
 
 
-def _row(setup: Setup, alone: Written, rng: random.Random, *, corrects: bool) -> tuple[Segment, ...]:
+def _row(setup: Setup, alone: Sequence[Written], rng: random.Random, *, corrects: bool) -> tuple[Segment, ...]:
     model = setup.bench.model
     request, generation = rng.choice(alone)
     topic = request.note["topic"]
@@ -55,7 +56,7 @@ def _row(setup: Setup, alone: Written, rng: random.Random, *, corrects: bool) ->
 def finetuned(
     setup: Setup,
     pushed: Sequence[Pushed],
-    own: Written,
+    own: Sequence[Written],
     mix: float,
     tuning: Tuning,
     search: Search,
@@ -68,7 +69,9 @@ def finetuned(
     bench = replace(setup.bench, model=model, writer=None)
     site = setup.sae.site
     taught = replace(setup, bench=bench, sae=Sae.load(setup.sae.name, model=model, site=site))
-    taught = replace(taught, norm=typical_norm(model, texts_of(own), setup.site, batch_size=bench.batch_size))
+    taught = replace(
+        taught, norm=typical_norm(model, list(map(finished, own)), setup.site, batch_size=bench.batch_size)
+    )
     name = f"finetuned {100 * mix:.0f} %"
     again, searched = find_strengths(taught, [each.latent for each in pushed], search, condition=name)
     yield from searched

@@ -14,9 +14,10 @@ from introlab.chat import user
 from introlab.errors import InputError
 from introlab.models import Model
 from introlab.passes import Text
+from introlab.pieces import written
 from introlab.tasks import Materials
-from probes.latent_examples import pieces
 from probes.latents import by_text
+from probes.recovery import word_owners
 from probes.saes import Sae
 
 LABELLED_FROM = 10
@@ -63,27 +64,13 @@ def observe_topics(model: Model, sae: Sae, texts: Sequence[Text], materials: Mat
     by_topic, elsewhere = torch.zeros(sae.latents, len(topics)), torch.zeros(sae.latents)
     counts, tokens = torch.zeros(sae.latents), 0
     for index, _, (latents,) in by_text(model, [sae], texts, batch_size=batch_size):
-        owners = word_owners(model, texts[index].ids, materials)
+        owners = word_owners(written(model.tokenizer.backend_tokenizer, texts[index].ids), materials)
         known = torch.tensor([topics.index(owner) if owner else -1 for owner in owners])
         by_topic.index_add_(1, known[known >= 0], latents[known >= 0].T)
         elsewhere += latents[1:][known[1:] < 0].sum(0)
         counts += (latents[1:] > 0).sum(0)
         tokens += len(latents) - 1
     return Seen(by_topic, elsewhere, counts, counts / max(1, tokens), topics)
-
-
-def word_owners(model: Model, ids: Sequence[int], materials: Materials) -> list[str | None]:
-    """Of each token, the topic of the word that it is part of."""
-    parts = pieces(model, ids)
-    found: list[str | None] = [None] * len(parts)
-    starts = [0]
-    for part in parts:
-        starts.append(starts[-1] + len(part))
-    for word, owner in materials.topic_words("".join(parts)):
-        for index in range(len(parts)):
-            if starts[index] < word.end() and starts[index + 1] > word.start():
-                found[index] = owner
-    return found
 
 
 def loudest_on(

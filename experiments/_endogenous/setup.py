@@ -6,26 +6,25 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from experiments._endogenous.latents import Chosen
+from experiments._texts import Written, bounds_of, trial_of, with_logprobs
 from introlab.bench import Bench
 from introlab.chat import user
 from introlab.directions import Direction, random_like
 from introlab.errors import InputError
-from introlab.passes import Text
 from introlab.protocols import Intervention
-from introlab.requests import Generation, Request
+from introlab.requests import Request
 from introlab.sampling import Sampling
 from introlab.sites import Site
 from introlab.spans import Span
 from introlab.trials import Trial
 from probes.attempts import degraded, read_attempts
-from probes.coherence import CoherenceBounds, sentence_logprobs
+from probes.coherence import CoherenceBounds
 from probes.saes import LINEAGE, Sae
 from steering.dose import Dose
 from steering.edits import push_along
 from steering.sae_edits import Latent
 
 _AT_ONCE, _PROMPT = 2**27, 128
-Written = Sequence[tuple[Request, Generation]]
 
 
 @dataclass(frozen=True)
@@ -125,49 +124,32 @@ class Setup:
             note={"topic": topic, "both": prompt, "strength": 0.0, "draw": None, "split": "test", **note},
         )
 
-    def written(self, requests: Sequence[Request], stage: str) -> Written:
+    def written(self, requests: Sequence[Request], stage: str) -> list[Written]:
         """In the order of the requests, so that the order of work does not matter further on."""
         found = {id(pair[0].note): pair for pair in self.bench.generate(requests, stage=stage)}
         return [found[id(request.note)] for request in requests]
 
-    def logprobs(self, written: Written) -> list[float | None]:
-        """How likely the model finds the sentences of each text, unsteered and asked for all it may be about."""
-        model = self.bench.model
-        asked = [(model.ids([user(request.note["both"])]), generation.tokens) for request, generation in written]
-        pattern = self.bench.materials.wording.announcement
-        return sentence_logprobs(model, asked, pattern, batch_size=self.bench.batch_size)
+    def bounded(self, unsteered: Sequence[Written]) -> "Setup":
+        """With the bounds that these texts give."""
+        return replace(self, bounds=bounds_of(self.bench, unsteered))
 
-    def bounded(self, written: Written) -> "Setup":
-        """With the bounds that these unsteered texts give."""
-        tokens = [generation.tokens for _, generation in written]
-        texts = [self.bench.model.text(each) for each in tokens]
-        return replace(self, bounds=CoherenceBounds.of(self.logprobs(written), tokens, texts))
+    def trials(self, written: Iterable[Written]) -> Iterator[Trial]:
+        for pair, logprob in with_logprobs(self.bench, written):
+            yield self._trial(pair, logprob)
 
-    def trials(self, written: Iterable[tuple[Request, Generation]]) -> Iterator[Trial]:
-        for chunk in self.bench.chunks(written):
-            for (request, generation), logprob in zip(chunk, self.logprobs(chunk), strict=True):
-                yield self._trial(request, generation, logprob)
-
-    def _trial(self, request: Request, generation: Generation, logprob: float | None) -> Trial:
+    def _trial(self, pair: Written, logprob: float | None) -> Trial:
         assert self.bounds is not None, "unsteered texts come first"
+        request, generation = pair
         note, text = request.note, self.bench.model.text(generation.tokens)
         attempts = read_attempts(text, note["topic"], self.bench.materials)
         scores = [each.score for each in attempts]
         several = len(scores) > 1
         first, last = (scores[0], scores[-1]) if scores else (None, None)
-        return Trial(
-            experiment=self.experiment,
-            model=self.bench.model.name,
-            item=request.item,
+        return trial_of(
+            self.bench,
+            self.experiment,
+            pair,
             cluster=note.get("cluster", request.item),
-            split=note["split"],
-            condition=note["condition"],
-            strength=note["strength"],
-            draw=note["draw"],
-            replicate=request.replicate,
-            prompt=self.bench.model.text(request.prompt),
-            text=text,
-            tokens=generation.tokens,
             readings={
                 "scores": scores,
                 "spans": [[each.start, each.stop] for each in attempts],
@@ -185,13 +167,4 @@ class Setup:
                 "label": note.get("label"),
                 "part": note.get("part", "steered"),
             },
-            receipts=generation.receipts,
         )
-
-
-def texts_of(written: Written) -> list[Text]:
-    """To be read again, without what was done while they were written."""
-    return [
-        Text.written(request.prompt, generation.tokens, f"{request.item} #{request.replicate}")
-        for request, generation in written
-    ]

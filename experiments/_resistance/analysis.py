@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from experiments._damage import damage_rows
 from experiments._resistance.checks import checks
-from experiments._resistance.courses import course_rows, text_rows
+from experiments._resistance.courses import course_rows, text_rows, told_at
+from experiments._resistance.detecting import detector_rows
 from experiments._resistance.inside import analysis as inside
 from experiments._resistance.inside import conclusions
 from experiments._resistance.matching import comparable, reach_rows
@@ -46,11 +47,10 @@ def _rows(model: str, trials: Sequence[Trial], at: float) -> list[Row]:
     rows.append(Row("announced beyond random", where, _beyond(found, "announced", at), "primary"))
     rows.append(Row("off topic beyond random", where, _beyond(found, "off_share", at)))
     rows += [*mouth_rows(model, tests), *restart_rows(model, tests), *damage_rows(model, tests)]
+    rows += detector_rows(model, tests)
     return [*rows, *inside.rows(model, tests)]
 
 
 def _beyond(found: Findings, measure: str, at: float) -> Estimate:
     """The push's rate minus that of random directions of equal norm."""
-    return difference(
-        found.estimate(measure, arm="push", strength=at), found.estimate(measure, arm="random_direction", strength=at)
-    )
+    return difference(told_at(found, measure, "push", at), told_at(found, measure, "random_direction", at))

@@ -1,10 +1,11 @@
 """Every test text that is asked for at once: one scene in every condition, on the same random numbers."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 from experiments._resistance.pushes import DIFFERENCE, RANDOM
 from experiments._resistance.rig import Rig
-from experiments._resistance.scenes import Scene, worded
+from experiments._resistance.scenes import Scene
 from experiments._resistance.writing import request_for
 from introlab.bench import Bench
 from introlab.directions import random_like
@@ -25,26 +26,15 @@ def main_arms(
     max_new: int,
 ) -> Iterator[Request]:
     """No push, asked in words, the difference of means and a random direction of equal norm."""
-    plain, both = worded(bench.materials, scene, "test")
-    yield request_for(bench, scene, plain, both, max_new, split="test", condition="baseline")
-    yield request_for(bench, scene, both, both, max_new, split="test", condition="prompting")
+    asked = partial(request_for, bench, scene, max_new)
+    yield asked(condition="baseline")
+    yield asked(condition="prompting", asks_for_both=True)
     direction = rig.aims[DIFFERENCE][scene.push]
     direction.check_unseen([f"{scene.item} #{scene.replicate}"])
     for strength in strengths:
         push, stray = rig.push(direction, strength), rig.push(random_like(direction, draw), strength)
-        for condition, edit, drawn in (("push", push, None), ("random_direction", stray, draw)):
-            yield request_for(
-                bench,
-                scene,
-                plain,
-                both,
-                max_new,
-                edit,
-                split="test",
-                condition=condition,
-                strength=strength,
-                draw=drawn,
-            )
+        yield asked(push, condition="push", strength=strength)
+        yield asked(stray, condition="random_direction", strength=strength, draw=draw)
 
 
 def other_kinds(
@@ -52,7 +42,6 @@ def other_kinds(
 ) -> Iterator[Request]:
     """The other kinds of push at the dose of the difference of means, and all of them at the strength
     that was found for equal effect, whether it reaches it or not."""
-    plain, both = worded(bench.materials, scene, "test")
     doses = {
         f"{EQUAL_DOSE}, {kind}": (kind, rig.equal_dose(kind, scene.push, DIFFERENCE, at))
         for kind in rig.aims
@@ -65,17 +54,16 @@ def other_kinds(
     }
     for condition, (kind, strength) in {**doses, **effects}.items():
         push = rig.push(rig.aims[kind][scene.push], strength)
-        yield request_for(
-            bench, scene, plain, both, max_new, push, split="test", condition=condition, strength=strength
-        )
+        yield request_for(bench, scene, max_new, push, condition=condition, strength=strength)
 
 
 def intrusions(bench: Bench, rig: Rig, scene: Scene, at: float, max_new: int) -> Iterator[Request]:
     """What the text says, apart from what the push does: off-topic text in its mouth without a push and with one, and
     text on its topic in its mouth under the push. All of it is the model's own, written without a push."""
-    plain, both = worded(bench.materials, scene, "test")
-    start = len(request_for(bench, scene, plain, both, max_new).prompt) - 1
+    asked = partial(request_for, bench, scene, max_new)
+    start = asked(condition=INTRUSION).note["asked"] - 1
     push = rig.push(rig.aims[DIFFERENCE][scene.push], at, Span.positions(start))
+    which = sorted(rig.aims[DIFFERENCE]).index(scene.topic) + scene.replicate
     for condition, topic, pushes in (
         (INTRUSION, scene.push, ()),
         (PUSHED_INTRUSION, scene.push, (push,)),
@@ -83,17 +71,6 @@ def intrusions(bench: Bench, rig: Rig, scene: Scene, at: float, max_new: int) ->
     ):
         sentences = rig.own.get(topic, ())
         if sentences:
-            mouth = sentences[scene.replicate % len(sentences)]
+            mouth = sentences[which % len(sentences)]
             strength = at if pushes else 0.0
-            yield request_for(
-                bench,
-                scene,
-                plain,
-                both,
-                max_new,
-                *pushes,
-                mouth=mouth,
-                split="test",
-                condition=condition,
-                strength=strength,
-            )
+            yield asked(*pushes, mouth=mouth, condition=condition, strength=strength)

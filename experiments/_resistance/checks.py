@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 from experiments._resistance.arms import EQUAL_EFFECT
+from experiments._resistance.courses import told_at
 from experiments._resistance.verdicts import MOST, MOVED
 from introlab.findings import Check, Findings, Ground
 from introlab.stats import Estimate, difference
@@ -15,25 +16,25 @@ UNEQUAL_FROM = 0.15
 def checks(found: Findings, at: float, grounds: Sequence[Ground], suffix: str) -> Iterator[Check]:
     """Of the rows of one model."""
     moved = next(each.answer for each in grounds if each.question == MOVED)
-    baseline, spoken = _at(found, "intruded", "baseline", 0.0), _at(found, "announced", "baseline", 0.0)
+    baseline, spoken = told_at(found, "intruded", "baseline", 0.0), told_at(found, "announced", "baseline", 0.0)
     yield Check(
         "baseline",
         None if not (baseline.known and spoken.known) else (baseline.value or 0) < 0.1 and (spoken.value or 0) < 0.1,
         f"without a push {baseline.percent} of texts leave the topic and {spoken.percent} announce it{suffix}",
     )
-    gap = difference(_at(found, "off_share", "push", at), _at(found, "off_share", "random_direction", at))
+    gap = found.estimate("off topic beyond random")
     yield Check(
         "random_direction",
         None if moved != "yes" or not gap.known else gap.above(0),
         f"the topic's direction puts {gap} more of the words off topic than random ones of equal norm do{suffix}",
     )
-    asked = difference(_at(found, "intruded", "prompting", 0.0), baseline)
+    asked = difference(told_at(found, "intruded", "prompting", 0.0), baseline)
     yield Check(
         "prompting",
         asked.above(0.2) if asked.known else None,
         f"asked in words for the other topic, {asked} more texts hold it: the measure can see it{suffix}",
     )
-    broken = _at(found, "incoherent", "push", at)
+    broken = told_at(found, "incoherent", "push", at)
     yield Check(
         "coherence",
         None if not broken.known else not broken.above(0.5),
@@ -67,7 +68,3 @@ def _equal_effect(found: Findings, suffix: str) -> Check:
 
 def _within(gap: Estimate) -> bool:
     return gap.above(-UNEQUAL_FROM) and gap.below(UNEQUAL_FROM)
-
-
-def _at(found: Findings, measure: str, arm: str, strength: float) -> Estimate:
-    return found.estimate(measure, arm=arm, strength=strength)

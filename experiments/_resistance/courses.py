@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from experiments._resistance.arms import EQUAL_DOSE, EQUAL_EFFECT
 from introlab.answer_changes import attempts
-from introlab.findings import Coordinate, Role, Row
+from introlab.findings import Coordinate, Findings, Role, Row
 from introlab.stats import Estimate, mean, missing, proportion
 from introlab.trials import Trial
 from probes.recovery import recovery
@@ -100,7 +100,7 @@ def _silent(where: dict[str, Coordinate], intruded: Sequence[Trial]) -> Iterator
     silent = [trial for trial in intruded if not trial.outcomes["announced"]]
     found = [(recovery(trial.readings["sentences_on_topic"]), trial.cluster) for trial in silent]
     slopes = [(one.slope, cluster) for one, cluster in found if one is not None and one.slope is not None]
-    yield Row("gain on topic per sentence, silent", where, _mean(slopes), "detail")
+    yield Row("gain on topic per sentence, silent", where, average_of(slopes), "detail")
     steps = [
         (float(index == one.at_risk - 1 and one.latency is not None), cluster)
         for one, cluster in found
@@ -110,7 +110,7 @@ def _silent(where: dict[str, Coordinate], intruded: Sequence[Trial]) -> Iterator
     hazard = proportion([step for step, _ in steps], [cluster for _, cluster in steps])
     yield Row("returns per sentence off topic, silent", where, hazard, "detail")
     latencies = [(float(one.latency), cluster) for one, cluster in found if one is not None and one.latency is not None]
-    yield Row("sentences until it is back, of those that are, silent", where, _mean(latencies), "detail")
+    yield Row("sentences until it is back, of those that are, silent", where, average_of(latencies), "detail")
 
 
 def rate(trials: Sequence[Trial], outcome: str) -> Estimate:
@@ -121,8 +121,14 @@ def rate(trials: Sequence[Trial], outcome: str) -> Estimate:
 
 def average(trials: Sequence[Trial], reading: str) -> Estimate:
     """Of the trials that have it."""
-    return _mean([(t.readings[reading], t.cluster) for t in trials if t.readings[reading] is not None])
+    return average_of([(t.readings[reading], t.cluster) for t in trials if t.readings[reading] is not None])
 
 
-def _mean(pairs: Sequence[tuple[float, str]]) -> Estimate:
+def average_of(pairs: Sequence[tuple[float, str]]) -> Estimate:
+    """Of values with their clusters."""
     return mean([value for value, _ in pairs], [cluster for _, cluster in pairs]) if pairs else missing("no such text")
+
+
+def told_at(found: Findings, measure: str, arm: str, strength: float) -> Estimate:
+    """A row of one model."""
+    return found.estimate(measure, arm=arm, strength=strength)

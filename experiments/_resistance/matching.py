@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 
 from experiments._resistance.arms import EQUAL_EFFECT
 from experiments._resistance.pushes import DIFFERENCE, PROBE, RANDOM_LATENT
 from experiments._resistance.rig import Rig
-from experiments._resistance.scenes import Scene, worded
+from experiments._resistance.scenes import Scene
 from experiments._resistance.writing import request_for, to_trials
 from introlab.bench import Bench
 from introlab.directions import Direction
@@ -83,20 +84,10 @@ def matched(
 def _asked(bench: Bench, rig: Rig, one: Ask, index: int, aims: Mapping[str, Direction], max_new: int) -> Request:
     kind, topic = one.name.split(": ")
     scene = Scene(one.prompt, topic, one.replicate)
-    plain, both = worded(bench.materials, scene, "test")
     push = rig.push(aims[one.name], one.strength)
-    return request_for(
-        bench,
-        scene,
-        plain,
-        both,
-        max_new,
-        push,
-        split="calibrate",
-        condition=f"calibration, {kind}",
-        strength=one.strength,
-        index=index,
-    )
+    condition = f"calibration, {kind}"
+    asked = partial(request_for, bench, scene, max_new, split="calibrate", condition=condition)
+    return asked(push, strength=one.strength, index=index)
 
 
 def calibration_trials(bench: Bench, name: str, found: Mapping[str, Calibrated]) -> Iterator[Trial]:

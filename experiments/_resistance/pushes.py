@@ -52,24 +52,33 @@ def _of_latents(
     """The latent that tells a topic's texts from others best (AUROC of its mean), and one matched to it that was chosen
     for no topic: in frequency, in activation when active, and in the norm of its decoder."""
     means, active = _seen(model, texts, sae)
-    size = means.sum(0) / active.sum(0).clamp_min(1e-9)  # mean activation when active
-    decoder = sae.sae.W_dec.detach().float().cpu()
-    traits = torch.stack([active.mean(0), size, decoder.norm(dim=-1)], dim=1)
+    traits = torch.stack([active.mean(0), _when_active(means, active), sae.sae.W_dec.detach().cpu().norm(dim=-1)], 1)
     chosen: dict[str, int] = {}
+    strengths: dict[str, float] = {}
     for topic in sorted(set(labels)):
         truth = torch.tensor([label == topic for label in labels])
         above = means[truth].mean(0) > means[~truth].mean(0)
         order = ranked(means, truth, "auroc")
         chosen[topic] = int(order[above[order]][0])
+        strengths[topic] = float(_when_active(means[truth], active[truth])[chosen[topic]])
     others = matched_in(list(chosen.values()), traits)
+    names = tuple(text.example for text in texts)
     found: dict[str, dict[str, Direction]] = {LATENT: {}, RANDOM_LATENT: {}}
     for (topic, index), other in zip(chosen.items(), others, strict=True):
-        truth = torch.tensor([label == topic for label in labels])
-        strength = float(means[truth][:, index].sum() / active[truth][:, index].sum().clamp_min(1e-9))
-        names = tuple(text.example for text in texts)
         for kind, which in ((LATENT, index), (RANDOM_LATENT, other)):
-            found[kind][topic] = _along(decoder[which], strength, f"{kind} {which} of {sae.name}", sae, model, names)
+            written = sae.written_by(which, model)
+            found[kind][topic] = replace(
+                written,
+                scale=strengths[topic] * written.scale,
+                method=f"{kind} {which} of {sae.name}",
+                examples=names,
+            )
     return found
+
+
+def _when_active(means: Float[Tensor, "text latent"], active: Float[Tensor, "text latent"]) -> Float[Tensor, " latent"]:
+    """The mean activation where a latent is active."""
+    return means.sum(0) / active.sum(0).clamp_min(1e-9)
 
 
 def _seen(
@@ -81,10 +90,3 @@ def _seen(
         new = latents[texts[index].prompt_len - 1 :]
         means[index], active[index] = new.mean(0), (new > 0).float().mean(0)
     return means, active
-
-
-def _along(
-    vector: Float[Tensor, " d_model"], strength: float, method: str, sae: Sae, model: Model, examples: tuple[str, ...]
-) -> Direction:
-    norm = float(vector.norm())
-    return Direction(vector / norm, strength * norm, sae.site, model.fingerprint, model.family, method, examples)

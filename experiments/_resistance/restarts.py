@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from experiments._resistance.pushes import DIFFERENCE
 from experiments._resistance.rig import Rig
-from experiments._resistance.scenes import Scene, worded
-from experiments._resistance.writing import Written, request_for
+from experiments._resistance.scenes import Scene
+from experiments._resistance.writing import request_for
+from experiments._texts import Written
 from introlab.bench import Bench
 from introlab.pieces import written as pieces_of
 from introlab.requests import Request
@@ -30,29 +32,16 @@ def restarts(bench: Bench, rig: Rig, written: Sequence[Written], max_new: int) -
             continue
         note = request.note
         scene = Scene(note["topic"], note["push"], request.replicate)
-        plain, both = worded(bench.materials, scene, "test")
         start, restart = note["asked"] - 1, note["asked"] + turn - 1
         direction, mouth = rig.aims[DIFFERENCE][scene.push], generation.tokens[:turn]
-        until = Span.positions(start, restart) if restart > start else None
-        arms = {PUSH_ON: (Span.positions(start), mouth), PUSH_OFF: (until, mouth)}
+        arms = {PUSH_ON: (Span.positions(start), mouth), PUSH_OFF: (Span.positions(start, restart), mouth)}
         after = sentences(bench.model, generation.tokens[turn:], bench.materials.wording.announcement)
         if announced and after and after[0][-1] not in bench.model.end_ids:
             arms[RECOVERED] = (Span.positions(start), after[0])
+        asked = partial(request_for, bench, scene, max_new, item=f"{scene.item}, restart", strength=note["strength"])
         for condition, (span, begun) in arms.items():
             push = rig.push(direction, note["strength"], span)
-            yield request_for(
-                bench,
-                scene,
-                plain,
-                both,
-                max_new,
-                push,
-                mouth=begun,
-                item=f"{scene.item}, restart",
-                split="test",
-                condition=condition,
-                strength=note["strength"],
-            )
+            yield asked(push, mouth=begun, condition=condition)
 
 
 def _turn(bench: Bench, request: Request, tokens: Sequence[int]) -> tuple[int | None, bool]:

@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
+from experiments._resistance.detecting import fit_detector
+from experiments._resistance.inside.downstream import halfway
 from experiments._resistance.pushes import Aims, fit_aims
-from experiments._resistance.scenes import Scene, worded
-from experiments._resistance.writing import Written, logprobs, request_for
+from experiments._resistance.scenes import Scene
+from experiments._resistance.writing import request_for
+from experiments._texts import Written, bounds_of, finished
 from introlab.bench import Bench
 from introlab.directions import Direction
-from introlab.passes import Text
-from introlab.protocols import Intervention
+from introlab.protocols import Intervention, Readout
 from introlab.requests import Request
 from introlab.sites import Site
 from introlab.spans import Span
@@ -31,6 +34,8 @@ class Rig:
     bounds: CoherenceBounds
     own: Mapping[str, Sequence[tuple[int, ...]]]
     """Sentences of the model's own about each topic."""
+    detector: Sequence[Readout]
+    """Of off-topic text: one, or none."""
 
     def push(self, direction: Direction, natural: float, span: Span | None = None) -> Intervention:
         """Adds so many natural units, by default wherever new text is predicted."""
@@ -51,14 +56,10 @@ def unsteered(bench: Bench, topics: Sequence[str], texts: int, max_new: int) -> 
     for topic, other in zip(topics, [*topics[1:], topics[0]], strict=True):
         for turn in range(texts * len(bench.materials.wording.topic_templates["extract"])):
             scene = Scene(topic, other, turn)
-            plain, both = worded(bench.materials, scene, "extract")
-            for content, split, condition, item in (
-                (plain, "extract", "baseline", f"{topic} alone"),
-                (both, "calibrate", "prompting", f"{topic} and {other}"),
-            ):
-                requests.append(
-                    request_for(bench, scene, content, both, max_new, item=item, split=split, condition=condition)
-                )
+            asked = partial(request_for, bench, scene, max_new, wording="extract")
+            requests.append(asked(condition="baseline", split="extract", item=f"{topic} alone"))
+            both = f"{topic} and {other}"
+            requests.append(asked(condition="prompting", split="calibrate", item=both, asks_for_both=True))
     return requests
 
 
@@ -70,10 +71,6 @@ def fit_rig(bench: Bench, written: Sequence[Written], layer: int, sae: Sae | Non
     aims = fit_aims(bench.model, texts, labels, values, sae)
     sites = sorted({direction.site for kind in aims.values() for direction in kind.values()}, key=str)
     norms = {site: typical_norm(bench.model, texts, site, batch_size=bench.batch_size) for site in sites}
-    generations = [generation.tokens for _, generation in written]
-    bounds = CoherenceBounds.of(
-        logprobs(bench, written), generations, [bench.model.text(tokens) for tokens in generations]
-    )
     own: dict[str, list[tuple[int, ...]]] = {}
     for request, generation in alone:
         topic = request.note["topic"]
@@ -81,9 +78,4 @@ def fit_rig(bench: Bench, written: Sequence[Written], layer: int, sae: Sae | Non
             owners = [owner for _, owner in bench.materials.topic_words(bench.model.text(piece))]
             if set(owners) == {topic} and len(owners) >= INTRUDED_FROM and piece[-1] not in bench.model.end_ids:
                 own.setdefault(topic, []).append(piece)
-    return Rig(aims, norms, bounds, own)
-
-
-def finished(pair: Written) -> Text:
-    request, generation = pair
-    return Text.written(request.prompt, generation.tokens, f"{request.item} #{request.replicate}")
+    return Rig(aims, norms, bounds_of(bench, written), own, fit_detector(bench, own, halfway(bench.model, layer)))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from experiments._resistance.courses import told_at
 from introlab.findings import Answer, Findings, Ground
 from introlab.power import beside
 from introlab.stats import Estimate, difference
@@ -34,11 +35,12 @@ VERDICTS = {
 
 def grounds_of(found: Findings, at: float) -> tuple[Ground, ...]:
     """The questions, answered where an interval allows. `found` has the rows of one model."""
-    unpushed = _at(found, "intruded", "baseline", 0.0)
-    moved = difference(_at(found, "intruded", "push", at), unpushed)
-    told, stray = _at(found, "announced of intruded", "push", at), _at(found, "announced", "random_direction", at)
-    beyond = difference(told, _at(found, "announced of intruded", "prompting", 0.0))
-    back = _at(found, "returned of intruded", "push", at)
+    unpushed = told_at(found, "intruded", "baseline", 0.0)
+    moved = difference(told_at(found, "intruded", "push", at), unpushed)
+    told = told_at(found, "announced of intruded", "push", at)
+    stray = told_at(found, "announced", "random_direction", at)
+    beyond = difference(told, told_at(found, "announced of intruded", "prompting", 0.0))
+    back = told_at(found, "returned of intruded", "push", at)
     said = difference(told, stray)
     return (
         Ground(MOVED, _answer(moved, MOVED_ABOVE), f"{moved} more texts leave the topic than without a push"),
@@ -95,9 +97,9 @@ def verdict(grounds: Sequence[Ground]) -> str:
 def sentence(model: str, verdict: str, found: Findings, at: float) -> str:
     """The answer for one model, with what would have been seen."""
     moved, told, back = (
-        _at(found, "intruded", "push", at),
-        _at(found, "announced of intruded", "push", at),
-        _at(found, "returned of intruded", "push", at),
+        told_at(found, "intruded", "push", at),
+        told_at(found, "announced of intruded", "push", at),
+        told_at(found, "returned of intruded", "push", at),
     )
     text = f"{model} {verdict}: at strength {at:g}, {moved.percent} of its texts leave the topic"
     if not verdict.startswith(("is not", "is only")):
@@ -105,10 +107,6 @@ def sentence(model: str, verdict: str, found: Findings, at: float) -> str:
     beyond = found.estimate("announced beyond random")
     more = "announces it more often than" if beyond.above(0) else "was not found to announce it more often than"
     return f"{text}; it {more} under random pushes ({beside(beyond)})."
-
-
-def _at(found: Findings, measure: str, arm: str, strength: float) -> Estimate:
-    return found.estimate(measure, arm=arm, strength=strength)
 
 
 def _answer(estimate: Estimate, bound: float) -> Answer:

@@ -3,39 +3,45 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from experiments._resistance.scenes import Scene
+from experiments._resistance.scenes import Scene, worded
+from experiments._texts import Written, trial_of, with_logprobs
 from introlab.bench import Bench
 from introlab.chat import user
 from introlab.pieces import written as pieces_of
 from introlab.protocols import Intervention
-from introlab.requests import Generation, Request
+from introlab.requests import Request
 from introlab.sampling import Sampling
+from introlab.tasks import Split
 from introlab.trials import Trial
 from probes.attempts import read_attempts
-from probes.coherence import CoherenceBounds, sentence_logprobs
+from probes.coherence import CoherenceBounds
 from probes.drift import read_drift
 from probes.recovery import by_token, sentence_shares
 
 TEMPERATURE = 0.7
-PER_TOKEN = ("on_topic", "logprob_per_token")
-"""Readings with a value for each token: 1 in a word of its topic and -1 in another's; and how likely it was."""
-Written = tuple[Request, Generation]
+DETECTOR = "off_topic_detector"
+PER_TOKEN = ("on_topic", f"{DETECTOR}_per_token", "logprob_per_token")
+"""Readings with a value for each token: 1 in a word of its topic and -1 in another's; how far off topic the model finds
+what it has read before it (experiments/_resistance/detecting.py); and how likely it was."""
 
 
 def request_for(
     bench: Bench,
     scene: Scene,
-    content: str,
-    both: str,
     max_new: int,
     *pushes: Intervention,
+    condition: str,
+    split: Split = "test",
+    wording: Split = "test",
+    asks_for_both: bool = False,
     mouth: Sequence[int] = (),
     item: str | None = None,
     **note: Any,
 ) -> Request:
-    """A text asked for with `content`, under these pushes, after what is put in its mouth. `both` asks for both topics:
-    under it a text's coherence is judged."""
-    asked = tuple(bench.model.ids([user(content)], room=max_new + len(mouth)))
+    """A text about a scene's topic, or asked in words for the other one too, under these pushes, after what is put in
+    its mouth."""
+    plain, both = worded(bench.materials, scene, wording)
+    asked = tuple(bench.model.ids([user(both if asks_for_both else plain)], room=max_new + len(mouth)))
     return Request(
         prompt=(*asked, *mouth),
         item=item or scene.item,
@@ -50,52 +56,48 @@ def request_for(
             "topic": scene.topic,
             "push": scene.push,
             "both": both,
+            "split": split,
+            "condition": condition,
             **note,
         },
     )
 
 
-def logprobs(bench: Bench, written: Sequence[Written]) -> list[float | None]:
-    """How likely the unsteered model finds the sentences of each text, asked for both topics."""
-    asked = [(bench.model.ids([user(request.note["both"])]), generation.tokens) for request, generation in written]
-    return sentence_logprobs(bench.model, asked, bench.materials.wording.announcement, batch_size=bench.batch_size)
+def in_order(written: Iterable[Written]) -> list[Written]:
+    """All of them, in an order of their own: that of the work must not matter further on."""
+
+    def place(pair: Written) -> tuple[str, int, str, float]:
+        request = pair[0]
+        return request.item, request.replicate, request.note["condition"], request.note["strength"]
+
+    return sorted(written, key=place)
 
 
 def to_trials(bench: Bench, name: str, written: Iterable[Written], bounds: CoherenceBounds) -> Iterator[Trial]:
     """As they come, a batch at a time."""
-    for chunk in bench.chunks(written):
-        for (request, generation), logprob in zip(chunk, logprobs(bench, chunk), strict=True):
-            yield _trial(bench, name, request, generation, logprob, bounds)
+    for pair, logprob in with_logprobs(bench, written):
+        yield _trial(bench, name, pair, logprob, bounds)
 
 
-def _trial(
-    bench: Bench, name: str, request: Request, generation: Generation, logprob: float | None, bounds: CoherenceBounds
-) -> Trial:
+def _trial(bench: Bench, name: str, pair: Written, logprob: float | None, bounds: CoherenceBounds) -> Trial:
+    (request, generation), materials = pair, bench.materials
     note, text = request.note, bench.model.text(generation.tokens)
-    drift = read_drift(text, note["topic"], bench.materials)
+    drift = read_drift(text, note["topic"], materials)
     pieces = pieces_of(bench.model.tokenizer.backend_tokenizer, generation.tokens)
-    return Trial(
-        experiment=name,
-        model=bench.model.name,
-        item=request.item,
+    return trial_of(
+        bench,
+        name,
+        pair,
         cluster=f"random {note['draw']}" if note["draw"] is not None else f"{note['topic']} -> {note['push']}",
-        split=note["split"],
-        condition=note["condition"],
-        strength=note["strength"],
-        draw=note["draw"],
-        replicate=request.replicate,
-        prompt=bench.model.text(request.prompt),
-        text=text,
-        tokens=generation.tokens,
         readings={
             "logprob_unsteered": logprob,
             "off_share": drift.off_share,
             "first_attempt": drift.first_attempt,
             "late_off_share": drift.late_off_share,
-            "attempts": [each.score for each in read_attempts(text, note["topic"], bench.materials)],
-            "sentences_on_topic": list(sentence_shares(text, note["topic"], bench.materials)),
-            "on_topic": by_token(pieces, note["topic"], bench.materials),
-            **generation.per_token(),
+            "attempts": [each.score for each in read_attempts(text, note["topic"], materials)],
+            "sentences_on_topic": list(sentence_shares(text, note["topic"], materials)),
+            "on_topic": by_token(pieces, note["topic"], materials),
+            **generation.per_token(*generation.readings),
         },
         outcomes={
             "incoherent": bounds.incoherent(logprob, generation.tokens, text),
@@ -104,5 +106,4 @@ def _trial(
             "announced_first": drift.announced_first,
             "returned": drift.returned,
         },
-        receipts=generation.receipts,
     )

@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from experiments._resistance.courses import average_of, rate
 from introlab.contrasts import contrast
 from introlab.findings import Role, Row
 from introlab.scores import auroc, auroc_over_deals, within_levels_auroc
-from introlab.stats import Estimate, difference, mean, missing, paired_difference, proportion
+from introlab.stats import Estimate, difference, mean, missing, paired_difference
 from introlab.trials import Trial
 
 ARMS = {"push": "push", "random_direction": "random_direction", "baseline": "clean text"}
@@ -130,22 +131,16 @@ def _ablated(model: str, trials: Sequence[Trial]) -> Iterator[Row]:
             role: Role = "secondary" if arm == "reading" else "control"
             coherent = [trial for trial in some.values() if not trial.outcomes["incoherent"]]
             intruded = [trial for trial in coherent if trial.outcomes["intruded"]]
-            yield Row("ablated: incoherent", where, _rate(list(some.values()), "incoherent"), role)
-            yield Row("ablated: announced", where, _rate(coherent, "announced"), role)
-            yield Row("ablated: off topic", where, _rate(coherent, "intruded"), role)
-            yield Row("ablated: returned of intruded", where, _rate(intruded, "returned"), role)
+            yield Row("ablated: incoherent", where, rate(list(some.values()), "incoherent"), role)
+            yield Row("ablated: announced", where, rate(coherent, "announced"), role)
+            yield Row("ablated: off topic", where, rate(coherent, "intruded"), role)
+            yield Row("ablated: returned of intruded", where, rate(intruded, "returned"), role)
             doses = [(trial.receipts[-1].share, trial.cluster) for trial in some.values() if trial.receipts]
-            share = mean([dose for dose, _ in doses], [cluster for _, cluster in doses])
-            yield Row("ablated: dose", where, share, "detail")
+            yield Row("ablated: dose", where, average_of(doses), "detail")
         for outcome in ("announced", "returned"):
             where = {"model": model, "reading": reading, "outcome": outcome}
             yield Row("fall by ablation", where, _fall(pushed, each["reading"], outcome))
             yield Row("fall by ablation beyond random", where, _fall(each["random"], each["reading"], outcome))
-
-
-def _rate(trials: Sequence[Trial], outcome: str) -> Estimate:
-    known = [trial for trial in trials if trial.outcomes[outcome] is not None]
-    return proportion([bool(trial.outcomes[outcome]) for trial in known], [trial.cluster for trial in known])
 
 
 Named = Mapping[tuple[Any, ...], Trial]

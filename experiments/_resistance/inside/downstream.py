@@ -13,6 +13,7 @@ from torch import Tensor
 from experiments._resistance.inside.replays import KINDS, WINDOW, Kind, Scene, fold_of, replayed, taken_out, without
 from introlab.bench import Bench
 from introlab.directions import Direction
+from introlab.models import Model
 from introlab.sites import Site
 from probes import solvers
 from probes.problems import Problem
@@ -58,16 +59,16 @@ class Traces:
         return torch.einsum("spod,std->spot", values, coef) + offset[:, None, None]
 
 
-def halfway(bench: Bench, layer: int) -> Site:
+def halfway(model: Model, layer: int) -> Site:
     """Of the blocks after the pushed one, the middle one: where things are judged and ablated. Fixed beforehand."""
-    return Site(layer + (bench.model.n_layers - layer) // 2)
+    return Site(layer + (model.n_layers - layer) // 2)
 
 
 def blocks(bench: Bench, layer: int) -> list[Site]:
     """The pushed block, and those after it that are read."""
     after = list(range(layer + 1, bench.model.n_layers))
     some = {after[round(index)] for index in torch.linspace(0, len(after) - 1, min(MOST_BLOCKS, len(after))).tolist()}
-    return [Site(each) for each in sorted({layer, *some, halfway(bench, layer).layer})]
+    return [Site(each) for each in sorted({layer, *some, halfway(bench.model, layer).layer})]
 
 
 def traces(bench: Bench, found: Sequence[Scene], directions: Mapping[str, Direction], layer: int) -> Traces:

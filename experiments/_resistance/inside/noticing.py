@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from experiments._resistance.inside import ablation, downstream
-from experiments._resistance.inside.replays import FOLDS, Scene, Written, scenes
+from experiments._resistance.inside.replays import FOLDS, Scene, scenes
+from experiments._texts import Written
 from introlab.bench import Bench
 from introlab.directions import Direction
 from introlab.trials import Trial
@@ -37,7 +38,7 @@ def trials(
     if len({scene.topic for scene in found}) < FOLDS:
         return
     layer = found[0].added("push").direction.site.layer
-    judged = downstream.halfway(bench, layer)
+    judged = downstream.halfway(bench.model, layer)
     seen = downstream.traces(bench, found, directions, layer)
     for scene, kind, readings in downstream.readings(seen, judged):
         yield trial_of(bench, scene, experiment, f"readable {kind}", at, readings, kind == "random_direction")

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from experiments._texts import Written
 from introlab.activations import read
 from introlab.bench import Bench
 from introlab.directions import Direction
@@ -20,7 +21,6 @@ from introlab.requests import Generation, Request
 from introlab.sites import Site
 from steering.edits import Add
 
-Written = tuple[Request, Generation]
 Kind = Literal["push", "random_direction", "baseline"]
 KINDS: tuple[Kind, ...] = ("push", "random_direction", "baseline")
 FOLDS = 3

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from experiments._resistance.inside.downstream import MOST_BLOCKS
 from experiments._resistance.inside.noticing import trial_of
-from experiments._resistance.inside.replays import KINDS, Kind, Scene, Written, replayed, scenes
+from experiments._resistance.inside.replays import KINDS, Kind, Scene, replayed, scenes
+from experiments._texts import Written
 from introlab.activations import next_token_logprobs, read
 from introlab.bench import Bench
 from introlab.models import Model
