@@ -1,7 +1,7 @@
 """Verdicts against what was planted, direction by direction, beside the published metric: docs/resistance.md.
 
-`python -m benchmarks.resistance [FOLDER ...]`; a folder holds the same organisms of another training seed (`introlab
-organisms train resistant --seed 1 --out FOLDER`).
+`python -m benchmarks.resistance [FOLDER ...]`; a folder holds the same organisms of another training seed, beside a
+copy of the shipped base (`introlab organisms train resistant --seed 1 --out FOLDER`).
 """
 
 import json
@@ -115,9 +115,9 @@ def _page(cases: Sequence[Case], whole: Sequence[Case]) -> str:
 def _head() -> Iterator[str]:
     yield f"""# Steering resistance: verdicts against what was planted
 
-Written by `python -m benchmarks.resistance` (of two training seeds: with a folder in which the second one's
-organisms are; all of one base). Pushed towards topics that none was trained under a push towards, at the strength
-that was fixed before the run ({PUSHED.verdict_strength:g} natural units; *pushed weakly*:
+Written by `python -m benchmarks.resistance FOLDER ...` (a folder for each training seed but the shipped one; seeds
+differ in adapters and courses, the base is the same). Pushed towards topics that none was trained under a push
+towards, at the strength that was fixed before the run ({PUSHED.verdict_strength:g} natural units; *pushed weakly*:
 {WEAKLY.verdict_strength:g}). A word needs whole intervals on one side of bounds that were fixed before (a tenth more
 texts that leave the topic than without a push, a tenth more that announce it than under random pushes, half that end
 on topic); else it says that it cannot tell.

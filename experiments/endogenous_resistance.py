@@ -138,9 +138,9 @@ class EndogenousResistance(Experiment):
 
     def size(self, bench: Bench) -> Size:
         """At most: fewer latents may pass the filters, and no detectors may be found."""
-        scenes = self.latents * min(self.prompts, len(self._topics(bench)) - 1)
-        own = self.own_texts * len(bench.materials.topics) + self.own_texts * len(self._topics(bench))
-        found = self.latents * self._plan(len(self._topics(bench)) - 1).texts
+        scenes = self.latents * min(self.prompts, len(bench.materials.lab_topics) - 1)
+        own = self.own_texts * len(bench.materials.topics) + self.own_texts * len(bench.materials.lab_topics)
+        found = self.latents * self._plan(len(bench.materials.lab_topics) - 1).texts
         arms = 4 + self.levels * self.has("sweep") + 4 * self.has("meta_prompts")
         arms += 3 * self.has("detectors") + self.random_sets * self.has("random_ablation")
         tuned = len(self.mixes) * self.has("finetuning")
@@ -188,9 +188,6 @@ class EndogenousResistance(Experiment):
                     setup, pushed, own, mix, tuning, self._search(setup), self.prompts, self.tuning_data
                 )
 
-    def _topics(self, bench: Bench) -> tuple[str, ...]:
-        return tuple(sorted(topic.name for topic in bench.materials.topics.values() if topic.lab))
-
     def _search(self, setup: Setup) -> Search:
         return Search(self.target, self._plan(len(setup.topics) - 1), self.guarded)
 
@@ -215,7 +212,7 @@ class EndogenousResistance(Experiment):
             Span.parse(self.span),
             Sampling(temperature=self.temperature, repetition_penalty=self.repetition_penalty),
             self.max_new,
-            self._topics(bench),
+            bench.materials.lab_topics,
         )
         bench.model.check_site(setup.site, write=True)
         topics = sorted(bench.materials.topics)

@@ -15,7 +15,7 @@ from experiments._resistance.matching import Search, calibration_trials, matched
 from experiments._resistance.pushes import DIFFERENCE
 from experiments._resistance.restarts import restarts
 from experiments._resistance.rig import Rig, fit_rig, unsteered
-from experiments._resistance.scenes import Scene, lab_topics, test_scenes
+from experiments._resistance.scenes import Scene, test_scenes
 from experiments._resistance.simulation import simulated
 from experiments._resistance.writing import PER_TOKEN, in_order, to_trials
 from experiments._texts import Written
@@ -158,7 +158,7 @@ class SteeringResistance(Experiment):
         yield from sources.trials(bench, judged, experiment=name, at=at)
 
     def _topics(self, bench: Bench) -> list[str]:
-        return lab_topics(bench.materials, self.topics)
+        return list(bench.materials.lab_topics[: self.topics])
 
     def _scenes(self, bench: Bench) -> list[Scene]:
         return test_scenes(self._topics(bench), self.replicates)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from introlab.bench import Bench
+from introlab.capacity import bytes_of_weights, bytes_per_row
 from introlab.errors import InputError, LabError, RunFolderError
 from introlab.experiment import Experiment, Size
 from introlab.findings import Findings
@@ -25,6 +26,8 @@ from introlab.workers import Writer
 
 BYTES_PER_TOKEN = 120
 """Of a trial's line and its text's, measured on the shipped experiments: words, token ids, readings and receipts."""
+PROMPT = 128
+"""Tokens of a prompt, for what a batch takes of the memory."""
 
 
 class Interrupted(LabError):
@@ -187,13 +190,13 @@ def _bench(spec: str, experiment: Experiment, settings: Settings) -> Bench:
 
 
 def _preflight(experiment: Experiment, bench: Bench, models: int, folder: Path, say: Callable[[str], None]) -> Size:
-    """How much, how long, how much disk - before any of it is spent."""
+    """How much, how long, how much memory and disk - before any of it is spent."""
     one = experiment.size(bench)
     size = Size(one.texts * models, one.tokens * models)
     seconds, needed = size.tokens / bench.tokens_per_second(), size.tokens * BYTES_PER_TOKEN
     say(
         f"{experiment.name()}: {size.texts} texts on {models} model{'s' if models > 1 else ''}, "
-        f"at most {_duration(seconds)} of writing and {needed / 1e6:.0f} MB, into {folder}"
+        f"at most {_duration(seconds)} of writing, {_memory(bench, one)}, {needed / 1e6:.0f} MB of disk in {folder}"
     )
     existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
     free = shutil.disk_usage(existing).free
@@ -204,6 +207,14 @@ def _preflight(experiment: Experiment, bench: Bench, models: int, folder: Path, 
             do="free some, or choose another --out",
         )
     return size
+
+
+def _memory(bench: Bench, size: Size) -> str:
+    """What the experiment loads beside the model is not known here."""
+    weights, rows = bytes_of_weights(bench.model), max(1, min(bench.batch_size, size.texts))
+    batch = rows * bytes_per_row(bench.model, PROMPT + size.tokens // max(1, size.texts))
+    told = [f"{each / 1e9:.1f} GB" if each >= 1e9 else f"{each / 1e6:.0f} MB" for each in (weights, batch)]
+    return f"{told[0]} of memory for weights and {told[1]} for a batch of {rows} texts (autoencoders aside)"
 
 
 def _duration(seconds: float) -> str:

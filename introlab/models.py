@@ -51,8 +51,8 @@ class Model:
     context: int
     """The longest text the model can read, in tokens."""
     deterministic: bool = False
-    """Every pass has a shape that depends on the texts it reads alone, so that nothing depends on batch size, order or
-    companions, to the last bit. Slower."""
+    """Every pass has a shape that depends on the texts it reads alone, on one thread, so that nothing depends on batch
+    size, order or companions, to the last bit. Slower."""
 
     @property
     def device(self) -> torch.device:

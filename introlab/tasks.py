@@ -112,6 +112,11 @@ class Materials:
             raw[name] = tuple(raw[name])
         return cls(folder, questions, topics, Wording(**raw))
 
+    @property
+    def lab_topics(self) -> tuple[str, ...]:
+        """Names of the topics that are pushed towards: no organism was trained under a push towards one of them."""
+        return tuple(sorted(topic.name for topic in self.topics.values() if topic.lab))
+
     def pick(self, split: Split, *, kind: str | None = None, limit: int | None = None) -> list[Question]:
         """Questions of a split, in file order; with a limit, evenly spread over the levels.
 

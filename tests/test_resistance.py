@@ -1,26 +1,31 @@
 """The rooms of steering_resistance: courses of texts, kinds of push, verdicts, restarts."""
 
+import itertools
 import math
 import warnings
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from tiny_worlds import random_sae, word_materials
 
 from experiments._resistance.courses import COURSES, course
+from experiments._resistance.detecting import detector_rows, of_words
 from experiments._resistance.pushes import DIFFERENCE, LATENT, PROBE, RANDOM, RANDOM_LATENT
 from experiments._resistance.restarts import PUSH_OFF, PUSH_ON, RECOVERED, restarts
 from experiments._resistance.rig import Rig
-from experiments._resistance.scenes import Scene, worded
+from experiments._resistance.scenes import Scene
 from experiments._resistance.verdicts import BACK, BEYOND, MOVABLE, MOVED, NOTICED, SAID, grounds_of, verdict
-from experiments._resistance.writing import request_for
+from experiments._resistance.writing import DETECTOR, request_for
 from experiments.steering_resistance import SteeringResistance
 from introlab.bench import Bench
 from introlab.errors import InputError
 from introlab.findings import Findings, Ground, Row
 from introlab.models import load
+from introlab.passes import Text
 from introlab.requests import Generation
+from introlab.scores import auroc_of
 from introlab.sites import Site
 from introlab.stats import Estimate
 from introlab.tasks import materials_for
@@ -100,11 +105,41 @@ def test_own_sentences_are_about_their_topic_alone(rigged):
             assert owners == {topic}
 
 
+def test_the_detector_tells_words_off_topic_from_those_on_it(rigged):
+    """In another wording than it was fitted in; and of which topic a word is must not matter."""
+    here, rig = rigged
+    (detector,) = rig.detector
+    texts, topics = [], []
+    for topic, name in itertools.product(sorted(rig.own), repeat=2):
+        asked = request_for(here, Scene(topic, name, 0), 1, condition="")
+        for index, sentence in enumerate(rig.own[name]):
+            texts.append(Text.written(asked.prompt, sentence, f"{topic} {name} {index}"))
+            topics.append(topic)
+    words = of_words(here, texts, topics, detector.site)
+    scores = detector(torch.stack([value for _, value, _ in words])).numpy()
+    assert auroc_of(scores, np.array([owned < 0 for owned, _, _ in words])) > 0.8
+    first = np.array([name.split()[1] == topics[0] for *_, name in words])
+    assert 0.35 < auroc_of(scores, first) < 0.65
+
+
+def test_what_the_detector_is_worth_is_read_after_each_word_of_a_topic():
+    def trial(condition: str, scores: list[float]) -> Trial:
+        readings = {"on_topic": [None, 1.0, None, -1.0, None], f"{DETECTOR}_per_token": scores}
+        return Trial(
+            experiment="x", model="m", item="i", cluster="c", split="test", condition=condition, readings=readings
+        )
+
+    late = [trial("push", [0.0, 0.0, -1.0, 0.0, 1.0]) for _ in range(4)]
+    (row,) = detector_rows("m", late)
+    assert (row.where["arm"], row.estimate.value) == ("push", 1.0)
+    (row,) = detector_rows("m", [trial("push", [0.0, -1.0, 0.0, 1.0, 0.0])])  # at the word itself it has not been read
+    assert row.estimate.value == 0.5
+    assert not list(detector_rows("m", [trial("baseline", [0.0] * 5)]))
+
+
 def _pushed(here, rig: Rig, text: str):
-    scene = Scene("kitchen", "desert", 0)
-    plain, both = worded(here.materials, scene, "test")
     push = rig.push(rig.aims[DIFFERENCE]["desert"], 1.5)
-    request = request_for(here, scene, plain, both, 24, push, split="test", condition="push", strength=1.5)
+    request = request_for(here, Scene("kitchen", "desert", 0), 24, push, condition="push", strength=1.5)
     tokens = tuple(here.model.tokenizer(text, add_special_tokens=False)["input_ids"])
     return request, Generation(tokens, tuple(0.0 for _ in tokens), {}, ())
 

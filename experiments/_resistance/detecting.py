@@ -5,43 +5,71 @@ mouth, on the topic that was asked about and on others.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import product
+from itertools import permutations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from experiments._resistance.scenes import Scene
 from experiments._resistance.writing import DETECTOR, request_for
+from introlab.activations import Activations, every_position
 from introlab.bench import Bench
 from introlab.findings import Row
 from introlab.passes import Text
+from introlab.pieces import written
 from introlab.protocols import Readout
 from introlab.scores import auroc
 from introlab.sites import Site
 from introlab.trials import Trial
 from probes.linear import fit_probe
 from probes.readouts import Projection
-from steering.contrast import over_new_tokens
+from probes.recovery import by_token
 
 Sentences = Mapping[str, Sequence[tuple[int, ...]]]
-FEWEST = 8
-"""Sentences on topic and off it, below which there is no detector."""
+FEWEST = 10
+"""Words on topic and off it, below which there is no detector."""
 
 
 def fit_detector(bench: Bench, own: Sentences, site: Site) -> list[Readout]:
-    """A direction from sentences on the topic asked about to sentences off it, as one reading of every text to be
-    written; none for a model with too few sentences of its own. `own` are its sentences by topic; every topic is asked
-    about in a wording that no test uses, as often before one of its own sentences as before one of another topic."""
-    texts, off = [], []
-    for turn, (topic, other) in enumerate(product(sorted(own), repeat=2)):
-        if topic == other:
-            continue
+    """A direction from words on the topic asked about to words off it, read where each has just been read, as one
+    reading of every text to be written; none for a model with too few sentences of its own.
+
+    `own` are its sentences by topic. Every topic is asked about in a wording that no test uses, as often before one of
+    its own sentences as before one of another topic: which topic a word is of tells nothing.
+    """
+    texts, topics = [], []
+    for turn, (topic, other) in enumerate(permutations(sorted(own), 2)):
         for name in (topic, other):
             mouth = own[name][turn % len(own[name])]
             asked = request_for(bench, Scene(topic, other, turn), 0, wording="extract", condition="", mouth=mouth)
             texts.append(Text.written(asked.prompt[: asked.note["asked"]], mouth, f"detector {turn} {name == other}"))
-            off.append(name == other)
-    if sum(off) < FEWEST:
+            topics.append(topic)
+    words = of_words(bench, texts, topics, site)
+    off = [owned < 0 for owned, _, _ in words]
+    if min(sum(off), len(off) - sum(off)) < FEWEST:
         return []
-    values = over_new_tokens(bench.model, texts, site, batch_size=bench.batch_size)
-    return [Projection(DETECTOR, fit_probe(values, off, model=bench.model, method="lda", penalty=0.1).direction)]
+    values = torch.stack([value for _, value, _ in words])
+    seen = Activations(values, site, bench.model.fingerprint, tuple(name for *_, name in words))
+    return [Projection(DETECTOR, fit_probe(seen, off, model=bench.model, method="lda", penalty=0.1).direction)]
+
+
+def of_words(
+    bench: Bench, texts: Sequence[Text], topics: Sequence[str], site: Site
+) -> list[tuple[float, Float[Tensor, " d_model"], str]]:
+    """Of each new token in a topic's word: 1 on the topic asked about and -1 off it, the residual there, and its name;
+    in the order of the texts."""
+    found: dict[int, list[tuple[float, Tensor, str]]] = {}
+    for batch in every_position(bench.model, texts, site, batch_size=bench.batch_size):
+        for index, values in batch:
+            text = texts[index]
+            pieces = written(bench.model.tokenizer.backend_tokenizer, text.ids[text.prompt_len :])
+            found[index] = [
+                (owned, values[text.prompt_len + place], f"{text.example} {place}")
+                for place, owned in enumerate(by_token(pieces, topics[index], bench.materials))
+                if owned is not None
+            ]
+    return [each for index in range(len(texts)) for each in found[index]]
 
 
 def detector_rows(model: str, trials: Sequence[Trial]) -> Iterator[Row]:

@@ -20,11 +20,6 @@ class Scene:
         return f"{self.topic} -> {self.push}"
 
 
-def lab_topics(materials: Materials, count: int) -> list[str]:
-    """Topics that are pushed towards: no organism was trained under a push towards one of them."""
-    return sorted(topic.name for topic in materials.topics.values() if topic.lab)[:count]
-
-
 def test_scenes(topics: Sequence[str], replicates: int) -> list[Scene]:
     """Every ordered pair of topics."""
     return [Scene(*pair, replicate) for pair in permutations(topics, 2) for replicate in range(replicates)]
