@@ -17,7 +17,7 @@ from experiments._resistance.restarts import PUSH_OFF, PUSH_ON, RECOVERED, resta
 from experiments._resistance.rig import Rig
 from experiments._resistance.scenes import Scene
 from experiments._resistance.verdicts import BACK, BEYOND, MOVABLE, MOVED, NOTICED, SAID, grounds_of, verdict
-from experiments._resistance.writing import DETECTOR, request_for
+from experiments._resistance.writing import DETECTOR, request_for, to_trials
 from experiments.steering_resistance import SteeringResistance
 from introlab.bench import Bench
 from introlab.errors import InputError
@@ -122,19 +122,16 @@ def test_the_detector_tells_words_off_topic_from_those_on_it(rigged):
     assert 0.35 < auroc_of(scores, first) < 0.65
 
 
-def test_what_the_detector_is_worth_is_read_after_each_word_of_a_topic():
-    def trial(condition: str, scores: list[float]) -> Trial:
-        readings = {"on_topic": [None, 1.0, None, -1.0, None], f"{DETECTOR}_per_token": scores}
-        return Trial(
-            experiment="x", model="m", item="i", cluster="c", split="test", condition=condition, readings=readings
-        )
-
-    late = [trial("push", [0.0, 0.0, -1.0, 0.0, 1.0]) for _ in range(4)]
-    (row,) = detector_rows("m", late)
+def test_what_the_detector_reads_of_a_word_is_kept_at_that_word(rigged):
+    here, rig = rigged
+    request, generation = _pushed(here, rig, "the spoon burns the dune .")
+    generation = replace(generation, readings={DETECTOR: (9.0, 9.0, -1.0, 2.0, 9.0, 3.0)})
+    (trial,) = to_trials(here, "x", [(request, generation)], rig.bounds)
+    assert trial.readings["on_topic"] == [None, 1.0, -1.0, None, -1.0, None]
+    assert trial.readings[DETECTOR] == [None, -1.0, 2.0, None, 3.0, None]
+    (row,) = detector_rows("m", [replace(trial, item=str(index)) for index in range(4)])
     assert (row.where["arm"], row.estimate.value) == ("push", 1.0)
-    (row,) = detector_rows("m", [trial("push", [0.0, -1.0, 0.0, 1.0, 0.0])])  # at the word itself it has not been read
-    assert row.estimate.value == 0.5
-    assert not list(detector_rows("m", [trial("baseline", [0.0] * 5)]))
+    assert not list(detector_rows("m", [replace(trial, condition="baseline")]))
 
 
 def _pushed(here, rig: Rig, text: str):

@@ -73,15 +73,15 @@ def of_words(
 
 
 def detector_rows(model: str, trials: Sequence[Trial]) -> Iterator[Row]:
-    """How well the detector, read where a topic's word has just been read, tells words off topic from words on it."""
-    name = f"{DETECTOR}_per_token"
+    """How well the detector tells words off topic from words on it: under pushes of all strengths, and where both
+    topics were asked for, so that no word is off topic."""
     for arm in ("prompting", "push"):
         found = [
             (score, owned < 0, trial.cluster)
             for trial in trials
-            if trial.condition == arm and name in trial.readings
-            for owned, score in zip(trial.readings["on_topic"], trial.readings[name][1:], strict=False)
-            if owned is not None
+            if trial.condition == arm
+            for owned, score in zip(trial.readings["on_topic"], trial.readings.get(DETECTOR, ()), strict=False)
+            if score is not None
         ]
         if found:
             yield Row(

@@ -9,7 +9,7 @@ from introlab.bench import Bench
 from introlab.chat import user
 from introlab.pieces import written as pieces_of
 from introlab.protocols import Intervention
-from introlab.requests import Request
+from introlab.requests import Generation, Request
 from introlab.sampling import Sampling
 from introlab.tasks import Split
 from introlab.trials import Trial
@@ -20,9 +20,9 @@ from probes.recovery import by_token, sentence_shares
 
 TEMPERATURE = 0.7
 DETECTOR = "off_topic_detector"
-PER_TOKEN = ("on_topic", f"{DETECTOR}_per_token", "logprob_per_token")
+PER_TOKEN = ("on_topic", DETECTOR, "logprob_per_token")
 """Readings with a value for each token: 1 in a word of its topic and -1 in another's; how far off topic the model finds
-what it has read before it (experiments/_resistance/detecting.py); and how likely it was."""
+that word once it has read it (experiments/_resistance/detecting.py); and how likely the token was."""
 
 
 def request_for(
@@ -84,6 +84,7 @@ def _trial(bench: Bench, name: str, pair: Written, logprob: float | None, bounds
     note, text = request.note, bench.model.text(generation.tokens)
     drift = read_drift(text, note["topic"], materials)
     pieces = pieces_of(bench.model.tokenizer.backend_tokenizer, generation.tokens)
+    on_topic = by_token(pieces, note["topic"], materials)
     return trial_of(
         bench,
         name,
@@ -96,8 +97,9 @@ def _trial(bench: Bench, name: str, pair: Written, logprob: float | None, bounds
             "late_off_share": drift.late_off_share,
             "attempts": [each.score for each in read_attempts(text, note["topic"], materials)],
             "sentences_on_topic": list(sentence_shares(text, note["topic"], materials)),
-            "on_topic": by_token(pieces, note["topic"], materials),
-            **generation.per_token(*generation.readings),
+            "on_topic": on_topic,
+            **_detected(generation, on_topic),
+            **generation.per_token(),
         },
         outcomes={
             "incoherent": bounds.incoherent(logprob, generation.tokens, text),
@@ -107,3 +109,12 @@ def _trial(bench: Bench, name: str, pair: Written, logprob: float | None, bounds
             "returned": drift.returned,
         },
     )
+
+
+def _detected(generation: Generation, on_topic: Sequence[float | None]) -> dict[str, list[float | None]]:
+    """The detector where it was fitted: at words of topics. At a word it is read where the next token is predicted."""
+    if DETECTOR not in generation.readings:
+        return {}
+    after = [*generation.readings[DETECTOR][1:], None]
+    each = zip(on_topic, after, strict=True)
+    return {DETECTOR: [None if owned is None or read is None else float(f"{read:.4g}") for owned, read in each]}
