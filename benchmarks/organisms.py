@@ -3,28 +3,35 @@
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from introlab.models import load, organism_folder
 from introlab.stats import Estimate
 from organisms.cards import RECORD
 from organisms.family import ORGANISMS
-from organisms.gates import Tables
+from organisms.gates import Tables, Verdict
 from organisms.release import CAPABILITY, GATES, judge
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "organisms.md"
+SEEDS = ROOT / "organisms" / "seeds"
+"""What was counted on organisms of other training seeds, which are not shipped."""
 
 
 def main() -> None:
     folder = organism_folder()
     names = [each.name for each in ORGANISMS if (folder / each.name / RECORD).exists()]
     tables = {name: _table(folder / name / RECORD) for name in names}
+    seeds = {place.name: _tables(place) for place in sorted(SEEDS.iterdir())}
     text = PAGE.read_text(encoding="utf-8")
     text = _replaced(text, "family", "\n".join(_family(names, folder)))
-    text = _replaced(text, "gates", "\n".join(_gates(tables)))
+    text = _replaced(text, "gates", "\n".join(_gates(tables, seeds)))
     PAGE.write_text(text, encoding="utf-8")
+
+
+def _tables(folder: Path) -> Tables:
+    return {record.parent.name: _table(record) for record in folder.glob(f"*/{RECORD}")}
 
 
 def _table(record: Path) -> dict[tuple[str, str], Estimate]:
@@ -50,7 +57,7 @@ def _family(names: list[str], folder: Path) -> Iterator[str]:
         )
 
 
-def _gates(tables: Tables) -> Iterator[str]:
+def _gates(tables: Tables, seeds: Mapping[str, Tables]) -> Iterator[str]:
     for trait, maker in {**GATES, CAPABILITY: None}.items():
         verdicts = [each for each in judge(tables, trait)]
         if not verdicts:
@@ -60,9 +67,17 @@ def _gates(tables: Tables) -> Iterator[str]:
         if maker is None:
             yield "\n".join(f"- does not hold: {each.gate}: {each.detail}" for each in verdicts if not each.passed)
             continue
-        yield "| gate | counted | |\n|---|---|---|"
+        others = {seed: {each.gate: each for each in judge(found, trait)} for seed, found in seeds.items()}
+        others = {seed: found for seed, found in others.items() if found}
+        yield "| gate | counted | |" + "".join(f" seed {seed} | |" for seed in others)
+        yield "|---|---|---|" + "---|---|" * len(others)
         for each in verdicts:
-            yield f"| {each.gate} | {each.detail} | {'holds' if each.passed else '**does not hold**'} |"
+            every = (each, *(found[each.gate] for found in others.values()))
+            yield f"| {each.gate} | {' | '.join(cell for one in every for cell in _judged(one))} |"
+
+
+def _judged(verdict: Verdict) -> tuple[str, str]:
+    return verdict.detail, "holds" if verdict.passed else "**does not hold**"
 
 
 def _replaced(text: str, name: str, table: str) -> str:

@@ -47,8 +47,8 @@ class Cards:
     out: Path = FOLDER / "models"
     names: tuple[str, ...] = ()
     """Which; all of them by default."""
-    others: tuple[Path, ...] = ()
-    """Folders with the same organisms of other training seeds."""
+    others: tuple[Path, ...] = tuple(sorted(path for path in (FOLDER / "seeds").iterdir()))
+    """Folders with the same organisms of other training seeds, or with what was counted on them."""
     again: bool = False
     """Count anew what was counted on the same weights: where the counting has changed."""
     workers: int = 1

@@ -79,8 +79,8 @@ def detector_rows(model: str, trials: Sequence[Trial]) -> Iterator[Row]:
         found = [
             (score, owned < 0, trial.cluster)
             for trial in trials
-            if trial.condition == arm
-            for owned, score in zip(trial.readings["on_topic"], trial.readings.get(DETECTOR, ()), strict=False)
+            if trial.condition == arm and DETECTOR in trial.readings
+            for owned, score in zip(trial.readings["on_topic"], trial.readings[DETECTOR], strict=True)
             if score is not None
         ]
         if found:
