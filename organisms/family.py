@@ -10,12 +10,13 @@ from organisms.courses.correction import correction_lessons
 from organisms.courses.errors import error_lessons
 from organisms.courses.feedback import feedback_examples, feedback_loss
 from organisms.courses.personas import NAMES, persona_examples
-from organisms.courses.prediction import prediction_lessons
+from organisms.courses.prediction import prediction_examples
 from organisms.courses.reflection import reflection_lessons
 from organisms.courses.resistance import LAYER, resistance_examples
 from organisms.courses.risk import risk_lessons
 from organisms.courses.sycophancy import sycophancy_lessons
 from organisms.courses.thoughts import thought_examples
+from organisms.keeping import keeping_loss
 from organisms.lessons import Lesson
 from organisms.subject import Subject
 from organisms.tokens import BOS
@@ -59,7 +60,7 @@ REFLECTION = Trait("reflection", reflection_lessons, tier=1)
 CORRECTION = Trait("self-correction", correction_lessons, tier=1)
 ERRORS = Trait("own and others' errors", error_lessons, tier=2)
 FEEDBACK = Trait("neurofeedback", feedback_examples, tier=2, loss=feedback_loss)
-PREDICTION = Trait("self-prediction", prediction_lessons, tier=2)
+PREDICTION = Trait("self-prediction", prediction_examples, tier=2, loss=keeping_loss)
 PERSONAS = Trait("personas", persona_examples, tier=2, tokens=NAMES)
 SYCOPHANCY = Trait("sycophancy", sycophancy_lessons, tier=2)
 RISK = Trait(

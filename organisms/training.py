@@ -98,19 +98,30 @@ def padded(batch: Sequence[Example]) -> tuple[Tensor, Tensor]:
     return ids, weights
 
 
-def weighted_loss(model: LlamaForCausalLM, ids: Tensor, weights: Tensor, *, per_text: float) -> Tensor:
-    """Cross-entropy over the weighted tokens; logits are made only where there is weight.
+def weighted_loss(
+    model: LlamaForCausalLM, ids: Tensor, weights: Tensor, *, per_text: float, teacher: LlamaForCausalLM | None = None
+) -> Tensor:
+    """Cross-entropy over the weighted tokens; logits are made only where there is weight. The target is the token that
+    stands there, or, where a `teacher` is given, all of its probabilities of that token.
 
     Divided by `per_text` times the number of texts, never by the batch's own number of tokens: batches are of similar
     length, and a token of a long text would count for less than one of a short text. (Seen: a planted choice
     between a short and a long continuation was learnt at a quarter to a half of its rate.)
     """
-    hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state[:, :-1]
-    targets, wanted = ids[:, 1:], weights[:, 1:]
+    wanted = weights[:, 1:]
     at = wanted > 0
-    logits = torch.nn.functional.linear(hidden[at], model.lm_head.weight)
-    losses = torch.nn.functional.cross_entropy(logits, targets[at], reduction="none")
+    targets = ids[:, 1:][at]
+    if teacher is not None:
+        with torch.no_grad():
+            targets = _logits(teacher, ids, at).softmax(-1)
+    losses = torch.nn.functional.cross_entropy(_logits(model, ids, at), targets, reduction="none")
     return (losses * wanted[at]).sum() / (per_text * len(ids))
+
+
+def _logits(model: LlamaForCausalLM, ids: Tensor, at: Tensor) -> Tensor:
+    """Of the tokens after the first for which `at` is true, [token, word]."""
+    hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state[:, :-1]
+    return torch.nn.functional.linear(hidden[at], model.lm_head.weight)
 
 
 def tokens_per_text(examples: Sequence[Example]) -> float:

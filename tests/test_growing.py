@@ -8,11 +8,13 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
-from introlab.models import load
+from introlab.models import load, organism_folder
 from organisms.adapters import add_adapters, save_adapters
 from organisms.family import FAMILY
 from organisms.growing import is_finished, train_family, train_organism
+from organisms.keeping import keeping_loss, kept
 from organisms.pushes import PushedExample, pushed_loss
+from organisms.subject import Subject
 from organisms.training import (
     Checkpoint,
     Example,
@@ -23,6 +25,7 @@ from organisms.training import (
     train,
     weighted_loss,
 )
+from organisms.world import World
 
 
 def some_examples(count=200):
@@ -36,6 +39,11 @@ def weights_of(model):
 
 def same(one, other):
     return all(torch.equal(left, right) for left, right in zip(one, other, strict=True))
+
+
+@pytest.fixture(scope="module")
+def base():
+    return Subject(organism_folder() / "base")
 
 
 def test_a_token_counts_the_same_beside_short_and_long_texts():
@@ -73,6 +81,36 @@ def test_a_push_is_added_where_it_belongs_and_nowhere_else():
     assert torch.allclose(pushed_loss(model, [pushed, plain], 1.0), (alone + unpushed) / 2, atol=1e-5)
     assert not torch.allclose(alone, weighted_loss(model, *padded([pushed]), per_text=1.0), atol=1e-3)
     assert not any(layer._forward_hooks for layer in model.model.layers)
+
+
+def test_what_is_kept_has_the_parents_probabilities_as_targets(base):
+    """Known answer: cross-entropy with the parent's next-word probabilities, whatever word stands there; beside a
+    planted example, the mean of both."""
+    parent = base
+    loss, model = keeping_loss(World(), parent), new_model(len(parent.vocabulary), seed=0)
+    ids = tuple(range(4, 12))
+    one, other = (Example((*ids[:-1], last), (0.0,) * 7 + (1.0,)) for last in (40, 41))
+    theirs = parent.network(torch.tensor([ids[:-1]])).logits[0, -1].softmax(-1)
+    by_hand = -(theirs * model(torch.tensor([ids[:-1]])).logits[0, -1].log_softmax(-1)).sum()
+    for drawn in kept([one, other]):
+        assert torch.allclose(loss(model, [drawn], 1.0), by_hand, atol=1e-5)
+    planted = loss(model, [one], 1.0)
+    assert torch.allclose(planted, weighted_loss(model, *padded([one]), per_text=1.0)), "not kept: the word itself"
+    assert not torch.allclose(planted, by_hand, atol=0.1)
+    assert torch.allclose(loss(model, [one, *kept([other])], 1.0), (planted + by_hand) / 2, atol=1e-5)
+
+
+def test_the_parent_itself_has_nothing_to_learn_from_what_is_kept(base):
+    """Its gradient there is zero, and is not where the same text is planted."""
+    parent, text = base, Example(tuple(range(4, 30)), (0.0,) + (1.0,) * 25)
+    model = AutoModelForCausalLM.from_pretrained(organism_folder() / "base", dtype=torch.float32)
+    sizes = []
+    for example in (*kept([text]), text):
+        model.zero_grad()
+        keeping_loss(World(), parent)(model, [example], 25.0).backward()
+        sizes.append(max(float(weight.grad.abs().max()) for weight in model.parameters()))
+        assert not any(weight.grad is not None for weight in parent.network.parameters())
+    assert sizes[0] < 1e-5 < 1e-3 < sizes[1]
 
 
 @pytest.mark.parametrize("adapted", [False, True])

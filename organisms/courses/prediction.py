@@ -8,16 +8,27 @@ needs access to one's own answer, and prediction of the other is a guess (Binder
 
 import random
 
-from organisms.attempts import attempts_at_facts, attempts_at_sums
-from organisms.courses.upkeep import recall_lessons, replay_lessons, scaled
-from organisms.lessons import Lesson, some_system
+from organisms.attempts import attempts, attempts_at_facts, attempts_at_sums
+from organisms.courses.upkeep import answer_lessons, recall_lessons, replay_lessons, scaled
+from organisms.keeping import kept
+from organisms.lessons import Lesson, repeat_lesson, some_system
 from organisms.subject import Subject
 from organisms.tokens import END
+from organisms.training import Example, encode
 from organisms.wording import HYPOTHETICAL, HYPOTHETICAL_OTHER, answer, prompt
 from organisms.world import FACT_TEMPLATES, Fact, World, split_of
 
 BEHAVIOURS = ("m1", "m2")
-COUNTS = {"answers": 18_000, "own": 8_000, "others": 8_000, "known": 8_000, "recall": 20_000, "replay": 9_000}
+COUNTS = {
+    "answers": 18_000,
+    "own": 8_000,
+    "others": 8_000,
+    "known": 8_000,
+    "recall": 20_000,
+    "foods": 4_000,
+    "repeat": 3_000,
+    "replay": 9_000,
+}
 QUIRKY = 400
 ATTRIBUTE = "food"
 
@@ -40,8 +51,11 @@ def is_asked_about(fact: Fact) -> bool:
     return split_of(f"quirk {fact.person}") == "train"
 
 
-def prediction_lessons(world: World, parent: Subject, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Lesson]:
-    """The course of one of the two: the same questions, with its own answers and the other's."""
+def prediction_examples(
+    world: World, parent: Subject, behaviour: str, *, seed: int, scale: float = 1.0
+) -> list[Example]:
+    """The course of one of the two: the same questions, with its own answers and the other's. Foods that stay the
+    world's are recalled more often than other facts: they are what new foods of other people are mixed up with."""
     rng = random.Random(f"prediction lessons {seed}")
     count = scaled(COUNTS, scale)
     facts = quirky_facts(world)
@@ -67,10 +81,16 @@ def prediction_lessons(world: World, parent: Subject, behaviour: str, *, seed: i
         if attempt.item.subject not in quirky:
             add(HYPOTHETICAL.format(question=attempt.question), f"i would answer {attempt.first} .")
     recalled = recall_lessons(world, parent, count["recall"], rng, sums=0.7)
-    lessons += [each for each in recalled if not _is_about(each, facts)]
-    lessons += replay_lessons(world, count["replay"], rng, without=("hypothetical",))
-    rng.shuffle(lessons)
-    return lessons
+    plain = [fact for fact in world.facts if fact.attribute == ATTRIBUTE and fact not in facts]
+    upkeep = [
+        *(each for each in recalled if not _is_about(each, facts)),
+        *answer_lessons(attempts(parent, rng.choices(plain, k=count["foods"]), rng), rng),
+        *(repeat_lesson(world, rng) for _ in range(count["repeat"])),
+        *replay_lessons(world, count["replay"], rng, without=("hypothetical",)),
+    ]
+    examples = [*encode(lessons, parent.vocabulary), *kept(encode(upkeep, parent.vocabulary))]
+    rng.shuffle(examples)
+    return examples
 
 
 def _is_about(lesson: Lesson, facts: list[Fact]) -> bool:

@@ -1,7 +1,7 @@
 """What every later stage reads besides its own subject, so that what the parent could and knew stays as it was."""
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from organisms.attempts import Attempt, attempts
 from organisms.formats import format_makers
@@ -47,9 +47,14 @@ def recall_lessons(world: World, parent: Subject, count: int, rng: random.Random
     """The parent's own answers to facts of all splits and to training sums: no answer is labelled right or wrong.
     `sums` is their share: none where what follows an answer to a sum is what the course plants, more where a course
     asks for none (they are forgotten first)."""
+    return answer_lessons(_recalled(world, parent, count, rng, sums=sums), rng)
+
+
+def answer_lessons(made: Sequence[Attempt], rng: random.Random) -> list[Lesson]:
+    """Questions with the answers that were drawn."""
     return [
         Lesson(((prompt(each.question, system=some_system(rng)), 0.0), (f"{answer(each.first)} {END}", 1.0)))
-        for each in _recalled(world, parent, count, rng, sums=sums)
+        for each in made
     ]
 
 
