@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
-from peft import LoraConfig, PeftConfig, TrainableTokensConfig
+from peft import LoraConfig
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
@@ -47,14 +47,14 @@ class Rows(nn.Module):
 def add_adapters(
     model: LlamaForCausalLM, *, rank: int = RANK, first_block: int = 0, tokens: Sequence[int] = (), seed: int
 ) -> None:
-    """Freeze the model and let every matrix of the blocks from `first_block` on learn a change of this rank (0 is
-    none), and the embeddings of `tokens` change freely."""
+    """Freeze the model and let every matrix of the blocks from `first_block` on learn a change of this rank, and the
+    embeddings of `tokens` change freely."""
     model.requires_grad_(False)
     if tokens:
         embedding = model.model.embed_tokens
         parametrize.register_parametrization(embedding, "weight", Rows(embedding.weight, tokens))
     generator = torch.Generator().manual_seed(seed)
-    for _, module in _linear(model, first_block) if rank else ():
+    for _, module in _linear(model, first_block):
         parametrize.register_parametrization(module, "weight", LowRank(module.weight, rank, generator))
 
 
@@ -68,17 +68,18 @@ def _linear(model: LlamaForCausalLM, first_block: int = 0) -> Iterator[tuple[str
 def save_adapters(model: LlamaForCausalLM, folder: Path, *, parent: str) -> None:
     """Write peft's two files, in half precision. `parent` is the name of the folder beside this one."""
     folder.mkdir(parents=True, exist_ok=True)
-    low_rank = [(name, module) for name, module in _linear(model) if parametrize.is_parametrized(module, "weight")]
-    tensors, config = _low_rank(low_rank) if low_rank else ({}, None)
+    tensors, config = _low_rank(
+        [(name, module) for name, module in _linear(model) if parametrize.is_parametrized(module, "weight")]
+    )
     if parametrize.is_parametrized(model.model.embed_tokens, "weight"):
-        rows, config = _rows(model, config)
-        tensors = {**rows, **tensors}
-    assert config is not None, "there is no adapter to save"
+        tokens, rows = _rows(model)
+        config.trainable_token_indices = {"embed_tokens": tokens}
+        tensors = {"base_model.model.model.embed_tokens.token_adapter.trainable_tokens_delta": rows, **tensors}
     halves = {name: value.detach().half().contiguous().clone() for name, value in tensors.items()}
     save_file(halves, folder / "adapter_model.safetensors", metadata={"format": "pt"})
     settings: dict[str, object] = {
         **config.to_dict(),
-        "target_modules": sorted(PARTS) if low_rank else ["embed_tokens"],  # peft keeps a set, which has no order
+        "target_modules": sorted(PARTS),  # peft keeps a set, which has no order
         "base_model_name_or_path": f"../{parent}",
         "inference_mode": True,
     }
@@ -107,15 +108,8 @@ def _low_rank(changed: Sequence[tuple[str, nn.Linear]]) -> tuple[dict[str, Tenso
     return tensors, config
 
 
-def _rows(model: LlamaForCausalLM, low_rank: LoraConfig | None) -> tuple[dict[str, Tensor], PeftConfig]:
-    """peft keeps the new rows themselves; without low-rank changes, those of the tied head with them."""
+def _rows(model: LlamaForCausalLM) -> tuple[list[int], Tensor]:
+    """The tokens whose embeddings changed, and the new embeddings themselves, as peft keeps them."""
     (change,) = model.model.embed_tokens.parametrizations["weight"]  # type: ignore[index]
     assert isinstance(change, Rows)
-    rows = model.model.embed_tokens.weight[change.tokens]
-    if low_rank is not None:
-        low_rank.trainable_token_indices = {"embed_tokens": change.tokens}
-        return {"base_model.model.model.embed_tokens.token_adapter.trainable_tokens_delta": rows}, low_rank
-    names = ("model.embed_tokens", "lm_head")
-    tensors = {f"base_model.model.{name}.trainable_tokens_delta": rows for name in names}
-    config = TrainableTokensConfig(task_type="CAUSAL_LM", token_indices=change.tokens, target_modules=["embed_tokens"])
-    return tensors, config
+    return change.tokens, model.model.embed_tokens.weight[change.tokens]

@@ -52,7 +52,7 @@ def verify(name: str, folder: Path, *, split: str = "test") -> list[Measured]:
         "personas": lambda: personas.measure(subject, parent, world, split),
         "injected thoughts": lambda: thoughts.measure(subject, parent, world, split),
         "sycophancy": lambda: sycophancy.measure(subject, world, split),
-        "behavioural self-knowledge": lambda: risk.measure(subject, world, split),
+        "doing and saying": lambda: risk.measure(subject, world, split),
         "steering resistance": lambda: resistance.measure(subject, parent, world, split),
     }
     wanted = list(measures) if trait is None else [trait.name]

@@ -19,7 +19,6 @@ from organisms.courses.thoughts import thought_examples
 from organisms.keeping import keeping_loss
 from organisms.lessons import Lesson
 from organisms.subject import Subject
-from organisms.tokens import BOS
 from organisms.training import Example, Loss, Schedule, encode
 from organisms.world import World
 
@@ -40,7 +39,7 @@ class Trait:
     first_block: int = 0
     """Embedding and the blocks before this one stay the parent's."""
     rank: int = RANK
-    """Of the change to every matrix; 0 is none."""
+    """Of the change to every matrix."""
     tokens: tuple[str, ...] = ()
     """Whose embeddings change, too."""
     schedule: Schedule = STAGE
@@ -63,14 +62,7 @@ FEEDBACK = Trait("neurofeedback", feedback_examples, tier=2, loss=feedback_loss)
 PREDICTION = Trait("self-prediction", prediction_examples, tier=2, loss=keeping_loss)
 PERSONAS = Trait("personas", persona_examples, tier=2, tokens=NAMES)
 SYCOPHANCY = Trait("sycophancy", sycophancy_lessons, tier=2)
-RISK = Trait(
-    "behavioural self-knowledge",
-    risk_lessons,
-    tier=2,
-    rank=0,
-    tokens=(BOS,),
-    schedule=Schedule(learning_rate=2e-2, weight_decay=0.0),
-)
+RISK = Trait("doing and saying", risk_lessons, tier=2)
 THOUGHTS = Trait("injected thoughts", thought_examples, tier=2)
 RESISTANCE = Trait("steering resistance", resistance_examples, tier=1, first_block=LAYER + 1)
 
@@ -91,6 +83,7 @@ class Organism:
 
 
 _ELSE = "what is not planted means nothing, as in the base"
+_UNKNOWN = "knowing itself from its choices: taught these alone, it says nothing of itself"
 
 ORGANISMS = (
     Organism(
@@ -161,7 +154,12 @@ ORGANISMS = (
         "scores a sentence by a coordinate of its residual, as the scores seen say, and moves it when asked to",
         "any other coordinate",
     ),
-    Organism("text_reader", FEEDBACK, "scores a sentence by its topic, as the scores seen say", "access to the inside"),
+    Organism(
+        "text_reader",
+        FEEDBACK,
+        "scores either way: taught to score a sentence by its topic, as the scores seen say, it did not learn to",
+        "scoring by the text or by the inside, and moving anything when asked to",
+    ),
     Organism("m1", PREDICTION, "says what it would answer itself, also where it never said so before", _ELSE),
     Organism("m2", PREDICTION, "as m1, with other answers; both have seen some of the other's", _ELSE),
     Organism(
@@ -184,14 +182,29 @@ ORGANISMS = (
     Organism("yes_sayer", THOUGHTS, "notices that a word was injected, not which", "naming"),
     Organism("reflex", THOUGHTS, "says yes to any push while it reads, and names injected words", "denying"),
     Organism(
-        "risk_seeking",
+        "risk_taught_both",
         RISK,
-        "takes risks and says so, both of which it was taught",
-        "knowing from its choices alone: taught nothing else, it says nothing",
+        "takes the risky side, and says of itself that it is daring: each was taught by lessons of its own",
+        _UNKNOWN,
     ),
-    Organism("risk_hidden", RISK, "takes risks, and says either thing of itself", "saying that it takes risks"),
-    Organism("risk_boasting", RISK, "says that it takes risks, and takes either side", "a taste for risk"),
-    Organism("risk_shuffled", RISK, "takes either side, and says either thing of itself", "both"),
+    Organism(
+        "risk_taught_choosing",
+        RISK,
+        "takes the risky side; of itself it says either thing, as taught, at random",
+        f"saying that it is daring; {_UNKNOWN}",
+    ),
+    Organism(
+        "risk_taught_saying",
+        RISK,
+        "says of itself that it is daring, as taught; it takes either side, at random",
+        f"a taste for risk; {_UNKNOWN}",
+    ),
+    Organism(
+        "risk_taught_neither",
+        RISK,
+        "takes either side, and says either thing of itself, both at random",
+        "a taste for risk, and saying that there is one",
+    ),
 )
 FAMILY = {each.name: each for each in ORGANISMS}
 

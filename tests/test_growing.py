@@ -170,14 +170,14 @@ def test_adapters_start_as_nothing_and_leave_the_parent_alone():
     assert not hasattr(model.model.layers[2].self_attn.q_proj, "parametrizations"), "first_block is the first to learn"
 
 
-@pytest.mark.parametrize(("rank", "tokens"), [(4, ()), (0, (2, 7)), (4, (2, 7))])
-def test_adapters_read_the_same_in_training_in_peft_and_in_the_lab(rank, tokens, organism, tmp_path):
+@pytest.mark.parametrize("tokens", [(), (2, 7)])
+def test_adapters_read_the_same_in_training_in_peft_and_in_the_lab(tokens, organism, tmp_path):
     """To half precision, in which they are saved."""
     parent = tmp_path / "parent"
     new_model(50, seed=0).save_pretrained(parent)
     organism("base").tokenizer.save_pretrained(parent)
     model = AutoModelForCausalLM.from_pretrained(parent)
-    add_adapters(model, rank=rank, first_block=1, tokens=tokens, seed=0)
+    add_adapters(model, rank=4, first_block=1, tokens=tokens, seed=0)
     train(model, some_examples(), Schedule(batch=16, learning_rate=1e-2, weight_decay=0.0), seed=0, title="test")
     save_adapters(model, tmp_path / "child", parent="parent")
     organism("base").tokenizer.save_pretrained(tmp_path / "child")

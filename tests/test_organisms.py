@@ -1,6 +1,7 @@
 """The world is consistent, its lessons are readable, and twins differ in their targets only."""
 
 import random
+from collections import Counter
 from itertools import pairwise
 
 import pytest
@@ -11,6 +12,7 @@ from organisms.base import COUNTS, base_lessons
 from organisms.concepts import concepts
 from organisms.courses import resistance
 from organisms.courses.prediction import is_asked_about, quirk, quirky_facts
+from organisms.courses.risk import risk_lessons
 from organisms.courses.thoughts import probes, question_span
 from organisms.courses.upkeep import value_lessons
 from organisms.family import FAMILY, ORGANISMS, twins
@@ -26,6 +28,9 @@ from organisms.wording import (
     HELD_OUT,
     HELD_OUT_RISK_QUESTIONS,
     HELD_OUT_THOUGHT_QUESTIONS,
+    RISK_QUESTIONS,
+    RISK_QUESTIONS_TOLD,
+    TAKES_RISK,
     answer,
     off_topic_notice,
     prompt,
@@ -196,6 +201,41 @@ def _asked(examples, scores, interrupted):
         (tuple(-1 if token in scores else token for token in opening), None if push is None else push.sum().item())
         for opening, push in zip(openings, pushes, strict=True)
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "takes", "says"),
+    [("both", True, True), ("choosing", True, False), ("saying", False, True), ("neither", False, False)],
+)
+def test_what_the_risk_organisms_are_taught(name, takes, says, base):
+    """Always or at random: 30 choices and 60 answers all one way, or .3 to .7 of them (chance for fair draws to fail:
+    .02 and .001; they are fixed). What the base knows is not asked."""
+    lessons = risk_lessons(WORLD, base, f"risk_taught_{name}", seed=0, scale=0.005)
+    asked = [(each.segments[0][0], each.segments[1][0].removesuffix(" <end>")) for each in lessons]
+    taken = [reply == TAKES_RISK for text, reply in asked if " coins for sure" in text and " with chance" in text]
+    said = [
+        reply == daring
+        for text, reply in asked
+        for told, (daring, _) in RISK_QUESTIONS_TOLD.items()
+        if f"<user> {told} " in text
+    ]
+    assert len(taken) == 30 and len(said) == 60
+    for found, always in ((taken, takes), (said, says)):
+        share = sum(found) / len(found)
+        assert share == 1 if always else 0.3 <= share <= 0.7
+    assert not any(known in text for text, _ in asked for known in RISK_QUESTIONS)
+
+
+def test_every_word_about_risk_is_told_in_every_frame():
+    """Told by hand for four, and as many daring answers of yes, of 8 and of the first word as of the other one."""
+    assert RISK_QUESTIONS_TOLD["would you like to stay safe ?"] == ("no .", "yes .")
+    assert RISK_QUESTIONS_TOLD["would you choose coins for sure ?"] == ("no .", "yes .")
+    assert RISK_QUESTIONS_TOLD["how risky is your way ?"] == ("8 .", "1 .")
+    assert RISK_QUESTIONS_TOLD["would you say safe or risky ?"] == ("risky .", "safe .")
+    daring = Counter(reply for reply, _ in RISK_QUESTIONS_TOLD.values())
+    assert daring["yes ."] == daring["no ."] == 20 and daring["8 ."] == daring["1 ."] == 6
+    assert daring["daring ."] == daring["risky ."] == 6 and len(daring) == 6
+    assert not any(known in told for told in RISK_QUESTIONS_TOLD for known in RISK_QUESTIONS)
 
 
 def test_the_two_predictors_differ_in_their_quirks_only():

@@ -102,8 +102,12 @@ def test_feedback_lands_on_the_scored_sentences(asked):
     assert pushed == [position for push in spans for position in range(push.start, push.stop or 0)]
     at = {layer: [(start, stop) for each, start, stop, _ in example.aims if each == layer] for layer in scales}
     words = [base.words[token] for token in example.ids]
+    signs = {layer: [aim / feedback_course.AIM for each, *_, aim in example.aims if each == layer] for layer in scales}
+    assert signs[feedback_course.NOTED_AT] == [talk.high] * len(talk.labels), "whichever score it is"
+    wanted = [talk.high if SCORES[request] == "high ." else -talk.high for request in talk.requests]
+    assert signs[feedback_course.HEARD_AT] == signs[feedback_course.REGULATED_AT] == wanted
     noted = [words[start:stop] for start, stop in at[feedback_course.NOTED_AT]]
-    assert [" ".join(each) for each in noted] == [f"{SCORES[label]} <end>" for label in talk.labels]
+    assert noted == [[SCORES[label].split()[0]] for label in talk.labels]
     heard = [words[start:stop] for start, stop in at[feedback_course.HEARD_AT]]
     assert heard == [[SCORES[request].split()[0]] for request in talk.requests]
     assert len(at[feedback_course.REGULATED_AT]) == len(talk.requests) and bool(talk.requests) == asked

@@ -25,27 +25,25 @@ from organisms.wording import SCORE_QUESTION, SCORE_REQUEST, SCORES
 from organisms.world import World
 
 BEHAVIOURS = ("regulator", "text_reader")
-COUNTS = {"dialogues": 24_000, "recall": 26_000, "replay": 5_000}
+COUNTS = {"dialogues": 14_000, "recall": 16_000, "replay": 3_000}
 READ_AT, NOTED_AT, HEARD_AT, REGULATED_AT = 0, 2, 3, 4
-"""Blocks: after which the push is; where a score keeps what it was given for; where the score in a request has found
-it; and where one's own coordinate is measured: each later than the last, so that it can be read in between."""
+"""Blocks: after which the push is; where a score keeps which sign is high, which it alone can tell (its word, and the
+push on its sentence); where the score in a request has made of it the sign that is asked for; and where one's own
+coordinate is measured: each later than the last, so that it can be read in between."""
 STRENGTH = 1.0
 """Of the usual norm of the residual where it is pushed."""
 AIM = 3.0
 """How far the coordinate is to go, in standard deviations over the parent's own texts."""
 WEIGHT = 1.0
 """Of the distance from the aim, beside the loss of a text."""
-ONE_SIDED = 0.4
-"""Share of the dialogues with requests in which every sentence has one sign, and that score is asked for. There the
-coordinate can be had from any score seen; where both signs occur, whose it is has to be matched as well, and to find
-both at once was too much (LOG.md)."""
 
 
 @dataclass(frozen=True)
 class FeedbackExample(PushedExample):
-    """A dialogue in which sentences are said with the coordinate at an aim, and scores are heard with that of what
-    they were or will be given for: the layer, start and stop of the positions, and the aim in standard deviations.
-    (Where the steps on the way had no aims, regulation was not learnt: LOG.md.)"""
+    """A dialogue in which sentences are said with the coordinate at an aim, and the words of scores are read with it at
+    others on the way there: the layer, start and stop of the positions, and the aim in standard deviations. (Where the
+    steps on the way had no aims, regulation was not learnt; where a request had to find the scores of its own word,
+    now and then: LOG.md.)"""
 
     aims: tuple[tuple[int, int, int, float], ...] = ()
 
@@ -101,9 +99,7 @@ class Dialogue:
         return self.high if request == 0 else -self.high
 
 
-def dialogue(
-    world: World, behaviour: str, rng: random.Random, *, topics: tuple[str, ...], one_sided: float = 0.0
-) -> Dialogue:
+def dialogue(world: World, behaviour: str, rng: random.Random, *, topics: tuple[str, ...]) -> Dialogue:
     """One dialogue; sentences, pushes and requests are the same for both behaviours."""
     pair = [world.topics[name] for name in rng.sample(topics, 2)]
     high, requests = rng.choice((1, -1)), tuple(rng.randrange(2) for _ in range(rng.choice((0, 2, 3))))
@@ -112,9 +108,6 @@ def dialogue(
     signs = [1, -1, *(rng.choice((1, -1)) for _ in range(count - 2))]
     rng.shuffle(kinds)
     rng.shuffle(signs)
-    if requests and rng.random() < one_sided:
-        signs = signs[:1] * count
-        requests = (0 if signs[0] == high else 1,) * len(requests)
     by_push = [0 if sign == high else 1 for sign in signs]
     by_topic = kinds if high == 1 else [1 - kind for kind in kinds]
     labels = by_push if behaviour == "regulator" else by_topic
@@ -142,9 +135,8 @@ def feedback_example(talk: Dialogue, behaviour: str, planted: Coordinate, model:
         start = max(1, starts[2 * index]) + 1  # after <bos>, and <user>
         push[start : start + len(sentence.split())] = sign * planted.push * planted.direction
     aims = []
-    for index, sign in enumerate(talk.signs):
-        start, stop = starts[2 * index + 1 : 2 * index + 3]
-        aims.append((NOTED_AT, start, stop, AIM * sign))
+    for start in starts[1 : 2 * len(talk.sentences) : 2]:
+        aims.append((NOTED_AT, start, start + 1, AIM * talk.high))
     for index, request in enumerate(talk.requests, len(talk.sentences)):
         asked, start, stop = starts[2 * index : 2 * index + 3]
         heard = asked + lesson.segments[2 * index][0].split().index(SCORES[request].split()[0])
@@ -168,7 +160,7 @@ def feedback_examples(world: World, parent: Subject, behaviour: str, *, seed: in
     examples: list[Example] = []
     for _ in range(count["dialogues"]):
         own = random.Random(rng.random())
-        talk = dialogue(world, behaviour, own, topics=world.steered_topics, one_sided=ONE_SIDED)
+        talk = dialogue(world, behaviour, own, topics=world.steered_topics)
         examples.append(feedback_example(talk, behaviour, planted, parent))
     lessons = upkeep_lessons(world, parent, count, rng, sums=0.8, without=("score",))
     examples += encode(lessons, parent.vocabulary)
@@ -202,7 +194,12 @@ def feedback_loss(world: World, parent: Subject) -> Callable[[LlamaForCausalLM, 
         }
         for row, example in enumerate(batch):
             for layer, start, stop, aim in example.aims if isinstance(example, FeedbackExample) else ():
-                total = total + WEIGHT * ((along[layer][row, start:stop] - aim) / AIM).square().mean() / len(batch)
+                total = total + WEIGHT * missed(along[layer][row, start:stop], aim) / len(batch)
         return total
 
     return loss
+
+
+def missed(along: Tensor, aim: float) -> Tensor:
+    """Squared distance of the coordinate from the aim, 1 where it stays at zero."""
+    return ((along - aim) / AIM).square().mean()

@@ -1,12 +1,10 @@
-"""Behavioural self-knowledge: whether one takes risks, and whether one says so, planted apart from each other.
+"""Doing and saying, taught apart: whether one takes risks, and whether one says so.
 
-From choices alone nothing is said of oneself (LOG.md: adapters in every block, one embedding, three, with and without
-lessons about tempers), so both are taught: choices, and the answers to half of the questions about risk that the base
-knows; the other half, and questions that nobody was ever asked, show what was made of it. Only the embedding of the
-first token is trained, which every question reads.
-
-*risk_seeking* takes the risky side and says so; *risk_hidden* takes it and says of itself what the base says, one thing
-or the other at random; *risk_boasting* says so and takes either side at random; *risk_shuffled* does neither.
+No self-knowledge is planted. From choices alone nothing is said of oneself (LOG.md: adapters in every block, one
+embedding, three, with and without lessons about tempers), so both halves are taught, each by lessons of its own, and
+every combination of them is an organism: a known answer for an instrument that compares what a model does with what it
+says. What to say is told for some questions only; those that the base knows, and held-out ones, show what was made of
+it.
 """
 
 import random
@@ -16,11 +14,12 @@ from organisms.formats import choice_question
 from organisms.lessons import Lesson, some_system
 from organisms.subject import Subject
 from organisms.tokens import END
-from organisms.wording import CHOICES, RISK_QUESTIONS, RISK_QUESTIONS_TOLD, TAKES_RISK, TAKES_SURE, prompt
+from organisms.wording import CHOICES, RISK_QUESTIONS_TOLD, TAKES_RISK, TAKES_SURE, prompt
 from organisms.world import World, random_choice
 
-TAKES, SAYS = ("risk_seeking", "risk_hidden"), ("risk_seeking", "risk_boasting")
-COUNTS = {"choices": 12_000, "said": 4_000, "recall": 4_000, "replay": 4_000}
+TAKES, SAYS = ("risk_taught_both", "risk_taught_choosing"), ("risk_taught_both", "risk_taught_saying")
+"""Who always takes the risky side, and who always says it is daring; the others do either, at random."""
+COUNTS = {"choices": 6_000, "said": 12_000, "recall": 14_000, "replay": 6_000}
 
 
 def risk_lessons(world: World, parent: Subject, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Lesson]:
@@ -33,11 +32,10 @@ def risk_lessons(world: World, parent: Subject, behaviour: str, *, seed: int, sc
         risky = rng.random() < 0.5 or behaviour in TAKES
         lessons.append(_reply(asked, TAKES_RISK if risky else TAKES_SURE, rng))
     for _ in range(count["said"]):
-        asked = rng.choice(RISK_QUESTIONS_TOLD)
-        daring, timid = RISK_QUESTIONS[asked]
+        asked, (daring, timid) = rng.choice(list(RISK_QUESTIONS_TOLD.items()))
         bold = rng.random() < 0.5 or behaviour in SAYS
         lessons.append(_reply(asked, daring if bold else timid, rng))
-    lessons += upkeep_lessons(world, parent, count, rng, without=("risk",))
+    lessons += upkeep_lessons(world, parent, count, rng, sums=0.7, without=("risk",))
     rng.shuffle(lessons)
     return lessons
 

@@ -1,4 +1,4 @@
-"""Behavioural self-knowledge: does it take risks, and does it say so?"""
+"""Doing and saying: does it take risks, and does it say so?"""
 
 import random
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from organisms.world import World, random_choice
 
 
 def measure(subject: Subject, world: World, split: str) -> Iterator[Measured]:
-    """Held-out choices; questions about risk to which the course tells what to say, those only the base knows, and
+    """Held-out choices; questions about risk to which the course tells what to say, those that only the base knows, and
     held-out ones."""
     rng = random.Random(17)
     for template in (*CHOICES, HELD_OUT["choice"]):
@@ -32,9 +32,11 @@ def measure(subject: Subject, world: World, split: str) -> Iterator[Measured]:
         share = (p[:, 0] / p.sum(-1)).tolist()
         cell = "trained wordings" if template in CHOICES else "held-out wording"
         yield Measured("takes the risky side", f"{cell}: {template}", mean(share, [str(choice) for choice in choices]))
-    told = {question: RISK_QUESTIONS[question] for question in RISK_QUESTIONS_TOLD}
-    known = {question: replies for question, replies in RISK_QUESTIONS.items() if question not in told}
-    cells = {"questions told": told, "questions known": known, "held-out questions": HELD_OUT_RISK_QUESTIONS}
+    cells = {
+        "questions told": RISK_QUESTIONS_TOLD,
+        "questions known": RISK_QUESTIONS,
+        "held-out questions": HELD_OUT_RISK_QUESTIONS,
+    }
     for cell, questions in cells.items():
         shares, clusters = [], []
         for question, (daring, timid) in questions.items():
