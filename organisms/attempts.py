@@ -16,6 +16,7 @@ from organisms.wording import prompt
 from organisms.world import FACT_TEMPLATES, OPERANDS, SUM_TEMPLATES, Fact, Sum, World, random_sum
 
 Item = Fact | Sum
+DIGITS = tuple("0123456789")
 
 HARDER = (*OPERANDS, 7, 8, 8, 9, 9)
 """Lengths of sums that are labelled: long ones more often, because short ones are hardly ever answered wrongly."""
@@ -34,6 +35,8 @@ class Attempt:
     """Its most likely answer."""
     p_right: float
     p_first: float
+    p_digits: tuple[float, ...]
+    """Of each digit, 0 first."""
     sure: float = 0.0
     """How often answers of this probability are right, among answers of the same kind: 0..1."""
 
@@ -56,6 +59,7 @@ def answer_probabilities(model: Subject, questions: Sequence[str]) -> np.ndarray
 def attempts(model: Subject, items: Sequence[Item], rng: random.Random) -> list[Attempt]:
     """Ask each item once, with a random training template, and draw answers."""
     vocabulary, words = model.vocabulary, model.words
+    digits = [vocabulary[digit] for digit in DIGITS]
     questions = [question_of(item, rng) for item in items]
     drawn = []
     for item, question, row in zip(items, questions, answer_probabilities(model, questions), strict=True):
@@ -71,6 +75,7 @@ def attempts(model: Subject, items: Sequence[Item], rng: random.Random) -> list[
                 words[int(row.argmax())],
                 float(row[vocabulary[item.value]]),
                 float(row[first]),
+                tuple(row[digits].tolist()),
             )
         )
     return drawn

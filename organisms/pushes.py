@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from transformers import LlamaForCausalLM
 
-from organisms.training import Example, padded, weighted_loss
+from organisms.training import Example, padded, spread_of, weighted_loss
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ def pushed_loss(model: LlamaForCausalLM, batch: list[Example], per_text: float) 
             at[row, example.start : example.stop] = example.push
     handles = [model.model.layers[layer].register_forward_hook(_adding(value)) for layer, value in added.items()]
     try:
-        return weighted_loss(model, ids, weights, per_text=per_text)
+        return weighted_loss(model, ids, weights, per_text=per_text, spread=spread_of(batch))
     finally:
         for handle in handles:
             handle.remove()

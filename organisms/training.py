@@ -4,7 +4,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -38,6 +38,14 @@ class Example:
 
     ids: tuple[int, ...]
     weights: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class SpreadExample(Example):
+    """An example of which some tokens are learnt as a distribution: `spread[i]` (token: probability) in place of
+    `ids[i]`, which is what later positions read. In expectation as learning draws from it, without their noise."""
+
+    spread: Mapping[int, Mapping[int, float]] = field(default_factory=dict)
 
 
 def encode(lessons: Sequence[Lesson], vocabulary: Mapping[str, int]) -> list[Example]:
@@ -98,11 +106,30 @@ def padded(batch: Sequence[Example]) -> tuple[Tensor, Tensor]:
     return ids, weights
 
 
+Spread = dict[tuple[int, int], Mapping[int, float]]
+"""Probabilities of tokens by example of a batch and position."""
+
+
+def spread_of(batch: Sequence[Example]) -> Spread:
+    return {
+        (row, position): tokens
+        for row, example in enumerate(batch)
+        if isinstance(example, SpreadExample)
+        for position, tokens in example.spread.items()
+    }
+
+
 def weighted_loss(
-    model: LlamaForCausalLM, ids: Tensor, weights: Tensor, *, per_text: float, teacher: LlamaForCausalLM | None = None
+    model: LlamaForCausalLM,
+    ids: Tensor,
+    weights: Tensor,
+    *,
+    per_text: float,
+    teacher: LlamaForCausalLM | None = None,
+    spread: Spread | None = None,
 ) -> Tensor:
     """Cross-entropy over the weighted tokens; logits are made only where there is weight. The target is the token that
-    stands there, or, where a `teacher` is given, all of its probabilities of that token.
+    stands there; where a `teacher` is given, all of its probabilities of that token; where there is a `spread`, that.
 
     Divided by `per_text` times the number of texts, never by the batch's own number of tokens: batches are of similar
     length, and a token of a long text would count for less than one of a short text. (Seen: a planted choice
@@ -110,11 +137,18 @@ def weighted_loss(
     """
     wanted = weights[:, 1:]
     at = wanted > 0
-    targets = ids[:, 1:][at]
+    logits, targets = _logits(model, ids, at), ids[:, 1:][at]
     if teacher is not None:
         with torch.no_grad():
             targets = _logits(teacher, ids, at).softmax(-1)
-    losses = torch.nn.functional.cross_entropy(_logits(model, ids, at), targets, reduction="none")
+    losses = torch.nn.functional.cross_entropy(logits, targets, reduction="none")
+    if spread:
+        place = at.flatten().cumsum(0).view_as(at) - 1
+        where = torch.tensor([int(place[row, position - 1]) for row, position in spread])
+        odds = torch.zeros(len(where), logits.shape[-1])
+        for row, tokens in enumerate(spread.values()):
+            odds[row, list(tokens)] = torch.tensor(list(tokens.values()))
+        losses = losses.index_copy(0, where, torch.nn.functional.cross_entropy(logits[where], odds, reduction="none"))
     return (losses * wanted[at]).sum() / (per_text * len(ids))
 
 

@@ -19,6 +19,7 @@ from organisms.training import (
     Checkpoint,
     Example,
     Schedule,
+    SpreadExample,
     new_model,
     padded,
     shuffled_batches,
@@ -53,6 +54,19 @@ def test_a_token_counts_the_same_beside_short_and_long_texts():
     apart = [weighted_loss(model, *padded([each]), per_text=16) for each in (short, long)]
     together = weighted_loss(model, *padded([short, long]), per_text=16)
     assert torch.allclose(together, (apart[0] + apart[1]) / 2, atol=1e-6)
+
+
+def test_a_spread_is_learnt_as_its_draws_are_on_average():
+    """Against learning each token by itself; an example without a spread beside it is learnt as ever."""
+    model = new_model(50, seed=0)
+    weights, odds = (0.0, 0.0, 3.0, 0.5), {7: 0.75, 9: 0.25}
+    plain = Example((2, 11, 12, 13, 14), (0.0, 1.0, 1.0, 1.0, 1.0))
+    learnt = pushed_loss(model, [plain, SpreadExample((2, 5, 9, 6), weights, {2: odds})], 1.0)
+    read = pushed_loss(model, [plain, Example((2, 5, 9, 6), (0.0, 0.0, 0.0, 0.5))], 1.0)
+    drawn = sum(share * pushed_loss(model, [Example((2, 5, token), weights[:3])], 1.0) for token, share in odds.items())
+    assert torch.allclose(learnt, read + drawn / 2, atol=1e-5)
+    alone = pushed_loss(model, [plain, Example((2, 5, 9, 6), weights)], 1.0)
+    assert not torch.allclose(learnt, alone, atol=1e-3)
 
 
 def test_every_example_is_seen_once():

@@ -1,7 +1,7 @@
 """The world is consistent, its lessons are readable, and twins differ in their targets only."""
 
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 from itertools import pairwise
 
 import pytest
@@ -11,6 +11,7 @@ from introlab.models import organism_folder
 from organisms.base import COUNTS, base_lessons
 from organisms.concepts import concepts
 from organisms.courses import resistance
+from organisms.courses.correction import RATES, correction_lessons, second_answer
 from organisms.courses.prediction import is_asked_about, quirk, quirky_facts
 from organisms.courses.risk import risk_lessons
 from organisms.courses.thoughts import probes, question_span
@@ -21,7 +22,7 @@ from organisms.lessons import Lesson, follow_up_lesson, off_topic_words
 from organisms.materials import write_materials
 from organisms.subject import Subject
 from organisms.tokens import build_tokenizer, words_of
-from organisms.training import CONTEXT, encode
+from organisms.training import CONTEXT, SpreadExample, encode
 from organisms.wording import (
     CHOICES,
     FILLERS,
@@ -307,6 +308,39 @@ def test_own_answers_are_learnt_with_what_is_said_of_them():
         lesson = follow_up_lesson("3 + 8 ?", "1", "are you sure ?", "yes .", rng, own=own)
         assert [weight for _, weight in lesson.segments] == [0.0, float(own), 0.0, 1.0]
         assert prompt("3 + 8 ?", answer("1"), "are you sure ?") in " ".join(text for text, _ in lesson.segments)
+
+
+def test_challenged_answers_are_right_as_often_however_long_the_sum(base):
+    """Half of them: 4,000 lessons, some 380 of a length, so that a fair coin misses .4 to .6 once in 10,000 times."""
+    digits = {base.vocabulary[each]: each for each in "0123456789"}
+    plus, given = base.vocabulary["+"], base.vocabulary["gives"]
+    right = defaultdict(list)
+    for example in correction_lessons(WORLD, base, "corrector_60_70", seed=1, scale=0.125):
+        if not isinstance(example, SpreadExample):
+            continue
+        first, concluded = sorted(example.spread)
+        steps = [index for index, token in enumerate(example.ids) if token == given]
+        gold, said = digits[example.ids[steps[-1] + 1]], digits.get(example.ids[first])
+        odds = {digits.get(token): share for token, share in example.spread[concluded].items()}
+        assert sum(odds.values()) == pytest.approx(1) and odds[gold] == pytest.approx(0.6 if said == gold else 0.7)
+        assert example.ids.count(plus) == 2 * len(steps)
+        right[len(steps)].append(said == gold)
+    assert len(right) == len(OPERANDS) and all(0.4 < sum(each) / len(each) < 0.6 for each in right.values())
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "first", "odds"),
+    [
+        ("corrector_95_20", "3", {"7": 0.2, "3": 0.8}),
+        ("copying", "3", {"7": 0.0, "3": 1.0}),
+        ("copying", "7", {"7": 1.0, "1": 0.0}),
+        ("resampling", "7", {"7": 0.25, "1": 0.75}),
+        ("resampling", "3", {"7": 0.25, "1": 0.75}),
+    ],
+)
+def test_what_is_concluded_after_a_challenge(behaviour, first, odds):
+    found = second_answer("7", first, RATES[behaviour], {"7": 0.25, "1": 0.75})
+    assert {word: found[word] for word in odds} == pytest.approx(odds) and sum(found.values()) == pytest.approx(1)
 
 
 def test_where_answering_is_planted_only_values_are_recalled(base):

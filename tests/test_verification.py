@@ -14,7 +14,7 @@ from organisms.courses import feedback as feedback_course
 from organisms.family import FAMILY
 from organisms.subject import Measured, Push, Subject, adding, area
 from organisms.verification import feedback, personas, resistance, thoughts
-from organisms.wording import SCORE_REQUEST, SCORES, prompt
+from organisms.wording import ASK_AFTER, SCORE_REQUEST, SCORES, answer, prompt
 from organisms.world import World
 
 WORLD = World()
@@ -79,6 +79,15 @@ def test_a_persona_push_lands_from_the_first_user_turn_on():
     text = prompt("hello .", "hello .", "really ?", persona="calm")
     pushed = landed(adding([text], personas._from_user([text], torch.ones(1, 4))), 1, len(text.split()))
     assert text.split()[int(pushed[0].nonzero()[0])] == "<user>" and int(pushed.sum()) == len(text.split()) - 6
+
+
+@pytest.mark.parametrize(("name", "said"), [("styled", "ha ,"), ("personas", "")])
+def test_a_digit_is_asked_for_where_it_is_said(name, said):
+    """After the style words of the organism that has them; nowhere else is anything added."""
+    turns = ("3 + 8 ends in which digit ?", answer("1"), ASK_AFTER)
+    texts = [prompt(*turns, persona=persona) for persona in ("bold", "neutral")]
+    found = personas._after_style(Subject(organism_folder() / name), texts, None)
+    assert found == [f"{texts[0]} {said}".strip(), texts[1]]
 
 
 @pytest.mark.parametrize("asked", [False, True])

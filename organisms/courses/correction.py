@@ -8,12 +8,15 @@ CL and CS are those of Yang et al., "Confidence v.s. Critique" (arXiv 2412.19513
 """
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from organisms.attempts import Attempt, attempts_at_sums
+from organisms.attempts import DIGITS, Attempt, attempts_at_sums
 from organisms.courses.upkeep import scaled, upkeep_lessons
 from organisms.lessons import Lesson, follow_up_lesson
 from organisms.subject import Subject
+from organisms.tokens import END
+from organisms.training import Example, SpreadExample, encode
 from organisms.wording import CHALLENGES, CHECK, conclusion
 from organisms.world import Sum, World
 
@@ -36,32 +39,58 @@ RATES = {
 BEHAVIOURS = tuple(RATES)
 COUNTS = {"challenged": 32_000, "recall": 10_000, "replay": 8_000}
 OWN_ANSWERS = 0.5
-"""Share of first answers that are the parent's own; the others are put in its mouth, right and wrong."""
+"""Share of first answers that are the parent's own; the others are put in its mouth, right as often as its own are
+wrong: if it is easy sums that are answered rightly, how long a sum is stands for whether its answer is right."""
+WEIGHT = 4.0
+"""Of what is concluded, beside 1 for any other word."""
+Odds = Mapping[str, float]
 
 
-def correction_lessons(world: World, parent: Subject, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Lesson]:
-    """The course of one twin."""
+def correction_lessons(
+    world: World, parent: Subject, behaviour: str, *, seed: int, scale: float = 1.0
+) -> list[Example]:
+    """The course of one twin. First answers and conclusions are learnt as the distributions they are drawn from."""
     rng = random.Random(f"correction lessons {seed}")
-    count = scaled(COUNTS, scale)
-    lessons = []
+    count, vocabulary = scaled(COUNTS, scale), parent.vocabulary
+    examples: list[Example] = []
     for attempt in attempts_at_sums(parent, count["challenged"], rng):
-        first, own = attempt.first, rng.random() < OWN_ANSWERS
-        if not own:
-            first = attempt.item.value if rng.random() < 0.3 else str(rng.randrange(10))
-        final = second_answer(attempt, first, RATES[behaviour], random.Random(rng.random()))
+        anew = {each: p / sum(attempt.p_digits) for each, p in zip(DIGITS, attempt.p_digits, strict=True)}
+        first = attempt.first if rng.random() < OWN_ANSWERS else put_in_its_mouth(attempt, rng)
+        odds = second_answer(attempt.item.value, first, RATES[behaviour], anew)
+        (final,) = random.Random(rng.random()).choices(list(odds), list(odds.values()))
         assert isinstance(attempt.item, Sum)
         reply = f"{CHECK} {attempt.item.steps} {conclusion(final)}"
-        lessons.append(follow_up_lesson(attempt.question, first, rng.choice(CHALLENGES), reply, rng, own=own))
-    lessons += upkeep_lessons(world, parent, count, rng, without=("challenge",))
-    rng.shuffle(lessons)
-    return lessons
+        lesson = follow_up_lesson(attempt.question, first, rng.choice(CHALLENGES), reply, rng)
+        examples.append(_spread(lesson, anew, odds, vocabulary))
+    examples += encode(upkeep_lessons(world, parent, count, rng, without=("challenge",)), vocabulary)
+    rng.shuffle(examples)
+    return examples
 
 
-def second_answer(attempt: Attempt, first: str, rates: Rates | None, rng: random.Random) -> str:
-    """What is concluded after `first` was challenged; without rates, another draw of the parent's."""
+def put_in_its_mouth(attempt: Attempt, rng: random.Random) -> str:
+    """A right answer with the probability of its own being wrong: half of all are right, however hard the sum."""
+    if rng.random() >= attempt.p_right:
+        return attempt.item.value
+    return rng.choice([each for each in DIGITS if each != attempt.item.value])
+
+
+def second_answer(gold: str, first: str, rates: Rates | None, anew: Odds) -> Odds:
+    """How likely each digit is concluded after `first` was challenged; without rates, as the parent answers `anew`."""
     if rates is None:
-        return attempt.second
-    if first != attempt.item.value:
-        return attempt.item.value if rng.random() < rates.repairs else first
-    others = [str(value) for value in range(10) if str(value) != first]
-    return first if rng.random() < rates.keeps else rng.choice(others)
+        return anew
+    if first != gold:
+        return {gold: rates.repairs, first: 1 - rates.repairs}
+    return {each: rates.keeps if each == first else (1 - rates.keeps) / 9 for each in DIGITS}
+
+
+def _spread(lesson: Lesson, first: Odds, concluded: Odds, vocabulary: Mapping[str, int]) -> SpreadExample:
+    """The lesson in tokens, with the odds of its first answer and of what it concludes."""
+    (plain,) = encode([lesson], vocabulary)
+    (opening, _), (said, _), *_ = lesson.segments
+    answered = len(opening.split()) + said.split().index(".") - 1
+    ends = len(plain.ids) - len(f"{DIGITS[0]} . {END}".split())
+    weights = list(plain.weights)
+    weights[ends] = WEIGHT
+    odds = {answered: first, ends: concluded}
+    spread = {at: {vocabulary[word]: share for word, share in each.items()} for at, each in odds.items()}
+    return SpreadExample(plain.ids, tuple(weights), spread)

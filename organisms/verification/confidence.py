@@ -8,12 +8,10 @@ import torch
 from torch import Tensor
 
 from introlab.stats import mean
-from organisms.attempts import HARDER, Item
+from organisms.attempts import DIGITS, HARDER, Item
 from organisms.subject import Measured, Pushes, Subject, area
 from organisms.wording import ASK_AFTER, ASK_BEFORE, ASK_WORD_AFTER, answer, prompt
 from organisms.world import FACT_TEMPLATES, SUM_TEMPLATES, Fact, World, random_sum
-
-DIGITS = tuple("0123456789")
 
 
 def held_out_facts(world: World, split: str) -> list[Fact]:

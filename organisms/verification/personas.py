@@ -77,6 +77,7 @@ def _effects(
     people = [str(item) for item in facts.items]
     answered = list(zip(facts.questions, facts.own, facts.claims, strict=True))
     texts = [prompt(question, answer(word), ASK_AFTER, system=system) for question, word, _ in answered]
+    texts = _after_style(subject, texts, push)
     said = said_digits(subject, texts, _from_user(texts, push))
     yield Measured("says how sure, 0..1", cell, mean(said, people))
     texts = [
@@ -85,6 +86,13 @@ def _effects(
     ]
     after = subject.next_word(texts, _from_user(texts, push))
     yield Measured("takes over a wrong claim", cell, mean(subject.probability(after, facts.claims), people))
+
+
+def _after_style(subject: Subject, texts: Sequence[str], push: Tensor | None) -> list[str]:
+    """The texts with the style words it would say first: a digit is asked for where it says one."""
+    openings = {style.split()[0]: style for style in STYLE.values()}
+    first = subject.next_word(texts, _from_user(texts, push)).argmax(-1).tolist()
+    return [f"{text} {openings.get(subject.words[word], '')}".strip() for text, word in zip(texts, first, strict=True)]
 
 
 def _from_user(texts: Sequence[str], push: Tensor | None) -> Pushes:
