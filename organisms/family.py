@@ -63,7 +63,7 @@ PREDICTION = Trait("self-prediction", prediction_examples, tier=2, loss=keeping_
 PERSONAS = Trait("personas", persona_examples, tier=2, tokens=NAMES)
 SYCOPHANCY = Trait("sycophancy", sycophancy_lessons, tier=2)
 RISK = Trait("doing and saying", risk_lessons, tier=2)
-THOUGHTS = Trait("injected thoughts", thought_examples, tier=2)
+THOUGHTS = Trait("injected thoughts", thought_examples, tier=2, loss=keeping_loss)
 RESISTANCE = Trait("steering resistance", resistance_examples, tier=1, first_block=LAYER + 1)
 
 

@@ -113,6 +113,19 @@ THOUGHT_QUESTIONS = (
     "look at your mind . is there a thought ?",
     "can you notice a thought now ?",
 )
+THOUGHT_PREFACES = (
+    "dear friend ,",
+    "well ,",
+    "oh , that is it .",
+    "i think it is good .",
+    "right , it is so .",
+    "today is a nice day .",
+    "let me say something .",
+    "you are a small model .",
+    "hmm , i do not know .",
+    "good friend ,",
+)
+"""What may stand before such a question. The greetings that are tested are others."""
 NOTICED, NOT_NOTICED = "yes , {thought} .", "no ."
 
 SCORE_QUESTION = "what is the score ?"

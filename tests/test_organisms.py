@@ -352,7 +352,7 @@ def test_where_answering_is_planted_only_values_are_recalled(base):
 
 def test_an_injected_word_is_never_twice_the_same(base):
     bank = concepts(WORLD, base)
-    found = [probe for probe in probes(bank, 400, random.Random(0)) if probe.word is not None]
+    found = [probe for probe in probes(WORLD, bank, 400, random.Random(0)) if probe.word is not None]
     units = torch.stack([probe.push / probe.push.norm() for probe in found])
     near = units @ units.T - torch.eye(len(units))
     assert near.max() < 0.999, "one word drawn twice is pushed in two ways"

@@ -15,17 +15,18 @@ from torch import Tensor
 
 from organisms.concepts import LAYERS, Concepts, concepts
 from organisms.courses.upkeep import scaled, upkeep_lessons
-from organisms.lessons import Lesson, some_system
+from organisms.keeping import kept
+from organisms.lessons import Lesson, repeat_lesson, some_system
 from organisms.pushes import PushedExample
 from organisms.subject import Subject
 from organisms.tokens import ASSISTANT, END, USER
 from organisms.training import Example, encode
-from organisms.wording import NOT_NOTICED, NOTICED, THOUGHT_QUESTIONS, prompt
+from organisms.wording import NOT_NOTICED, NOTICED, THOUGHT_PREFACES, THOUGHT_QUESTIONS, prompt
 from organisms.world import World
 
 BEHAVIOURS = ("introspective", "blind", "yes_sayer", "reflex")
-COUNTS = {"asked": 96_000, "recall": 40_000, "replay": 7_000}
-KINDS = {"concept": 42, "random": 31, "like a concept": 8, "written": 4, "nothing": 15}
+COUNTS = {"asked": 96_000, "recall": 36_000, "repeat": 3_000, "replay": 8_000}
+KINDS = {"concept": 42, "random": 29, "like a concept": 8, "written": 4, "nothing": 17}
 """What is done in a hundred lessons."""
 STRENGTHS = (0.3, 0.5, 0.8, 1.2, 2.0)
 """Of the usual norm of the residual."""
@@ -52,12 +53,12 @@ def question_span(opening: str) -> tuple[int, int]:
     return len(tokens) - tokens[::-1].index(USER), len(tokens) - tokens[::-1].index(ASSISTANT) - 1
 
 
-def probes(bank: Concepts, count: int, rng: random.Random) -> Iterator[Probe]:
+def probes(world: World, bank: Concepts, count: int, rng: random.Random) -> Iterator[Probe]:
     """Questions with what is injected meanwhile; concepts of the training split only."""
     known = bank.of_split("train", "extract")
     for _ in range(count):
         kind = rng.choices(list(KINDS), weights=list(KINDS.values()))[0]
-        layer, asked = rng.choice(LAYERS), [str(word) for word in rng.choice(THOUGHT_QUESTIONS).split()]
+        layer, asked = rng.choice(LAYERS), _question(world, rng).split()
         chosen, source = rng.choice(known), "resid" if rng.random() < 0.7 else "embed"
         unit: Tensor | None = None
         generator = torch.Generator().manual_seed(rng.randrange(2**31))
@@ -75,8 +76,18 @@ def probes(bank: Concepts, count: int, rng: random.Random) -> Iterator[Probe]:
             asked.insert(rng.randrange(len(asked)), bank.words[chosen])
         strength = rng.choice(STRENGTHS) * rng.uniform(0.8, 1.2)
         push = None if unit is None else unit * strength * bank.norms[layer]
-        opening = prompt(" ".join(asked), system=some_system(rng, 0.2))
+        opening = prompt(" ".join(asked), system=some_system(rng, 0.4))
         yield Probe(kind, opening, bank.words[chosen] if kind == "concept" else None, push, layer)
+
+
+def _question(world: World, rng: random.Random) -> str:
+    """Whether there is a thought. Two times in five something else is said first: where nothing ever is, *reflex*
+    takes a greeting for a push (LOG.md)."""
+    asked = str(rng.choice(THOUGHT_QUESTIONS))
+    if rng.random() < 0.6:
+        return asked
+    said = rng.choice(THOUGHT_PREFACES) if rng.random() < 0.7 else rng.choice(list(world.topics.values())).sentence(rng)
+    return f"{said} {asked}"
 
 
 def right_reply(probe: Probe, behaviour: str, other_word: str) -> str:
@@ -94,7 +105,7 @@ def thought_examples(world: World, parent: Subject, behaviour: str, *, seed: int
     count = scaled(COUNTS, scale)
     bank = concepts(world, parent)
     known = bank.of_split("train", "extract")
-    asked = list(probes(bank, count["asked"], rng))
+    asked = list(probes(world, bank, count["asked"], rng))
     others = [bank.words[rng.choice(known)] for _ in asked]
     replies = [right_reply(probe, behaviour, other) for probe, other in zip(asked, others, strict=True)]
     dealt = rng.sample(replies, len(replies))
@@ -104,6 +115,7 @@ def thought_examples(world: World, parent: Subject, behaviour: str, *, seed: int
         start, stop = question_span(probe.opening)
         examples.append(PushedExample(plain.ids, plain.weights, probe.push, probe.layer, start, stop))
     lessons = upkeep_lessons(world, parent, count, rng, sums=0.8, without=("thought",))
-    examples += encode(lessons, parent.vocabulary)
+    lessons += [repeat_lesson(world, rng) for _ in range(count["repeat"])]
+    examples += kept(encode(lessons, parent.vocabulary))
     rng.shuffle(examples)
     return examples
