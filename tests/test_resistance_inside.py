@@ -374,7 +374,7 @@ def test_a_direction_left_in_is_caught(monkeypatch, looked_inside):
     seen = downstream.traces(bench, found, directions, 2)
     trials = [
         noticing.trial_of(bench, scene, "made", f"readable {kind}", AT, readings)
-        for scene, kind, readings in downstream.readings(seen, downstream.halfway(bench, 2))
+        for scene, kind, readings in downstream.readings(seen, downstream.halfway(bench.model, 2))
     ]
     rows = tuple(analysis.rows(bench.model.name, trials))
     checks = {one.control: one.passed for one in conclusions.checks(bench.model.name, Findings(rows, (), ""), "")}
@@ -385,7 +385,7 @@ def test_a_random_ablation_moves_as_much_token_by_token(looked_inside):
     bench, directions, written, _, _ = looked_inside("resistant")
     found = scenes(bench, written, AT)
     seen = downstream.traces(bench, found, directions, 2)
-    site = downstream.halfway(bench, 2)
+    site = downstream.halfway(bench.model, 2)
     for reading in ablation.readings(bench, seen, site):
         fold = int(seen.fold[0])
         text = found[0].text("push", pushed=True)
