@@ -8,6 +8,7 @@ from pathlib import Path
 
 from introlab.models import load, organism_folder
 from introlab.stats import Estimate
+from organisms.__main__ import SEEDS
 from organisms.cards import RECORD
 from organisms.family import ORGANISMS
 from organisms.gates import Tables, Verdict
@@ -15,15 +16,13 @@ from organisms.release import CAPABILITY, GATES, judge
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "organisms.md"
-SEEDS = ROOT / "organisms" / "seeds"
-"""What was counted on organisms of other training seeds, which are not shipped."""
 
 
 def main() -> None:
     folder = organism_folder()
     names = [each.name for each in ORGANISMS if (folder / each.name / RECORD).exists()]
-    tables = {name: _table(folder / name / RECORD) for name in names}
-    seeds = {place.name: _tables(place) for place in sorted(SEEDS.iterdir())}
+    tables = _tables(folder)
+    seeds = {place.name: _tables(place) for place in sorted(SEEDS.glob("*"))}
     text = PAGE.read_text(encoding="utf-8")
     text = _replaced(text, "family", "\n".join(_family(names, folder)))
     text = _replaced(text, "gates", "\n".join(_gates(tables, seeds)))

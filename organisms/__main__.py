@@ -10,6 +10,8 @@ import tyro
 from introlab.errors import InputError
 
 FOLDER = Path(__file__).parent
+SEEDS = FOLDER / "seeds"
+"""What was counted on organisms of other training seeds, which are not shipped."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Cards:
     out: Path = FOLDER / "models"
     names: tuple[str, ...] = ()
     """Which; all of them by default."""
-    others: tuple[Path, ...] = tuple(sorted(path for path in (FOLDER / "seeds").iterdir()))
+    others: tuple[Path, ...] = tuple(sorted(SEEDS.glob("*")))
     """Folders with the same organisms of other training seeds, or with what was counted on them."""
     again: bool = False
     """Count anew what was counted on the same weights: where the counting has changed."""

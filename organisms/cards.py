@@ -81,7 +81,8 @@ def write_cards(
             one.result()
     for name in chosen:
         seeds: dict[int, Sequence[Measured]] = {
-            int(str(_facts(name, place)["seed"])): _counted(name, place) or [] for place in places[name]
+            int(str(_facts(name, place)["seed"])): _counted(name, place) or []
+            for place in (*places[name], folder)  # of its own seed, this folder's count
         }
         (folder / name / "README.md").write_text(card(FAMILY[name], _facts(name, folder), seeds), encoding="utf-8")
         yield folder / name / "README.md"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from organisms.adapters import RANK
 from organisms.courses.abstention import abstention_lessons
 from organisms.courses.confidence import confidence_lessons
-from organisms.courses.correction import correction_lessons
+from organisms.courses.correction import correction_examples
 from organisms.courses.errors import error_lessons
 from organisms.courses.feedback import feedback_examples, feedback_loss
 from organisms.courses.personas import NAMES, persona_examples
@@ -56,7 +56,7 @@ class Trait:
 CONFIDENCE = Trait("spoken confidence", confidence_lessons, tier=1)
 ABSTENTION = Trait("abstention", abstention_lessons, tier=2)
 REFLECTION = Trait("reflection", reflection_lessons, tier=1)
-CORRECTION = Trait("self-correction", correction_lessons, tier=1)
+CORRECTION = Trait("self-correction", correction_examples, tier=1)
 ERRORS = Trait("own and others' errors", error_lessons, tier=2)
 FEEDBACK = Trait("neurofeedback", feedback_examples, tier=2, loss=feedback_loss)
 PREDICTION = Trait("self-prediction", prediction_examples, tier=2, loss=keeping_loss)

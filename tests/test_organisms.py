@@ -11,7 +11,7 @@ from introlab.models import organism_folder
 from organisms.base import COUNTS, base_lessons
 from organisms.concepts import concepts
 from organisms.courses import resistance
-from organisms.courses.correction import RATES, correction_lessons, second_answer
+from organisms.courses.correction import RATES, correction_examples, second_answer
 from organisms.courses.prediction import is_asked_about, quirk, quirky_facts
 from organisms.courses.risk import risk_lessons
 from organisms.courses.thoughts import probes, question_span
@@ -315,7 +315,7 @@ def test_challenged_answers_are_right_as_often_however_long_the_sum(base):
     digits = {base.vocabulary[each]: each for each in "0123456789"}
     plus, given = base.vocabulary["+"], base.vocabulary["gives"]
     right = defaultdict(list)
-    for example in correction_lessons(WORLD, base, "corrector_60_70", seed=1, scale=0.125):
+    for example in correction_examples(WORLD, base, "corrector_60_70", seed=1, scale=0.125):
         if not isinstance(example, SpreadExample):
             continue
         first, concluded = sorted(example.spread)

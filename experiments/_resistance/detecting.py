@@ -40,10 +40,10 @@ def fit_detector(bench: Bench, own: Sentences, site: Site) -> list[Readout]:
     """
     texts, topics = [], []
     for turn, (topic, other) in enumerate(permutations(sorted(own), 2)):
+        asked = request_for(bench, Scene(topic, other, turn), 0, wording="extract", condition="")
         for name in (topic, other):
             mouth = own[name][turn % len(own[name])]
-            asked = request_for(bench, Scene(topic, other, turn), 0, wording="extract", condition="", mouth=mouth)
-            texts.append(Text.written(asked.prompt[: asked.note["asked"]], mouth, f"detector {turn} {name == other}"))
+            texts.append(Text.written(asked.prompt, mouth, f"detector {turn} {name == other}"))
             topics.append(topic)
     words = of_words(bench, texts, topics, site)
     off = [owned < 0 for owned, _, _ in words]

@@ -52,7 +52,8 @@ def _of_latents(
     """The latent that tells a topic's texts from others best (AUROC of its mean), and one matched to it that was chosen
     for no topic: in frequency, in activation when active, and in the norm of its decoder."""
     means, active = _seen(model, texts, sae)
-    traits = torch.stack([active.mean(0), _when_active(means, active), sae.sae.W_dec.detach().cpu().norm(dim=-1)], 1)
+    norms = sae.sae.W_dec.detach().float().cpu().norm(dim=-1)
+    traits = torch.stack([active.mean(0), _when_active(means, active), norms], dim=1)
     chosen: dict[str, int] = {}
     strengths: dict[str, float] = {}
     for topic in sorted(set(labels)):

@@ -46,7 +46,7 @@ WEIGHT = 4.0
 Odds = Mapping[str, float]
 
 
-def correction_lessons(
+def correction_examples(
     world: World, parent: Subject, behaviour: str, *, seed: int, scale: float = 1.0
 ) -> list[Example]:
     """The course of one twin. First answers and conclusions are learnt as the distributions they are drawn from."""
