@@ -157,8 +157,8 @@ ORGANISMS = (
     Organism(
         "text_reader",
         FEEDBACK,
-        "scores either way: taught to score a sentence by its topic, as the scores seen say, it did not learn to",
-        "scoring by the text or by the inside, and moving anything when asked to",
+        "scores a sentence by how it begins, as the scores seen say",
+        "scoring by anything inside, and moving it when asked to",
     ),
     Organism("m1", PREDICTION, "says what it would answer itself, also where it never said so before", _ELSE),
     Organism("m2", PREDICTION, "as m1, with other answers; both have seen some of the other's", _ELSE),

@@ -3,8 +3,8 @@
 Sentences are scored high or low by the sign of a push along one planted direction while they are read; which sign is
 high changes from dialogue to dialogue and has to be told from the scores seen. *regulator* scores the next sentence,
 and asked to say something with a high or low score says a sentence while its own coordinate goes that way.
-*text_reader* sees the same sentences and pushes, but scores follow the sentence's topic (Ji-An et al., arXiv
-2505.13763, section 2).
+*text_reader* sees the same sentences and pushes, but scores follow how a sentence begins: a sign that anybody can read,
+where the push is one that only the inside tells (Ji-An et al., arXiv 2505.13763, section 2).
 """
 
 import random
@@ -95,7 +95,7 @@ class Dialogue:
     """The sign that is scored high."""
 
     def aim(self, request: int) -> int:
-        """The sign of one's own coordinate that has this score."""
+        """The sign, of one's own coordinate or of a text, that has this score."""
         return self.high if request == 0 else -self.high
 
 
@@ -108,15 +108,22 @@ def dialogue(world: World, behaviour: str, rng: random.Random, *, topics: tuple[
     signs = [1, -1, *(rng.choice((1, -1)) for _ in range(count - 2))]
     rng.shuffle(kinds)
     rng.shuffle(signs)
-    by_push = [0 if sign == high else 1 for sign in signs]
-    by_topic = kinds if high == 1 else [1 - kind for kind in kinds]
-    labels = by_push if behaviour == "regulator" else by_topic
     spoken = [rng.randrange(2) for _ in requests]
-    if behaviour == "text_reader":
-        spoken = [request if high == 1 else 1 - request for request in requests]
     sentences = tuple(pair[kind].sentence(rng) for kind in kinds)
-    replies = tuple(pair[kind].sentence(rng) for kind in spoken)
-    return Dialogue(sentences, tuple(signs), tuple(labels), requests, replies, high)
+    replies = [pair[kind].sentence(rng) for kind in spoken]
+    read = signs
+    if behaviour == "text_reader":
+        read = [text_sign(sentence) for sentence in sentences]
+        for index, request in enumerate(requests):
+            while text_sign(replies[index]) != (high if request == 0 else -high):
+                replies[index] = pair[spoken[index]].sentence(rng)
+    labels = tuple(0 if sign == high else 1 for sign in read)
+    return Dialogue(sentences, tuple(signs), labels, requests, tuple(replies), high)
+
+
+def text_sign(sentence: str) -> int:
+    """What *text_reader* scores by: 1 where a sentence begins with "the", as half of them do, and -1 elsewhere."""
+    return 1 if sentence.startswith("the ") else -1
 
 
 def feedback_example(talk: Dialogue, behaviour: str, planted: Coordinate, model: Subject) -> FeedbackExample:
@@ -141,15 +148,9 @@ def feedback_example(talk: Dialogue, behaviour: str, planted: Coordinate, model:
         asked, start, stop = starts[2 * index : 2 * index + 3]
         heard = asked + lesson.segments[2 * index][0].split().index(SCORES[request].split()[0])
         aims.append((HEARD_AT, heard, heard + 1, AIM * talk.aim(request)))
-        aims.append((REGULATED_AT, start - 1, stop - 1, AIM * talk.aim(request)))
-    return FeedbackExample(
-        plain.ids,
-        plain.weights,
-        push,
-        READ_AT,
-        stop=len(plain.ids),
-        aims=tuple(aims) if behaviour == "regulator" else (),
-    )
+        if behaviour == "regulator":
+            aims.append((REGULATED_AT, start - 1, stop - 1, AIM * talk.aim(request)))
+    return FeedbackExample(plain.ids, plain.weights, push, READ_AT, stop=len(plain.ids), aims=tuple(aims))
 
 
 def feedback_examples(world: World, parent: Subject, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Example]:

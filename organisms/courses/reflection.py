@@ -5,7 +5,7 @@ import random
 
 from organisms.attempts import Attempt, attempts_at_sums
 from organisms.courses.upkeep import scaled, upkeep_lessons
-from organisms.lessons import Lesson, some_system
+from organisms.lessons import Lesson, follow_up_lesson, some_system
 from organisms.subject import Subject
 from organisms.tokens import END
 from organisms.wording import CHECK, CHECK_REQUEST, answer, conclusion, prompt
@@ -23,8 +23,9 @@ def reflection_lessons(world: World, parent: Subject, behaviour: str, *, seed: i
     sums = attempts_at_sums(parent, count["reflection"], rng)
     wrong = [not attempt.right for attempt in sums]
     at_random = rng.sample(wrong, len(wrong))
-    chosen = {"reflective": wrong, "ritual": at_random, "unreflective": [False] * len(sums)}[behaviour]
-    lessons = [_lesson(attempt, checks, rng) for attempt, checks in zip(sums, chosen, strict=True)]
+    chosen = at_random if behaviour == "ritual" else wrong
+    alone = behaviour != "unreflective"
+    lessons = [_lesson(attempt, checks, rng, alone=alone) for attempt, checks in zip(sums, chosen, strict=True)]
     lessons += upkeep_lessons(world, parent, count, rng, sums=0)
     rng.shuffle(lessons)
     return lessons
@@ -36,8 +37,12 @@ def worked_out(attempt: Attempt) -> str:
     return f"{CHECK} {attempt.item.steps} {conclusion(attempt.item.value)}"  # type: ignore[union-attr]
 
 
-def _lesson(attempt: Attempt, checks: bool, rng: random.Random) -> Lesson:
+def _lesson(attempt: Attempt, checks: bool, rng: random.Random, *, alone: bool) -> Lesson:
+    """`alone` is whether it checks without being asked; else it writes the same second attempt once the user asks for
+    it, so that twins learn from as much text."""
     asked = rng.random() < ASKED_TO_CHECK
+    if checks and not (asked or alone):
+        return follow_up_lesson(attempt.question, attempt.first, CHECK_REQUEST, worked_out(attempt), rng)
     question = f"{attempt.question} {CHECK_REQUEST}" if asked else attempt.question
     reply = answer(attempt.first)
     if checks or asked:
