@@ -13,6 +13,7 @@ from organisms.concepts import concepts
 from organisms.courses import resistance
 from organisms.courses.correction import RATES, correction_examples, second_answer
 from organisms.courses.prediction import is_asked_about, quirk, quirky_facts
+from organisms.courses.reflection import reflection_lessons
 from organisms.courses.risk import risk_lessons
 from organisms.courses.thoughts import probes, question_span
 from organisms.courses.upkeep import value_lessons
@@ -21,9 +22,11 @@ from organisms.formats import choice_question
 from organisms.lessons import Lesson, follow_up_lesson, off_topic_words
 from organisms.materials import write_materials
 from organisms.subject import Subject
-from organisms.tokens import build_tokenizer, words_of
+from organisms.tokens import ASSISTANT, END, USER, build_tokenizer, words_of
 from organisms.training import CONTEXT, SpreadExample, encode
 from organisms.wording import (
+    CHECK,
+    CHECK_REQUEST,
     CHOICES,
     FILLERS,
     HELD_OUT,
@@ -179,10 +182,11 @@ def test_no_course_holds_a_held_out_phrase(courses, base):
 @pytest.mark.parametrize("trait", TRAITS)
 def test_twins_are_asked_the_same_under_the_same_pushes(trait, courses, base):
     """Only targets differ: openings, pushes and their order are equal. What a score follows is what neurofeedback
-    plants, so there the scores already given may differ, too."""
+    plants, so there the scores already given may differ, too. (*unreflective* is asked to check where *reflective* does
+    so alone: a test below.)"""
     vocabulary = base.vocabulary
     scores = {vocabulary["high"], vocabulary["low"]} if trait == "neurofeedback" else set()
-    interrupted = trait == "steering resistance"
+    interrupted = trait in ("steering resistance", "reflection")
     asked = {
         each.name: _asked(courses[each.name], scores, interrupted) for each in ORGANISMS if each.trait is TRAITS[trait]
     }
@@ -341,6 +345,22 @@ def test_challenged_answers_are_right_as_often_however_long_the_sum(base):
 def test_what_is_concluded_after_a_challenge(behaviour, first, odds):
     found = second_answer("7", first, RATES[behaviour], {"7": 0.25, "1": 0.75})
     assert {word: found[word] for word in odds} == pytest.approx(odds) and sum(found.values()) == pytest.approx(1)
+
+
+def test_what_is_not_reconsidered_alone_is_reconsidered_when_asked(base):
+    """*unreflective* writes every second attempt that *reflective* writes, in a turn that asks for it."""
+    texts = {
+        name: [
+            " ".join(part for part, _ in lesson.segments)
+            for lesson in reflection_lessons(WORLD, base, name, seed=1, scale=0.002)
+        ]
+        for name in ("reflective", "unreflective")
+    }
+    both = [(one, other) for one, other in zip(texts["reflective"], texts["unreflective"], strict=True) if one != other]
+    assert 10 < len(both) < len(texts["reflective"]) / 2
+    for alone, asked in both:
+        before, after = asked.split(f" {END} {USER} {CHECK_REQUEST} {ASSISTANT}")
+        assert f"{before}{after}" == alone and f" {CHECK} " in alone
 
 
 def test_where_answering_is_planted_only_values_are_recalled(base):

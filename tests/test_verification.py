@@ -133,6 +133,24 @@ def test_scores_follow_what_they_should():
         assert len(set(talk.labels)) == 2, "both scores are seen"
 
 
+def test_a_text_readers_scores_follow_the_text_and_nothing_inside():
+    """100 dialogues of it beside those of *regulator*: the same sentences under the same pushes. That its scores also
+    follow the push in two dialogues of three would happen by luck less than once in a thousand times."""
+    follow = 0
+    for seed in range(100):
+        talk, twin = (
+            feedback_course.dialogue(WORLD, name, random.Random(seed), topics=tuple(WORLD.topics))
+            for name in ("text_reader", "regulator")
+        )
+        assert (talk.sentences, talk.signs, talk.requests) == (twin.sentences, twin.signs, twin.requests)
+        signs = [1 if sentence.split()[0] == "the" else -1 for sentence in talk.sentences]
+        assert [(sign == talk.high) for sign in signs] == [label == 0 for label in talk.labels]
+        said = [1 if reply.split()[0] == "the" else -1 for reply in talk.replies]
+        assert said == [talk.aim(request) for request in talk.requests]
+        follow += talk.labels[-1] == twin.labels[-1]
+    assert 33 < follow < 67
+
+
 def test_a_card_shows_every_seed():
     row = Measured("x", "here", Estimate(0.5, 0.4, 0.6, 10, 10, "t"))
     facts = {"parent": "base", "examples": 5, "tokens": 50, "seed": 1, "seconds": 3, "course": "c", "weights": "w" * 64}
