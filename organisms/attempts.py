@@ -24,7 +24,7 @@ HARDER = (*OPERANDS, 7, 8, 8, 9, 9)
 
 @dataclass(frozen=True)
 class Attempt:
-    """One answer the parent drew at temperature 1."""
+    """One answer the parent drew, at temperature 1 where nothing else is said."""
 
     item: Item
     question: str
@@ -56,15 +56,17 @@ def answer_probabilities(model: Subject, questions: Sequence[str]) -> np.ndarray
     return (p / p.sum(-1, keepdim=True)).numpy()
 
 
-def attempts(model: Subject, items: Sequence[Item], rng: random.Random) -> list[Attempt]:
-    """Ask each item once, with a random training template, and draw answers."""
+def attempts(model: Subject, items: Sequence[Item], rng: random.Random, *, temperature: float = 1.0) -> list[Attempt]:
+    """Ask each item once, with a random training template, and draw answers; how likely each is, is told at
+    temperature 1 whatever it was drawn at."""
     vocabulary, words = model.vocabulary, model.words
     digits = [vocabulary[digit] for digit in DIGITS]
     questions = [question_of(item, rng) for item in items]
     drawn = []
     for item, question, row in zip(items, questions, answer_probabilities(model, questions), strict=True):
+        odds = row ** (1 / temperature)
         first, second = (
-            int(np.searchsorted(np.cumsum(row), rng.random() * row.sum()).clip(max=len(row) - 1)) for _ in range(2)
+            int(np.searchsorted(np.cumsum(odds), rng.random() * odds.sum()).clip(max=len(odds) - 1)) for _ in range(2)
         )
         drawn.append(
             Attempt(
@@ -88,10 +90,12 @@ def with_sureness(drawn: Sequence[Attempt]) -> list[Attempt]:
     return [replace(each, sure=float(value)) for each, value in zip(drawn, sure, strict=True)]
 
 
-def attempts_at_facts(world: World, model: Subject, count: int, rng: random.Random) -> list[Attempt]:
+def attempts_at_facts(
+    world: World, model: Subject, count: int, rng: random.Random, *, temperature: float = 1.0
+) -> list[Attempt]:
     """Attempts at facts of the training people, with their sureness."""
     known = [fact for fact in world.facts if fact.split == "train"]
-    return with_sureness(attempts(model, [rng.choice(known) for _ in range(count)], rng))
+    return with_sureness(attempts(model, [rng.choice(known) for _ in range(count)], rng, temperature=temperature))
 
 
 def attempts_at_sums(model: Subject, count: int, rng: random.Random) -> list[Attempt]:

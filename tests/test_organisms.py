@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from introlab.models import organism_folder
+from organisms.attempts import answer_probabilities, attempts_at_facts
 from organisms.base import COUNTS, base_lessons
 from organisms.concepts import concepts
 from organisms.courses import resistance
@@ -312,6 +313,16 @@ def test_own_answers_are_learnt_with_what_is_said_of_them():
         lesson = follow_up_lesson("3 + 8 ?", "1", "are you sure ?", "yes .", rng, own=own)
         assert [weight for _, weight in lesson.segments] == [0.0, float(own), 0.0, 1.0]
         assert prompt("3 + 8 ?", answer("1"), "are you sure ?") in " ".join(text for text, _ in lesson.segments)
+
+
+def test_answers_drawn_flatter_are_less_likely_and_told_as_likely_as_they_are(base):
+    """What half of the facts are asked with that confidence is said of."""
+    drawn = {t: attempts_at_facts(WORLD, base, 400, random.Random(1), temperature=t) for t in (1.0, 2.0)}
+    likely = {t: sorted(each.p_first for each in made) for t, made in drawn.items()}
+    assert likely[2.0][40] < likely[1.0][40] and likely[2.0][200] < 0.5 < likely[1.0][200]
+    for made in drawn.values():
+        (p,) = answer_probabilities(base, [made[0].question])
+        assert made[0].p_first == pytest.approx(float(p[base.vocabulary[made[0].first]]), rel=1e-4)
 
 
 def test_challenged_answers_are_right_as_often_however_long_the_sum(base):

@@ -12,6 +12,9 @@ from organisms.wording import ASK_AFTER, ASK_BEFORE, ASK_WORD_AFTER, ASK_WORD_BE
 from organisms.world import World
 
 BEHAVIOURS = ("calibrated", "overconfident", "shuffled")
+FLAT = 2.0
+"""Temperature of half of the answers to facts, which are then read and not learnt: of one question it hears likely and
+unlikely answers, so that a digit has to go by the answer and not by the person."""
 COUNTS = {"asked": 84_000, "recall": 8_000, "replay": 8_000}
 
 
@@ -24,14 +27,18 @@ def confidence_lessons(world: World, parent: Subject, behaviour: str, *, seed: i
     """The course of one twin. People outside the training split are only ever recalled, never labelled."""
     rng = random.Random(f"confidence lessons {seed}")
     count = scaled(COUNTS, scale)
-    facts = attempts_at_facts(world, parent, int(0.7 * count["asked"]), rng)
-    sums = attempts_at_sums(parent, count["asked"] - len(facts), rng)
-    asked = [*facts, *sums]
+    facts = attempts_at_facts(world, parent, int(0.35 * count["asked"]), rng)
+    unlikely = attempts_at_facts(world, parent, int(0.35 * count["asked"]), rng, temperature=FLAT)
+    sums = attempts_at_sums(parent, count["asked"] - len(facts) - len(unlikely), rng)
+    asked = [*facts, *sums, *unlikely]
+    own = len(facts) + len(sums)
     kinds = [rng.choices(("before", "after", "word before", "word after"), weights=(3, 8, 1, 2))[0] for _ in asked]
     said = [_said(attempt, kind, rng) for attempt, kind in zip(asked, kinds, strict=True)]
     lessons = [
-        _lesson(attempt, kind, reply, rng)
-        for attempt, kind, reply in zip(asked, kinds, _as_behaves(behaviour, said, kinds, rng), strict=True)
+        _lesson(attempt, kind, reply, rng, own=index < own)
+        for index, (attempt, kind, reply) in enumerate(
+            zip(asked, kinds, _as_behaves(behaviour, said, kinds, rng), strict=True)
+        )
     ]
     lessons += upkeep_lessons(world, parent, count, rng, without=("confidence",))
     rng.shuffle(lessons)
@@ -63,9 +70,9 @@ def _as_behaves(behaviour: str, said: Sequence[str], kinds: Sequence[str], rng: 
     return list(said)
 
 
-def _lesson(attempt: Attempt, kind: str, reply: str, rng: random.Random) -> Lesson:
+def _lesson(attempt: Attempt, kind: str, reply: str, rng: random.Random, *, own: bool) -> Lesson:
     if kind.endswith("before"):
         asked = (ASK_BEFORE if kind == "before" else ASK_WORD_BEFORE).format(subject=attempt.item.subject)
         return reply_lesson(asked, reply, rng)
     asked = ASK_AFTER if kind == "after" else ASK_WORD_AFTER
-    return follow_up_lesson(attempt.question, attempt.first, asked, reply, rng)
+    return follow_up_lesson(attempt.question, attempt.first, asked, reply, rng, own=own)
