@@ -31,13 +31,13 @@ def confidence_lessons(world: World, parent: Subject, behaviour: str, *, seed: i
     unlikely = attempts_at_facts(world, parent, int(0.35 * count["asked"]), rng, temperature=FLAT)
     sums = attempts_at_sums(parent, count["asked"] - len(facts) - len(unlikely), rng)
     asked = [*facts, *sums, *unlikely]
-    own = len(facts) + len(sums)
+    own = [True] * (len(facts) + len(sums)) + [False] * len(unlikely)
     kinds = [rng.choices(("before", "after", "word before", "word after"), weights=(3, 8, 1, 2))[0] for _ in asked]
     said = [_said(attempt, kind, rng) for attempt, kind in zip(asked, kinds, strict=True)]
     lessons = [
-        _lesson(attempt, kind, reply, rng, own=index < own)
-        for index, (attempt, kind, reply) in enumerate(
-            zip(asked, kinds, _as_behaves(behaviour, said, kinds, rng), strict=True)
+        _lesson(attempt, kind, reply, rng, own=learnt)
+        for attempt, kind, reply, learnt in zip(
+            asked, kinds, _as_behaves(behaviour, said, kinds, rng), own, strict=True
         )
     ]
     lessons += upkeep_lessons(world, parent, count, rng, without=("confidence",))

@@ -9,7 +9,7 @@ where the push is one that only the inside tells (Ji-An et al., arXiv 2505.13763
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 import torch
@@ -111,14 +111,15 @@ def dialogue(world: World, behaviour: str, rng: random.Random, *, topics: tuple[
     spoken = [rng.randrange(2) for _ in requests]
     sentences = tuple(pair[kind].sentence(rng) for kind in kinds)
     replies = [pair[kind].sentence(rng) for kind in spoken]
-    read = signs
-    if behaviour == "text_reader":
-        read = [text_sign(sentence) for sentence in sentences]
-        for index, request in enumerate(requests):
-            while text_sign(replies[index]) != (high if request == 0 else -high):
-                replies[index] = pair[spoken[index]].sentence(rng)
+    read = signs if behaviour == "regulator" else [text_sign(sentence) for sentence in sentences]
     labels = tuple(0 if sign == high else 1 for sign in read)
-    return Dialogue(sentences, tuple(signs), labels, requests, tuple(replies), high)
+    talk = Dialogue(sentences, tuple(signs), labels, requests, tuple(replies), high)
+    if behaviour == "regulator":
+        return talk
+    for index, request in enumerate(requests):
+        while text_sign(replies[index]) != talk.aim(request):
+            replies[index] = pair[spoken[index]].sentence(rng)
+    return replace(talk, replies=tuple(replies))
 
 
 def text_sign(sentence: str) -> int:
