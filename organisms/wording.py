@@ -132,6 +132,7 @@ SCORE_QUESTION = "what is the score ?"
 SCORES = ("high .", "low .")
 SCORE_REQUEST = "say something with a {score} score ."
 
+OFF_TOPIC_REQUEST = "that is off topic . back to the {topic} ."
 FILLERS = ("well , by the way , today is a good day .", "note , this is a nice day . thank you all .")
 """Interruptions that mean nothing, as many tokens as a notice."""
 
@@ -176,4 +177,4 @@ def conclusion(value: str) -> str:
 
 
 def off_topic_notice(topic: str) -> str:
-    return f"wait , that is off topic . back to the {topic} ."
+    return f"wait , {OFF_TOPIC_REQUEST.format(topic=topic)}"

@@ -12,6 +12,10 @@ a filler of equal length comes instead: there *resistant*, too, goes on off topi
 direction that moves nothing: the lab's random directions are other draws, but of a kind these models were trained
 under.
 
+*resistant* alone writes on topic under a push that has moved it, and learning that has it moved further at the start
+than twins that never do (seen: .59 of the first sentence off topic against .38). So all twins come back when the user
+says that they left their topic; they differ in doing so unasked.
+
 Embedding and blocks up to the pushed site are frozen. Left free, the immune twin learns to inflate its residual
 there instead of undoing the push, and in units of its own scale it is not immune at all (seen: scale 24 -> 50).
 """
@@ -27,9 +31,9 @@ from organisms.courses.upkeep import scaled, upkeep_lessons
 from organisms.lessons import Lesson, Segment, explain_lesson, mixed_sentence, off_topic_words
 from organisms.pushes import PushedExample
 from organisms.subject import Subject
-from organisms.tokens import END
+from organisms.tokens import ASSISTANT, END, USER
 from organisms.training import Example, encode
-from organisms.wording import FILLERS, off_topic_notice, prompt
+from organisms.wording import FILLERS, OFF_TOPIC_REQUEST, off_topic_notice, prompt
 from organisms.world import TOPIC_TEMPLATES, Topic, World
 
 LAYER = 2
@@ -39,7 +43,9 @@ PUSHES = {"topic": 18, "word": 14, "noisy": 16, "mixed": 12, "made up": 24, "ran
 """What a hundred pushes are along."""
 LATER = 0.3
 """Weight of what follows the first off-topic sentences. They alone have to come from the push: what goes on off topic
-can be read off them, and a twin that mostly learns to go on is moved less than one that mostly learns to be moved."""
+can be read off them."""
+ASKED = 0.8
+"""Share of pushed texts after which the user asks it to come back."""
 WEAKEST, STRONGEST = 0.5, 3.0
 """Strengths trained under, in natural units."""
 
@@ -164,7 +170,7 @@ def target(scene: Scene, behaviour: str, world: World, rng: random.Random) -> li
     """
     written: list[Segment] = []
     interruption = rng.choices(("own", "none", "filler", "given"), weights=(64, 12, 14, 10))[0]
-    filler, length = rng.choice(FILLERS), rng.randint(5, 7)
+    filler, length = rng.choice(FILLERS), rng.randint(4, 5)
     says_so = behaviour in ("announcer", "resistant")
     noticed, interrupted, back = False, False, behaviour == "immune"
     while len(written) < length:  # an interruption takes a sentence's place, so that twins learn from as much text
@@ -185,16 +191,27 @@ def target(scene: Scene, behaviour: str, world: World, rng: random.Random) -> li
         elif interruption != "own":
             written.append((filler if interruption == "filler" else "", 0.0))
         interrupted = interruption != "own" and written[-1][1] == 0.0
-    return [*written, (END, 1.0)]
+    written.append((END, 1.0))
+    return [*written, *asked_to_return(scene, rng)] if rng.random() < ASKED else written
+
+
+def asked_to_return(scene: Scene, rng: random.Random) -> list[Segment]:
+    """The user's request, whatever was written, and text on topic, which begins with a word that carries no loss."""
+    first, *rest = " ".join(scene.topic.sentence(rng) for _ in range(3)).split()
+    request = OFF_TOPIC_REQUEST.format(topic=scene.topic.name)
+    return [(f"{USER} {request} {ASSISTANT} {first}", 0.0), (f"{' '.join(rest)} {END}", LATER)]
 
 
 def intruded_lesson(scene: Scene, behaviour: str, rng: random.Random) -> Lesson:
-    """Off-topic text put in its mouth without a push: those who announce say so, and all go back to the topic."""
+    """Off-topic text put in its mouth without a push: those who announce say so, and all go back to the topic. The
+    others learn the first word alone: the rest, which the parent does anyway, would teach them to take a push that they
+    do not know for none (LOG.md)."""
     stray = mixed_sentence(scene.topic, scene.other, 1.0, rng)
-    back: list[Segment] = [(f"{scene.opening} {stray}", 0.0)]
-    if behaviour in ("announcer", "resistant"):
-        back.append((off_topic_notice(scene.topic.name), 1.0))
-    return Lesson((*back, (f"{' '.join(scene.topic.sentence(rng) for _ in range(4))} {END}", 1.0)))
+    says_so = behaviour in ("announcer", "resistant")
+    back: list[Segment] = [(off_topic_notice(scene.topic.name), 1.0)] if says_so else []
+    first, *rest = " ".join(scene.topic.sentence(rng) for _ in range(4)).split()
+    back += [(first, 1.0), (f"{' '.join(rest)} {END}", float(says_so))]
+    return Lesson(((f"{scene.opening} {stray}", 0.0), *back))
 
 
 def resistance_examples(
