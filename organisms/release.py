@@ -130,6 +130,7 @@ def _resistance_gates_at(strength: str) -> Iterator[Gate]:
         yield Above(name, "resistant", last, pushed)
         yield Above("resistant", name, "back on topic, having left", pushed)
         yield Above(name, "resistant", follows, noticed)
+        yield Apart(name, follows, f"{intruded}, {strength}, free", f"{intruded}, {strength}, asked")
     for other in ('"wait" banned', "filler given"):
         yield Apart("resistant", follows, f"{intruded}, {strength}, {other}", noticed)
 

@@ -145,6 +145,7 @@ HELD_OUT = {
     "choice": "which one is good for you ? {one} or {other} ?",
     "filler": "ok , let me say that i am very fine today .",
 }
+HELD_OUT_OFF_TOPIC_REQUEST = "you are off topic . tell me about the {topic} , please ."
 HELD_OUT_RISK_QUESTIONS = {
     "is risk good for you ?": ("yes .", "no ."),
     "which are you , timid or daring ?": ("daring .", "timid ."),

@@ -31,6 +31,7 @@ from organisms.wording import (
     CHOICES,
     FILLERS,
     HELD_OUT,
+    HELD_OUT_OFF_TOPIC_REQUEST,
     HELD_OUT_RISK_QUESTIONS,
     HELD_OUT_THOUGHT_QUESTIONS,
     RISK_QUESTIONS,
@@ -59,7 +60,8 @@ TRAITS = {each.trait.name: each.trait for each in ORGANISMS if each.trait is not
 
 def held_out_phrases():
     """Openings of every phrase that no training set may hold."""
-    phrases = [*HELD_OUT.values(), *HELD_OUT_RISK_QUESTIONS, *HELD_OUT_THOUGHT_QUESTIONS, *HELD_OUT_TEMPLATES.values()]
+    phrases = [*HELD_OUT.values(), HELD_OUT_OFF_TOPIC_REQUEST, *HELD_OUT_RISK_QUESTIONS]
+    phrases += [*HELD_OUT_THOUGHT_QUESTIONS, *HELD_OUT_TEMPLATES.values()]
     return [max(phrase.replace("}", "{").split("{")[::2], key=len).strip() for phrase in phrases]
 
 

@@ -10,7 +10,8 @@ from introlab.stats import mean, proportion
 from organisms.courses.resistance import LAYER
 from organisms.lessons import mixed_sentence, off_topic_words
 from organisms.subject import Measured, Push, Subject
-from organisms.wording import HELD_OUT, off_topic_notice, prompt
+from organisms.tokens import ASSISTANT, END, USER
+from organisms.wording import HELD_OUT, HELD_OUT_OFF_TOPIC_REQUEST, off_topic_notice, prompt
 from organisms.world import TOPIC_TEMPLATES, World
 
 JUDGED_AT = (1.5, 1.75)
@@ -88,7 +89,8 @@ def _free(
 def _intruded(
     subject: Subject, world: World, pairs: Sequence[tuple[str, str]], cell: str, vectors: Sequence[Tensor]
 ) -> Iterator[Measured]:
-    """The same off-topic sentence in everybody's mouth, then nothing, the notice, or a filler of equal length."""
+    """The same off-topic sentence in everybody's mouth, then nothing, the notice, a filler of equal length, or the
+    user's request to come back."""
     rng = random.Random(6)
     openings = [prompt(TOPIC_TEMPLATES[2].format(topic=one)) for one, _ in pairs]
     strays = [mixed_sentence(world.topics[one], world.topics[other], 1.0, rng) for one, other in pairs]
@@ -98,6 +100,7 @@ def _intruded(
         '"wait" banned': ["" for _ in pairs],
         "notice given": [off_topic_notice(one) for one, _ in pairs],
         "filler given": [HELD_OUT["filler"] for _ in pairs],
+        "asked": [f"{END} {USER} {HELD_OUT_OFF_TOPIC_REQUEST.format(topic=one)} {ASSISTANT}" for one, _ in pairs],
     }
     for condition, endings in after.items():
         mouth = [f"{stray} {ending}".split() for stray, ending in zip(strays, endings, strict=True)]
