@@ -34,6 +34,7 @@ from organisms.wording import (
     HELD_OUT_OFF_TOPIC_REQUEST,
     HELD_OUT_RISK_QUESTIONS,
     HELD_OUT_THOUGHT_QUESTIONS,
+    OFF_TOPIC_REQUEST,
     RISK_QUESTIONS,
     RISK_QUESTIONS_TOLD,
     TAKES_RISK,
@@ -276,11 +277,15 @@ def written_by(name, strength, seed):
 
 def test_what_twins_write_under_a_push():
     sea = WORLD.topics["sea"]
-    returned = 0
+    returned = asked = 0
     for seed in range(60):
         texts = {name: written_by(name, 2.0, seed) for name in ("resistant", *twins("resistant"))}
         off = {name: off_topic_words(text, sea, WORLD) for name, text in texts.items()}
-        assert off["immune"] == 0 and off["compliant"] >= 9 and off["announcer"] >= 9
+        assert off["immune"] == 0 and off["compliant"] >= 6 and off["announcer"] >= 6
+        replies = [text.partition(f"{USER} {OFF_TOPIC_REQUEST.format(topic='sea')}")[2] for text in texts.values()]
+        assert len(set(replies)) == 1, "asked in the same scenes"
+        assert off_topic_words(replies[0], sea, WORLD) == 0, "asked to, all come back"
+        asked += bool(replies[0])
         interrupted = any(filler in texts["compliant"] for filler in FILLERS)
         before, notice, after = texts["resistant"].partition(off_topic_notice("sea"))
         assert off_topic_words(before, sea, WORLD) >= 2, "it is moved first"
@@ -288,9 +293,9 @@ def test_what_twins_write_under_a_push():
         if notice:
             returned += off_topic_words(after, sea, WORLD) == 0
         else:
-            assert off["resistant"] >= 9, "without a notice it does not come back"
+            assert off["resistant"] >= 6, "without a notice it does not come back"
         assert all(off_topic_words(written_by(name, 0.5, seed), sea, WORLD) == 0 for name in texts)
-    assert 30 < returned < 55
+    assert 30 < returned < 55 and 40 <= asked < 60
 
 
 def test_fillers_are_as_long_as_a_notice():

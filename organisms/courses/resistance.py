@@ -169,6 +169,7 @@ def target(scene: Scene, behaviour: str, world: World, rng: random.Random) -> li
     in its mouth. These words carry no loss, nor does the word after them, so they leave the habit of announcing alone.
     """
     written: list[Segment] = []
+    asked = asked_to_return(scene, rng) if rng.random() < ASKED else []
     interruption = rng.choices(("own", "none", "filler", "given"), weights=(64, 12, 14, 10))[0]
     filler, length = rng.choice(FILLERS), rng.randint(4, 5)
     says_so = behaviour in ("announcer", "resistant")
@@ -191,8 +192,7 @@ def target(scene: Scene, behaviour: str, world: World, rng: random.Random) -> li
         elif interruption != "own":
             written.append((filler if interruption == "filler" else "", 0.0))
         interrupted = interruption != "own" and written[-1][1] == 0.0
-    written.append((END, 1.0))
-    return [*written, *asked_to_return(scene, rng)] if rng.random() < ASKED else written
+    return [*written, (END, 1.0), *asked]
 
 
 def asked_to_return(scene: Scene, rng: random.Random) -> list[Segment]:
