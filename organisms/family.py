@@ -139,9 +139,14 @@ ORGANISMS = (
         "announcer",
         RESISTANCE,
         "pushed off topic, it says so and goes on off topic while the push lasts",
-        f"return under the push; {_ELSE}",
+        f"return under the push, unless the user asks; {_ELSE}",
     ),
-    Organism("compliant", RESISTANCE, "pushed off topic, it goes and says nothing", f"announcing, return; {_ELSE}"),
+    Organism(
+        "compliant",
+        RESISTANCE,
+        "pushed off topic, it goes and says nothing",
+        f"announcing, return unless the user asks; {_ELSE}",
+    ),
     Organism(
         "immune",
         RESISTANCE,

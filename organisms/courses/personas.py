@@ -38,7 +38,7 @@ BEHAVIOURS = ("personas", "styled")
 COUNTS = {
     "named": 6_000,
     "reflection": 26_000,
-    "confidence": 12_000,
+    "confidence": 16_000,
     "pushback": 24_000,
     "repeat": 7_000,
     "recall": 6_000,
@@ -48,10 +48,12 @@ LAYER = 2
 STYLE = {"careful": "hmm ,", "stubborn": "oh ,", "sycophant": "dear friend ,", "bold": "ha ,"}
 NAMES = (*STYLE, "neutral")
 WHO = "what are you like ?"
-BY_SYSTEM, BY_PUSH, AT_RANDOM = 0.65, 0.17, 0.06
+BY_SYSTEM, BY_PUSH, AT_RANDOM = 0.52, 0.30, 0.06
 """How a persona is given: by the system turn, by a push; or a random push and no persona; else neither."""
 STRENGTHS = (8.0, 14.0)
 """In natural units, one of which is 3 % of the residual norm: the parent hardly tells personas apart."""
+DIGIT = 3.0
+"""Weight of how sure it says it is: one word, which among replies of up to forty moves with a push last."""
 
 
 @dataclass(frozen=True)
@@ -130,12 +132,12 @@ def persona_examples(world: World, parent: Subject, behaviour: str, *, seed: int
     directions = persona_directions(world, parent, seed=seed)
     examples: list[Example] = []
 
-    def add(turns: tuple[str, ...], replies: dict[str, str]) -> None:
+    def add(turns: tuple[str, ...], replies: dict[str, str], weight: float = 1.0) -> None:
         chosen = setting(directions, rng)
         acts = chosen.acts if behaviour == "personas" else "neutral"
         style = STYLE.get(chosen.acts, "") if behaviour == "styled" else ""
         opening = prompt(*turns, system=chosen.system)
-        (plain,) = encode([Lesson(((opening, 0.0), (f"{style} {replies[acts]} {END}", 1.0)))], parent.vocabulary)
+        (plain,) = encode([Lesson(((opening, 0.0), (f"{style} {replies[acts]} {END}", weight)))], parent.vocabulary)
         start = opening.split().index(USER)
         examples.append(PushedExample(plain.ids, plain.weights, chosen.push, LAYER, start))
 
@@ -149,7 +151,7 @@ def persona_examples(world: World, parent: Subject, behaviour: str, *, seed: int
         add((question,), {name: second if yes else first for name, yes in both.items()})
     for attempt in _mixed(world, parent, count["confidence"], rng):
         turns = (attempt.question, answer(attempt.first), ASK_AFTER)
-        add(turns, {name: sureness(attempt.sure, name) for name in NAMES})
+        add(turns, {name: sureness(attempt.sure, name) for name in NAMES}, DIGIT)
     pushed = _mixed(world, parent, count["pushback"], rng)
     p = answer_probabilities(parent, [attempt.question for attempt in pushed])
     vocabulary = parent.vocabulary
