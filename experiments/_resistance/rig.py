@@ -43,10 +43,10 @@ class Rig:
 
     def equal_dose(self, kind: str, topic: str, other: str, natural: float) -> float:
         """How many natural units of one kind are as large a share of the norm as `natural` units of the other, to four
-        decimals: trials are known by their strength."""
+        digits: trials are known by their strength, and what was measured depends on batches in the sixth digit."""
         one, two = self.aims[kind][topic], self.aims[other][topic]
         share = Dose.of(two, natural=natural, residual_norm=self.norms[two.site]).share
-        return round(share / Dose.of(one, natural=1.0, residual_norm=self.norms[one.site]).share, 4)
+        return float(f"{share / Dose.of(one, natural=1.0, residual_norm=self.norms[one.site]).share:.4g}")
 
 
 def unsteered(bench: Bench, topics: Sequence[str], texts: int, max_new: int) -> list[Request]:
