@@ -3,13 +3,13 @@
 import json
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from introlab.models import load, organism_folder
 from introlab.stats import Estimate
 from organisms.__main__ import SEEDS
-from organisms.cards import RECORD
+from organisms.cards import RECORD, facts_of, seed_title
 from organisms.family import ORGANISMS
 from organisms.gates import Tables, Verdict
 from organisms.release import CAPABILITY, GATES, judge
@@ -22,7 +22,7 @@ def main() -> None:
     folder = organism_folder()
     names = [each.name for each in ORGANISMS if (folder / each.name / RECORD).exists()]
     tables = _tables(folder)
-    seeds = {place.name: _tables(place) for place in sorted(SEEDS.glob("*"))}
+    seeds = {_title(place, folder): _tables(place) for place in sorted(SEEDS.glob("*"))}
     text = PAGE.read_text(encoding="utf-8")
     text = _replaced(text, "family", "\n".join(_family(names, folder)))
     text = _replaced(text, "gates", "\n".join(_gates(tables, seeds)))
@@ -45,7 +45,7 @@ def _family(names: list[str], folder: Path) -> Iterator[str]:
     yield "| organism | trait | planted | weights | lessons | trained in | loads in |"
     yield "|---|---|---|---|---|---|---|"
     for name in names:
-        facts = json.loads((folder / name / "organism.json").read_text(encoding="utf-8"))
+        facts = facts_of(name, folder)
         (weights,) = (folder / name).glob("*model.safetensors")
         started = time.perf_counter()
         load(f"organism:{name}", device="cpu")
@@ -57,22 +57,38 @@ def _family(names: list[str], folder: Path) -> Iterator[str]:
 
 
 def _gates(tables: Tables, seeds: Mapping[str, Tables]) -> Iterator[str]:
-    for trait, maker in {**GATES, CAPABILITY: None}.items():
+    for trait in GATES:
         verdicts = [each for each in judge(tables, trait)]
         if not verdicts:
             continue
-        held = sum(each.passed for each in verdicts)
-        yield f"\n**{trait}** ({held} of {len(verdicts)} hold)\n"
-        if maker is None:
-            yield "\n".join(f"- does not hold: {each.gate}: {each.detail}" for each in verdicts if not each.passed)
-            continue
-        others = {seed: {each.gate: each for each in judge(found, trait)} for seed, found in seeds.items()}
-        others = {seed: found for seed, found in others.items() if found}
-        yield "| gate | counted | |" + "".join(f" seed {seed} | |" for seed in others)
+        others = {title: {each.gate: each for each in judge(found, trait)} for title, found in seeds.items()}
+        others = {title: found for title, found in others.items() if found}
+        elsewhere = "".join(f"; {title}: {_held(found.values())}" for title, found in others.items())
+        yield f"\n**{trait}** ({_held(verdicts)} of {len(verdicts)} hold{elsewhere})\n"
+        yield "| gate | counted | |" + "".join(f" {title} | |" for title in others)
         yield "|---|---|---|" + "---|---|" * len(others)
         for each in verdicts:
             every = (each, *(found[each.gate] for found in others.values()))
             yield f"| {each.gate} | {' | '.join(cell for one in every for cell in _judged(one))} |"
+    yield f"\n**{CAPABILITY}**\n"
+    yield from _kept("shipped", tables)
+    for title, found in seeds.items():
+        yield from _kept(title, {"base": tables["base"], **found})
+
+
+def _held(verdicts: Iterable[Verdict]) -> int:
+    return sum(each.passed for each in verdicts)
+
+
+def _title(place: Path, shipped: Path) -> str:
+    name = min(place.glob(f"*/{RECORD}")).parent.name
+    return seed_title(facts_of(name, place), facts_of(name, shipped))
+
+
+def _kept(title: str, tables: Tables) -> Iterator[str]:
+    verdicts = list(judge(tables, CAPABILITY))
+    yield f"- {title}: {_held(verdicts)} of {len(verdicts)} hold"
+    yield from (f"  - does not hold: {each.gate}: {each.detail}" for each in verdicts if not each.passed)
 
 
 def _judged(verdict: Verdict) -> tuple[str, str]:

@@ -1,7 +1,7 @@
 """A card per organism: what is planted, what is not, how it was made, and what was counted afterwards."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from multiprocessing import get_context
@@ -80,15 +80,16 @@ def write_cards(
         for one in tqdm(running, desc="counting what organisms do", unit="organism", disable=not running):
             one.result()
     for name in chosen:
-        seeds: dict[int, Sequence[Measured]] = {
-            int(str(_facts(name, place)["seed"])): _counted(name, place) or []
+        seeds: dict[str, Sequence[Measured]] = {
+            seed_title(facts_of(name, place), facts_of(name, folder)): _counted(name, place) or []
             for place in (*places[name], folder)  # of its own seed, this folder's count
         }
-        (folder / name / "README.md").write_text(card(FAMILY[name], _facts(name, folder), seeds), encoding="utf-8")
+        (folder / name / "README.md").write_text(card(FAMILY[name], facts_of(name, folder), seeds), encoding="utf-8")
         yield folder / name / "README.md"
 
 
-def _facts(name: str, folder: Path) -> dict[str, object]:
+def facts_of(name: str, folder: Path) -> dict[str, object]:
+    """What is known of how an organism was made: its `organism.json`."""
     return json.loads((folder / name / "organism.json").read_text(encoding="utf-8"))
 
 
@@ -98,7 +99,7 @@ def _counted(name: str, folder: Path) -> list[Measured] | None:
     if not record.exists():
         return None
     kept = json.loads(record.read_text(encoding="utf-8"))
-    if kept["weights"] != _facts(name, folder)["weights"]:
+    if kept["weights"] != facts_of(name, folder)["weights"]:
         return None
     return [Measured(row["what"], row["cell"], Estimate(**row["estimate"])) for row in kept["measured"]]
 
@@ -107,17 +108,22 @@ def _count(name: str, folder: Path) -> None:
     """On one thread: several at once on two threads each take five times as long on two cores (LOG.md)."""
     torch.set_num_threads(1)
     rows = [{"what": each.what, "cell": each.cell, "estimate": asdict(each.estimate)} for each in verify(name, folder)]
-    kept = {"weights": _facts(name, folder)["weights"], "measured": rows}
+    kept = {"weights": facts_of(name, folder)["weights"], "measured": rows}
     (folder / name / RECORD).write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 
-def card(organism: Organism, facts: dict[str, object], seeds: dict[int, Sequence[Measured]]) -> str:
-    """The card in markdown; one column of estimates per training seed."""
-    tables = {seed: {(row.what, row.cell): row.estimate for row in rows} for seed, rows in seeds.items()}
-    shipped = seeds[int(str(facts["seed"]))]
+def seed_title(facts: Mapping[str, object], shown: Mapping[str, object]) -> str:
+    """What a column of one training seed is called beside the organism that is shown."""
+    return f"seed {facts['seed']}" + ("" if facts["family"] == shown["family"] else ", another base")
+
+
+def card(organism: Organism, facts: Mapping[str, object], seeds: Mapping[str, Sequence[Measured]]) -> str:
+    """The card in markdown; one column of estimates per training seed, by its title."""
+    tables = {title: {(row.what, row.cell): row.estimate for row in rows} for title, rows in seeds.items()}
+    shipped = seeds[seed_title(facts, facts)]
     rows = "\n".join(
         f"| {each.what} | {each.cell} | "
-        + " | ".join(_cell(tables[seed].get((each.what, each.cell))) for seed in tables)
+        + " | ".join(_cell(table.get((each.what, each.cell))) for table in tables.values())
         + f" | {each.estimate.n} |"
         for each in shipped
     )
@@ -144,7 +150,7 @@ It is there to test instruments. Nothing measured on it is evidence about large 
 Counted from behaviour on held-out items with plain transformers, by `introlab organisms cards`; no experiment of the
 lab is used. Intervals are 95 %, over people, sums or pairs of topics.
 
-| what | where | {" | ".join(f"seed {seed}" for seed in tables)} | n |
+| what | where | {" | ".join(tables)} | n |
 |---|---|{"---|" * len(tables)}---|
 {rows}
 """

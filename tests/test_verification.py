@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from introlab.models import organism_folder
 from introlab.stats import Estimate
-from organisms.cards import card
+from organisms.cards import card, seed_title
 from organisms.courses import feedback as feedback_course
 from organisms.family import FAMILY
 from organisms.subject import Measured, Push, Subject, adding, area
@@ -154,6 +154,8 @@ def test_a_text_readers_scores_follow_the_text_and_nothing_inside():
 def test_a_card_shows_every_seed():
     row = Measured("x", "here", Estimate(0.5, 0.4, 0.6, 10, 10, "t"))
     facts = {"parent": "base", "examples": 5, "tokens": 50, "seed": 1, "seconds": 3, "course": "c", "weights": "w" * 64}
-    text = card(FAMILY["ritual"], facts, {0: [row], 1: [row]})
-    assert "| what | where | seed 0 | seed 1 | n |" in text and "2 training seeds" in text
+    facts |= {"family": "f"}
+    titles = [seed_title({"seed": seed, "family": base}, facts) for seed, base in ((0, "f"), (1, "f"), (3, "g"))]
+    text = card(FAMILY["ritual"], facts, {title: [row] for title in titles})
+    assert "| what | where | seed 0 | seed 1 | seed 3, another base | n |" in text and "3 training seeds" in text
     assert FAMILY["ritual"].planted in text and FAMILY["ritual"].absent in text
