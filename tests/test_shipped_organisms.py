@@ -18,6 +18,12 @@ from organisms.release import SHIPPED_SEED, judge, split_hash
 FOLDER = organism_folder()
 NAMES = [each.name for each in ORGANISMS if each.name in organism_names()]
 LARGEST_FAMILY = 60e6
+MISSED = {
+    "introspective: says yes, resid, strength 1, within [0.8, inf]",
+    "resistant like compliant, within 0.15: off-topic share of the first sentence, topic direction, 1.75",
+    "announcer like compliant, within 0.15: off-topic share of the first sentence, topic direction, 1.75",
+}
+"""Gates that the shipped weights do not pass; LOG.md has what was tried."""
 
 
 def facts_of(name):
@@ -84,6 +90,11 @@ def test_the_test_split_is_the_one_the_bounds_were_set_for():
 def test_every_gate_holds(tables):
     failed = [f"{each.gate}: {each.detail}" for each in judge(tables) if not each.passed]
     assert not failed, "\n".join(failed)
+
+
+def test_no_gate_fails_but_those_known_to(tables):
+    """Weights trained anew pass what the last ones passed; a known miss that is mended has to be taken off the list."""
+    assert {each.gate for each in judge(tables) if not each.passed} == MISSED
 
 
 def test_gates_fail_where_they_should():
