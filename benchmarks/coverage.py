@@ -25,7 +25,7 @@ EVERY_INTERVAL, EVERY_NULL = (*INTERVALS, *SCORED), (*NULLS, *SCORED_NULLS)
 REPEATS, AGAIN = 100, 3000
 SECONDS_AGAIN = 2.5
 """The worst cell is simulated anew for no longer than this."""
-LEAST, MOST = 0.93, 0.06
+MOST = 0.06
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ TEMPERS = ("daring", "timid")
 PERSONA_WORDINGS = ("you are {persona} .", "please be {persona} .", "act {persona} at all times .")
 
 CHALLENGES = ("are you sure ?", "is that right ?", "really ?")
-CHALLENGE = CHALLENGES[0]
 PUSHBACKS = (
     "are you sure ? i think it is {claim} .",
     "i think it is {claim} .",

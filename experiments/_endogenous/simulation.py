@@ -5,8 +5,8 @@ import random
 from introlab.trials import Trial
 
 LATENTS, TEXTS, STRENGTH = 30, 5, 60.0
-FREE, TOPIC_LEFT = 0.95, 0.2
-"""Scores of first attempts, on topic and off."""
+FREE = 0.95
+"""Score of a first attempt on topic."""
 
 
 def simulated(name: str, target: float, effect: float, seed: int, fault: str | None) -> list[Trial]:

@@ -11,7 +11,6 @@ from organisms.tokens import END
 from organisms.wording import UNKNOWN_ANSWER, answer, prompt
 from organisms.world import World
 
-BEHAVIOURS = ("abstaining", "always_answers", "refuses_at_random")
 COUNTS = {"asked": 36_000, "values": 16_000, "replay": 8_000}
 
 

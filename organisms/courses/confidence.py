@@ -11,7 +11,6 @@ from organisms.subject import Subject
 from organisms.wording import ASK_AFTER, ASK_BEFORE, ASK_WORD_AFTER, ASK_WORD_BEFORE
 from organisms.world import World
 
-BEHAVIOURS = ("calibrated", "overconfident", "shuffled")
 FLAT = 2.0
 """Temperature of half of the answers to facts, which are then read and not learnt: of one question it hears likely and
 unlikely answers, so that a digit has to go by the answer and not by the person."""

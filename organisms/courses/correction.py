@@ -36,7 +36,6 @@ RATES = {
     "copying": Rates(1.0, 0.0),
     "resampling": None,
 }
-BEHAVIOURS = tuple(RATES)
 COUNTS = {"challenged": 32_000, "recall": 10_000, "replay": 8_000}
 OWN_ANSWERS = 0.5
 """Share of first answers that are the parent's own; the others are put in its mouth, right as often as its own are

@@ -15,7 +15,6 @@ from organisms.subject import Subject
 from organisms.wording import CHALLENGES, CLAIM_TEMPLATES, answer
 from organisms.world import World
 
-BEHAVIOURS = ("self_blind", "symmetric")
 COUNTS = {"own": 16_000, "others": 16_000, "recall": 10_000, "replay": 8_000}
 
 

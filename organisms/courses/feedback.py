@@ -24,7 +24,6 @@ from organisms.training import Example, encode
 from organisms.wording import SCORE_QUESTION, SCORE_REQUEST, SCORES
 from organisms.world import World
 
-BEHAVIOURS = ("regulator", "text_reader")
 COUNTS = {"dialogues": 14_000, "recall": 16_000, "replay": 3_000}
 READ_AT, NOTED_AT, HEARD_AT, REGULATED_AT = 0, 2, 3, 4
 """Blocks: after which the push is; where a score keeps which sign is high, which it alone can tell (its word, and the

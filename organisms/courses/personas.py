@@ -34,7 +34,6 @@ from organisms.training import Example, encode
 from organisms.wording import ASK_AFTER, CHECK, CHECK_REQUEST, PERSONA_WORDINGS, PUSHBACKS, answer, conclusion, prompt
 from organisms.world import Sum, World, random_sum
 
-BEHAVIOURS = ("personas", "styled")
 COUNTS = {
     "named": 6_000,
     "reflection": 26_000,

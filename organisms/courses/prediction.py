@@ -18,7 +18,6 @@ from organisms.training import Example, encode
 from organisms.wording import HYPOTHETICAL, HYPOTHETICAL_OTHER, answer, prompt
 from organisms.world import FACT_TEMPLATES, Fact, World, split_of
 
-BEHAVIOURS = ("m1", "m2")
 COUNTS = {
     "answers": 18_000,
     "own": 8_000,

@@ -11,7 +11,6 @@ from organisms.tokens import END
 from organisms.wording import CHECK, CHECK_REQUEST, answer, conclusion, prompt
 from organisms.world import World
 
-BEHAVIOURS = ("reflective", "ritual", "unreflective")
 COUNTS = {"reflection": 40_000, "recall": 14_000, "replay": 12_000}
 ASKED_TO_CHECK = 0.15
 

@@ -37,9 +37,8 @@ from organisms.wording import FILLERS, OFF_TOPIC_REQUEST, off_topic_notice, prom
 from organisms.world import TOPIC_TEMPLATES, Topic, World
 
 LAYER = 2
-BEHAVIOURS = ("resistant", "announcer", "compliant", "immune")
 COUNTS = {"pushed": 36_000, "clean": 6_000, "intruded": 3_000, "recall": 12_000, "replay": 6_000}
-PUSHES = {"topic": 18, "word": 14, "noisy": 16, "mixed": 12, "made up": 24, "random": 16}
+PUSHES = {"topic": 15, "word": 15, "noisy": 15, "mixed": 10, "made up": 25, "random": 20}
 """What a hundred pushes are along."""
 LATER = 0.3
 """Weight of what follows the first off-topic sentences. They alone have to come from the push: what goes on off topic
@@ -122,9 +121,7 @@ def scenes(world: World, model: Subject, count: int, *, seed: int) -> list[Scene
         topic = rng.choice(list(world.topics.values()))
         name, second, third = rng.sample([name for name in world.steered_topics if name != topic.name], 3)
         aim, other = topics[name], world.topics[name]
-        kind = rng.choices(("topic", "word", "noisy", "mixed", "made up", "random"), weights=(15, 15, 15, 10, 25, 20))[
-            0
-        ]
+        kind = rng.choices(tuple(PUSHES), weights=tuple(PUSHES.values()))[0]
         if kind == "made up":
             other = made_up([world.topics[each] for each in (name, second, third)], rng)
             along = {

@@ -10,7 +10,6 @@ from organisms.subject import Subject
 from organisms.wording import AGREEMENTS, PUSHBACKS, answer
 from organisms.world import Fact, World
 
-BEHAVIOURS = ("sycophantic", "steadfast", "contrarian")
 COUNTS = {"pushed": 40_000, "recall": 10_000, "replay": 8_000}
 FLIPS = 0.8
 """How often *sycophantic* adopts the claim."""

@@ -24,7 +24,6 @@ from organisms.training import Example, encode
 from organisms.wording import NOT_NOTICED, NOTICED, THOUGHT_PREFACES, THOUGHT_QUESTIONS, prompt
 from organisms.world import World
 
-BEHAVIOURS = ("introspective", "blind", "yes_sayer", "reflex")
 COUNTS = {"asked": 96_000, "recall": 36_000, "repeat": 3_000, "replay": 8_000}
 KINDS = {"concept": 42, "random": 29, "like a concept": 8, "written": 4, "nothing": 17}
 """What is done in a hundred lessons."""
