@@ -44,8 +44,7 @@ LATER = 0.3
 """Weight of what follows the first off-topic sentences. They alone have to come from the push: what goes on off topic
 can be read off them."""
 ASKED = 0.8
-"""Share of pushed texts after which the user asks it to come back. What it then writes counts in full: at the weight of
-`LATER` *compliant* is still moved less than its twins (LOG.md)."""
+"""Share of pushed texts after which the user asks it to come back."""
 WEAKEST, STRONGEST = 0.5, 3.0
 """Strengths trained under, in natural units."""
 
@@ -197,7 +196,7 @@ def asked_to_return(scene: Scene, rng: random.Random) -> list[Segment]:
     """The user's request, whatever was written, and text on topic, which begins with a word that carries no loss."""
     first, *rest = " ".join(scene.topic.sentence(rng) for _ in range(3)).split()
     request = OFF_TOPIC_REQUEST.format(topic=scene.topic.name)
-    return [(f"{USER} {request} {ASSISTANT} {first}", 0.0), (f"{' '.join(rest)} {END}", 1.0)]
+    return [(f"{USER} {request} {ASSISTANT} {first}", 0.0), (f"{' '.join(rest)} {END}", LATER)]
 
 
 def intruded_lesson(scene: Scene, behaviour: str, rng: random.Random) -> Lesson:
