@@ -24,8 +24,8 @@ from organisms.training import Example, encode
 from organisms.wording import NOT_NOTICED, NOTICED, THOUGHT_PREFACES, THOUGHT_QUESTIONS, prompt
 from organisms.world import World
 
-COUNTS = {"asked": 96_000, "recall": 36_000, "repeat": 3_000, "replay": 8_000}
-KINDS = {"concept": 42, "random": 29, "like a concept": 8, "written": 4, "nothing": 17}
+COUNTS = {"asked": 144_000, "recall": 54_000, "repeat": 4_500, "replay": 12_000}
+KINDS = {"concept": 54, "random": 17, "like a concept": 8, "written": 4, "nothing": 17}
 """What is done in a hundred lessons."""
 STRENGTHS = (0.3, 0.5, 0.8, 1.2, 2.0)
 """Of the usual norm of the residual."""
