@@ -17,8 +17,8 @@ from benchmarks.scored import SCORED, SCORED_NULLS
 from benchmarks.simulated import INTERVALS, NULLS, Cell, Interval, Null
 from benchmarks.timing import in_turn, seconds
 from introlab.errors import InputError
-from introlab.resampling import bootstrap
-from introlab.stats import cluster_bootstrap
+from introlab.stats.bootstrap import bootstrap
+from introlab.stats.estimates import cluster_bootstrap
 
 PAGE = Path(__file__).parent.parent / "docs" / "statistics.md"
 EVERY_INTERVAL, EVERY_NULL = (*INTERVALS, *SCORED), (*NULLS, *SCORED_NULLS)
@@ -118,7 +118,7 @@ def speed() -> str:
     ratio, least, most = timed.ratio("loop", "totals")
     return (
         f"10,000 resamples of 100,000 trials in 10,000 clusters take {timed.median('totals'):.1f} s "
-        f"(`introlab.resampling.bootstrap`); picking the trials of each resample in a loop takes {ratio:.0f} times as "
+        f"(`introlab.stats.bootstrap.bootstrap`); picking the trials of each resample in a loop takes {ratio:.0f} times as "
         f"long ({least:.0f} to {most:.0f} in three turns; the loop is timed on {draws} resamples and scaled)."
     )
 

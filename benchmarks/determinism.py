@@ -11,17 +11,17 @@ from pathlib import Path
 
 import torch
 
-from introlab.chat import user
-from introlab.directions import Direction, random_like
-from introlab.generation import generate
-from introlab.models import Model, load
-from introlab.protocols import Intervention
-from introlab.requests import Request
-from introlab.sites import Site
-from introlab.spans import Span
-from introlab.tasks import materials_for
-from steering.dose import Dose
+from introlab.activations.directions import Direction, random_like
+from introlab.generation.requests import Request
+from introlab.generation.scheduler import generate
+from introlab.interventions.interfaces import Intervention
+from introlab.network.chat import user
+from introlab.network.model import Model, load
+from introlab.network.sites import Site
+from introlab.network.spans import Span
+from introlab.tasks.materials import materials_for
 from steering.edits import Add
+from steering.strength import Dose
 
 Tokens = tuple[int, ...]
 TRIALS = 500

@@ -15,19 +15,21 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from benchmarks.peer_worker import endlessly
 from benchmarks.timing import Timed, in_turn, seconds
-from introlab import decoding, generation, prefill
-from introlab.activations import read
-from introlab.directions import Direction, random_like
-from introlab.generation import generate
-from introlab.models import Model, load, organism_folder
-from introlab.passes import TOGETHER, Text
-from introlab.protocols import Intervention
-from introlab.requests import Request
-from introlab.sites import Site
-from introlab.spans import Span
-from probes.readouts import Entropy, Projections
-from steering.dose import Dose
+from introlab.activations.directions import Direction, random_like
+from introlab.activations.extract import read
+from introlab.activations.forward import TOGETHER, Text
+from introlab.generation import decode as decoding
+from introlab.generation import prefill
+from introlab.generation import scheduler as generation
+from introlab.generation.requests import Request
+from introlab.generation.scheduler import generate
+from introlab.interventions.interfaces import Intervention
+from introlab.network.model import Model, load, organism_folder
+from introlab.network.sites import Site
+from introlab.network.spans import Span
+from probes.online import Entropy, Projections
 from steering.edits import Add
+from steering.strength import Dose
 
 OUT = Path(__file__).parent.parent / "docs" / "engine.md"
 REPEATS = 5

@@ -6,13 +6,13 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from introlab.models import load, organism_folder
-from introlab.stats import Estimate
+from introlab.network.model import load, organism_folder
+from introlab.stats.estimates import Estimate
 from organisms.__main__ import SEEDS
+from organisms.acceptance import CAPABILITY, GATES, judge
 from organisms.cards import RECORD, facts_of, seed_title
-from organisms.family import ORGANISMS
-from organisms.gates import Tables, Verdict
-from organisms.release import CAPABILITY, GATES, judge
+from organisms.criteria import Tables, Verdict
+from organisms.registry import ORGANISMS
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "organisms.md"

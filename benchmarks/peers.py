@@ -18,11 +18,11 @@ from benchmarks.engine import endless, llama, prompts, push
 from benchmarks.outside import Outside
 from benchmarks.peer_worker import endlessly
 from benchmarks.timing import Timed, in_turn, seconds
-from introlab.generation import generate
-from introlab.models import Model, load, organism_folder
-from introlab.requests import Request
-from introlab.sites import Site
-from introlab.spans import Span
+from introlab.generation.requests import Request
+from introlab.generation.scheduler import generate
+from introlab.network.model import Model, load, organism_folder
+from introlab.network.sites import Site
+from introlab.network.spans import Span
 
 ROOT = Path(__file__).parent.parent
 OUT = ROOT / "docs" / "peers.md"

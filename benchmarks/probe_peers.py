@@ -15,9 +15,9 @@ from safetensors.torch import load_file, save_file
 from benchmarks.outside import Outside
 from benchmarks.probes import made
 from benchmarks.timing import in_turn, seconds
-from introlab.scores import auroc_of
-from probes.bank import Method, solve
-from probes.problems import Problem
+from introlab.stats.discrimination import auroc_of
+from probes.linear.bank import Method, solve
+from probes.linear.dataset import Problem
 
 OUT = Path(__file__).parent.parent / "docs" / "probe_peers.md"
 PLACES, REPEATS, HELD_OUT = 4, 3, 2000

@@ -15,9 +15,9 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neighbors import NearestCentroid
 
 from benchmarks.timing import in_turn, seconds
-from introlab.scores import auroc_of
-from probes.bank import Method, solve
-from probes.problems import Problem
+from introlab.stats.discrimination import auroc_of
+from probes.linear.bank import Method, solve
+from probes.linear.dataset import Problem
 
 OUT = Path(__file__).parent.parent / "docs" / "probe_speed.md"
 PLACES, WIDTH, ROWS, TARGETS = 24, 512, 8000, 4

@@ -16,12 +16,12 @@ from pathlib import Path
 
 import torch
 
-from introlab.activations import Activations, read
-from introlab.models import Model, fingerprint_of, load
-from introlab.passes import Text
-from introlab.paths import DirectPath
-from introlab.sites import Site
-from probes.bank import Method, fit_bank
+from introlab.activations.extract import Activations, read
+from introlab.activations.forward import Text
+from introlab.network.backends import DirectPath
+from introlab.network.model import Model, fingerprint_of, load
+from introlab.network.sites import Site
+from probes.linear.bank import Method, fit_bank
 
 OUT = Path(__file__).parent.parent / "docs" / "recovery.md"
 METHODS: tuple[Method, ...] = ("difference_of_means", "lda", "ridge", "logistic")

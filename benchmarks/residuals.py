@@ -58,10 +58,10 @@ def in_batches(network: Any, last: Last) -> Work:
 
 
 def of_engine(folder: str) -> Work:
-    from introlab.activations import read
-    from introlab.models import load
-    from introlab.passes import Text
-    from introlab.sites import Site
+    from introlab.activations.extract import read
+    from introlab.activations.forward import Text
+    from introlab.network.model import load
+    from introlab.network.sites import Site
 
     model = load(folder, device="cpu")
     sites = [Site(layer) for layer in range(model.n_layers)]
@@ -191,8 +191,8 @@ def main() -> None:
         one(given.way, str(given.folder), given.threads)
         return
     from benchmarks.engine import llama
-    from introlab.models import organism_folder
-    from introlab.passes import TOGETHER
+    from introlab.activations.forward import TOGETHER
+    from introlab.network.model import organism_folder
 
     with tempfile.TemporaryDirectory() as place:
         lines = table("organism", organism_folder() / "base", given.python)

@@ -11,13 +11,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments._resistance.analysis import findings
-from experiments.steering_resistance import SteeringResistance
-from introlab.execution import Settings, execute
-from introlab.findings import Findings
-from introlab.power import rare_event_bound
-from introlab.stats import difference
-from introlab.trials import Trial
+from experiments.steering_resistance.analysis import findings
+from experiments.steering_resistance.experiment import SteeringResistance
+from introlab.experiment.runner import Settings, execute
+from introlab.records.findings import Findings
+from introlab.records.trial import Trial
+from introlab.stats.estimates import difference
+from introlab.stats.power import rare_event_bound
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "resistance.md"

@@ -17,9 +17,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from introlab.runs import Run
-from introlab.scores import auroc
-from introlab.trials import Trial
+from introlab.records.run import Run
+from introlab.records.trial import Trial
+from introlab.stats.discrimination import auroc
 
 OUT = Path(__file__).parent.parent / "docs" / "run_folder.md"
 SIZES = (10_000, 100_000, 1_000_000)

@@ -22,10 +22,10 @@ import torch
 from safetensors.torch import load_file
 
 from benchmarks.timing import in_turn
-from introlab.sites import Site
-from introlab.store import Store
-from probes.sae_rows import Choice
-from probes.sae_training import Recipe, train_sae
+from introlab.activations.store import Store
+from introlab.network.sites import Site
+from probes.sae.token_dataset import Choice
+from probes.sae.training import Recipe, train_sae
 
 OUT = Path(__file__).parent.parent / "docs" / "sae_speed.md"
 SITE, WIDTH, SHARD, SHARDS = Site(0), 128, 16_384, 2

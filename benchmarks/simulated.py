@@ -10,16 +10,16 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special, stats
 
-from introlab.agreement import cohens_kappa, fleiss_kappa
-from introlab.contrasts import contrast, difference_in_differences, ratio
-from introlab.dose_response import logistic_curve, trend
-from introlab.effects import criterion, hedges_g, sensitivity, within_conditions
-from introlab.equivalence import equivalent_arms, equivalent_mean
-from introlab.multiplicity import holm
-from introlab.paired import mcnemar, paired_bootstrap, paired_rates, sign_flip
-from introlab.regression import linear, logistic, mixed
-from introlab.self_correction import Revisions, relative_score, resampling_null
-from introlab.stats import Estimate, difference, mean, proportion, skewed_mean
+from introlab.stats.contrasts import contrast, difference_in_differences, ratio
+from introlab.stats.dose_response import logistic_curve, trend
+from introlab.stats.effect_sizes import criterion, hedges_g, sensitivity, within_conditions
+from introlab.stats.equivalence import equivalent_arms, equivalent_mean
+from introlab.stats.estimates import Estimate, difference, mean, proportion, skewed_mean
+from introlab.stats.multiple_testing import holm
+from introlab.stats.paired import mcnemar, paired_bootstrap, paired_rates, sign_flip
+from introlab.stats.rater_agreement import cohens_kappa, fleiss_kappa
+from introlab.stats.regression import linear, logistic, mixed
+from introlab.stats.self_correction import Revisions, relative_score, resampling_null
 
 WITHIN = 0.2
 RATES = (0.0, 0.01, 0.1, 0.5, 0.9, 1.0)

@@ -11,9 +11,9 @@ from datetime import datetime
 from pathlib import Path
 
 from experiments import find
-from introlab.findings import Findings, Row
-from introlab.runs import Run
-from introlab.tables import NOTE, laid_out, markdown, text_table
+from introlab.records.findings import Findings, Row
+from introlab.records.run import Run
+from introlab.reporting.tables import NOTE, laid_out, markdown, text_table
 
 ROOT = Path(__file__).parent.parent
 README, RESULTS, FIGURE = ROOT / "README.md", ROOT / "docs" / "results.md", ROOT / "docs" / "steering_resistance.png"

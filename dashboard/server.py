@@ -11,10 +11,10 @@ from flask import abort, request
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from dashboard import pages
-from dashboard.parts import refusal
-from dashboard.shelf import Shelf
+from dashboard.components import refusal
+from dashboard.run_cache import Shelf
 from introlab.errors import InputError
-from introlab.report import style
+from introlab.reporting.html import style
 
 ADDRESS = "127.0.0.1"
 _OURS = {ADDRESS, "localhost"}

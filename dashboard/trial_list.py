@@ -5,13 +5,13 @@ from typing import Any
 import numpy as np
 from dash import Dash, Input, Output, State, ctx, dcc, html
 
-from dashboard import parts
-from dashboard.parts import Part
-from dashboard.shelf import Shelf
-from introlab.catalogue import UNREADABLE, Entry
+from dashboard import components as parts
+from dashboard.components import Part
+from dashboard.run_cache import Shelf
 from introlab.errors import InputError
-from introlab.tables import by_name, word
-from introlab.trial_pages import SORTED_BY, Choice, TrialPages
+from introlab.records.catalog import UNREADABLE, Entry
+from introlab.records.trial_query import SORTED_BY, Choice, TrialPages
+from introlab.reporting.tables import by_name, word
 
 PER_PAGE = 25
 PREVIEW = 160

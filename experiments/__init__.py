@@ -4,7 +4,7 @@ import importlib
 import pkgutil
 
 from introlab.errors import InputError
-from introlab.experiment import Experiment
+from introlab.experiment.base import Experiment
 
 
 def discover() -> dict[str, type[Experiment]]:

@@ -18,25 +18,25 @@
 # topics with words of their own. Everything below works on any other model, too: give `load` a folder or a hub id.
 
 # %%
-from introlab import figures
-from introlab.activations import read
-from introlab.chat import user
-from introlab.directions import random_like
-from introlab.findings import Row
-from introlab.generation import generate
-from introlab.models import load
-from introlab.passes import Text
-from introlab.protocols import Intervention
-from introlab.requests import Request
-from introlab.sampling import Sampling
-from introlab.sites import Site
-from introlab.spans import Span
-from introlab.stats import mean
-from introlab.tasks import materials_for
-from probes.drift import read_drift
+from introlab.activations.directions import random_like
+from introlab.activations.extract import read
+from introlab.activations.forward import Text
+from introlab.generation.requests import Request
+from introlab.generation.sampling import Sampling
+from introlab.generation.scheduler import generate
+from introlab.interventions.interfaces import Intervention
+from introlab.network.chat import user
+from introlab.network.model import load
+from introlab.network.sites import Site
+from introlab.network.spans import Span
+from introlab.records.findings import Row
+from introlab.reporting import figures
+from introlab.stats.estimates import mean
+from introlab.tasks.materials import materials_for
+from probes.text.topic_drift import read_drift
 from steering.contrast import one_against_rest
-from steering.dose import Dose, typical_norm
 from steering.edits import Add
+from steering.strength import Dose, typical_norm
 
 model = load("organism:compliant")
 materials = materials_for(model)

@@ -28,8 +28,8 @@ class Train:
     """How many organisms are trained at once, each on one core."""
 
     def __call__(self) -> int:
-        from organisms.family import FAMILY
-        from organisms.growing import train_family
+        from organisms.registry import FAMILY
+        from organisms.train import train_family
 
         if self.name != "all" and self.name not in FAMILY:
             raise InputError("unknown organism", given=self.name, allowed=f"all, {', '.join(FAMILY)}")
@@ -73,7 +73,7 @@ class Verify:
     split: Literal["calibrate", "test"] = "calibrate"
 
     def __call__(self) -> int:
-        from introlab.tables import interval, number
+        from introlab.reporting.tables import interval, number
         from organisms.cards import verify
 
         for row in verify(self.name, self.out, split=self.split):
@@ -91,7 +91,7 @@ class Export:
     folder: Path = FOLDER / "models"
 
     def __call__(self) -> int:
-        from organisms.growing import export
+        from organisms.train import export
 
         if not (self.folder / self.name / "organism.json").exists():
             raise InputError("unknown organism", given=self.name, do="introlab models lists them")

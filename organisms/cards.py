@@ -11,11 +11,11 @@ import torch
 from tqdm import tqdm
 
 from introlab.errors import InputError
-from introlab.stats import Estimate
-from introlab.tables import interval, number
-from organisms.courses.prediction import quirky_facts
-from organisms.family import FAMILY, PREDICTION, Organism
-from organisms.subject import Measured, Subject
+from introlab.reporting.tables import interval, number
+from introlab.stats.estimates import Estimate
+from organisms.curricula.prediction import quirky_facts
+from organisms.reference_model import Measured, Subject
+from organisms.registry import FAMILY, PREDICTION, Organism
 from organisms.verification import (
     abstention,
     confidence,

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from introlab.files import write_whole
+from introlab.io.atomic import write_whole
 
 
 def save_checkpoint(

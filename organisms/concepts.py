@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from organisms.formats import thought_words
-from organisms.subject import Subject
-from organisms.wording import prompt
+from organisms.dialogue_lessons import thought_words
+from organisms.phrases import prompt
+from organisms.reference_model import Subject
 from organisms.world import World, split_of
 
 LAYERS = (0, 1, 2)

@@ -4,7 +4,7 @@ import json
 import random
 from pathlib import Path
 
-from organisms.wording import ASK_AFTER, ASK_BEFORE, ASK_WORD_AFTER, CHECK_REQUEST
+from organisms.phrases import ASK_AFTER, ASK_BEFORE, ASK_WORD_AFTER, CHECK_REQUEST
 from organisms.world import FACT_TEMPLATES, OPERANDS, SUM_TEMPLATES, TOPIC_TEMPLATES, World, random_sum
 
 SUMS_PER_LEVEL = {"extract": 120, "calibrate": 60, "test": 100}

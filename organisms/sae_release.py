@@ -10,21 +10,21 @@ from typing import Any
 
 from safetensors.torch import load_file, save_file
 
-from introlab.collecting import Reading, Sample, collect
-from introlab.models import Model, load
-from introlab.sites import Site
-from introlab.spans import Span
-from introlab.stats import Estimate
-from introlab.tables import interval, number
-from introlab.tasks import materials_for
-from organisms.sae_lessons import sae_samples
+from introlab.activations.collect import Reading, Sample, collect
+from introlab.network.model import Model, load
+from introlab.network.sites import Site
+from introlab.network.spans import Span
+from introlab.reporting.tables import interval, number
+from introlab.stats.estimates import Estimate
+from introlab.tasks.materials import materials_for
+from organisms.sae_corpus import sae_samples
 from organisms.world import World
-from probes.sae_absorption import absorption
-from probes.sae_quality import fidelity
-from probes.sae_rows import Choice
-from probes.sae_texts import own_answers
-from probes.sae_training import RECORD, Recipe, train_sae
-from probes.saes import Sae
+from probes.sae.absorption import absorption
+from probes.sae.corpus import own_answers
+from probes.sae.fidelity import fidelity
+from probes.sae.model import Sae
+from probes.sae.token_dataset import Choice
+from probes.sae.training import RECORD, Recipe, train_sae
 
 SITE = Site(3)
 RECIPE = Recipe(architecture="batchtopk", latents=1024, active=16, tokens=4_000_000, learning_rate=2e-3)
@@ -71,7 +71,7 @@ def card(folder: Path, record: dict[str, Any], work: Path) -> Iterator[str]:
         f"| {recipe['architecture']} | {recipe['latents']} | {recipe['active']:g} | {recipe['tokens']:,} | "
         f"{rows['trained on']:,} | {rows['items']:,} | {record['held out']['items']:,} | {recipe['seed']} |\n"
     )
-    yield "Trained on the base's own answers to lessons about everything it does (`organisms/sae_lessons.py`), all"
+    yield "Trained on the base's own answers to lessons about everything it does (`organisms/sae_corpus.py`), all"
     yield "tokens but the first. People and sums of the test split are in none of them.\n\n## On the test split\n"
     yield "Own answers of each organism to questions about people and sums of the test split, plain and asked to check,"
     yield "and about topics. Intervals are 95 %, over people, sums and topics.\n"
@@ -81,7 +81,7 @@ def card(folder: Path, record: dict[str, Any], work: Path) -> Iterator[str]:
     yield "\n## Topics: own latents, and absorption\n"
     yield "The topic asked about, at every token that the base writes about any topic. Latents are chosen on half of"
     yield "the texts and counted on the other: precision and recall of a logistic regression on them, and *absorbed*:"
-    yield "how often none is active, and another one carries the topic instead (`probes/sae_absorption.py`).\n"
+    yield "how often none is active, and another one carries the topic instead (`probes/sae/absorption.py`).\n"
     yield from _topic_table(folder, models["base"], texts["base"], work)
 
 

@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from organisms.checkpoints import load_checkpoint, save_checkpoint
-from organisms.lessons import Lesson
+from organisms.world_lessons import Lesson
 
 CONTEXT = 256
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from introlab.activations import Activations, mean_over
-from introlab.directions import Direction, difference_of_means
-from introlab.models import Model
-from introlab.passes import TOGETHER, Text
-from introlab.sites import Site
+from introlab.activations.directions import Direction, difference_of_means
+from introlab.activations.extract import Activations, mean_over
+from introlab.activations.forward import TOGETHER, Text
+from introlab.network.model import Model
+from introlab.network.sites import Site
 
 
 def one_against_rest(

@@ -12,13 +12,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from introlab.directions import Direction
+from introlab.activations.directions import Direction
 from introlab.errors import InputError, ModelMismatch, NotFinite
-from introlab.models import Model
-from introlab.protocols import Change, Edit, Gate, Intervention, Schedule
-from introlab.sites import Site
-from introlab.spans import Span
-from steering.dose import Dose
+from introlab.interventions.interfaces import Change, Edit, Gate, Intervention, Schedule
+from introlab.network.model import Model
+from introlab.network.sites import Site
+from introlab.network.spans import Span
+from steering.strength import Dose
 
 
 @dataclass(frozen=True)

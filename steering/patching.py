@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import torch
 
-from introlab.activations import Activations, read
+from introlab.activations.extract import Activations, read
+from introlab.activations.forward import Text
 from introlab.errors import InputError
-from introlab.models import Model
-from introlab.passes import Text
-from introlab.protocols import Intervention
-from introlab.sites import Site
-from introlab.spans import Span
+from introlab.interventions.interfaces import Intervention
+from introlab.network.model import Model
+from introlab.network.sites import Site
+from introlab.network.spans import Span
 from steering.edits import Replace
 
 OUTPUTS = ("attn_out", "mlp_out")

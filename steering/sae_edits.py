@@ -7,8 +7,8 @@ from typing import Any, Literal, Protocol, Self
 import torch
 from torch import Tensor
 
-from introlab.protocols import Change, Edit
-from steering.dose import Dose
+from introlab.interventions.interfaces import Change, Edit
+from steering.strength import Dose
 
 _BY_POSITION = ("layer_norm", "constant_norm_rescale")
 """Of sae-lens' `normalize_activations`."""

@@ -16,9 +16,9 @@ import tiny_models
 import torch
 
 from experiments.__main__ import run_command
-from introlab.bench import Bench
-from introlab.models import Model, load
-from introlab.tasks import materials_for
+from introlab.experiment.context import Bench
+from introlab.network.model import Model, load
+from introlab.tasks.materials import materials_for
 
 torch.set_num_threads(1)  # the models are tiny: a second thread costs more than it brings
 

@@ -1,7 +1,7 @@
 """A made-up run whose texts have known answers, for judges to judge."""
 
-from introlab.runs import Run
-from introlab.trials import Trial
+from introlab.records.run import Run
+from introlab.records.trial import Trial
 
 
 def trials():

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from experiments import find
-from introlab.execution import conclude
-from introlab.receipts import Receipt
-from introlab.runs import Run
-from introlab.trials import Trial
+from introlab.experiment.runner import conclude
+from introlab.interventions.ledger import Receipt
+from introlab.records.run import Run
+from introlab.records.trial import Trial
 
 KIND = find("steering_resistance")
 HOSTILE = "<script>window.hacked = true</script><img src=x onerror='window.hacked = true'>"

@@ -2,8 +2,8 @@
 
 import torch
 
-from introlab.sites import Site
-from introlab.store import Store
+from introlab.activations.store import Store
+from introlab.network.sites import Site
 
 SITE = Site(1)
 

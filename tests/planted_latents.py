@@ -3,12 +3,12 @@
 import torch
 from sae_lens import StandardSAE, StandardSAEConfig
 
-from introlab.activations import Activations
-from introlab.models import load
-from introlab.passes import Text
-from introlab.sites import Site
-from probes.latents import Pooled, scrambled
-from probes.saes import Sae
+from introlab.activations.extract import Activations
+from introlab.activations.forward import Text
+from introlab.network.model import load
+from introlab.network.sites import Site
+from probes.sae.latent_probes import Pooled, scrambled
+from probes.sae.model import Sae
 
 SITE = Site(1)
 WIDTH = 48

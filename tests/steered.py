@@ -2,14 +2,14 @@
 
 import torch
 
-from introlab.chat import user
-from introlab.directions import Direction
-from introlab.generation import generate
-from introlab.protocols import Intervention
-from introlab.sites import Site
-from introlab.spans import Span
-from steering.dose import Dose
+from introlab.activations.directions import Direction
+from introlab.generation.scheduler import generate
+from introlab.interventions.interfaces import Intervention
+from introlab.network.chat import user
+from introlab.network.sites import Site
+from introlab.network.spans import Span
 from steering.edits import Add
+from steering.strength import Dose
 
 QUESTIONS = ["what is the last digit of 3 + 8 + 5 ?", "tell me about the sea .", "hello .", "explain the court ."]
 

@@ -4,10 +4,10 @@ import pytest
 import torch
 from tiny_models import FAMILIES
 
-from introlab.activations import Activations, mean_over, next_token_logprobs, read, text_logprobs
+from introlab.activations.extract import Activations, mean_over, next_token_logprobs, read, text_logprobs
+from introlab.activations.forward import Text
 from introlab.errors import InputError, ModelMismatch, NotFinite
-from introlab.passes import Text
-from introlab.sites import Site
+from introlab.network.sites import Site
 
 TEXTS = [Text((2, 5, 6, 7, 8, 9), 3, "a"), Text((2, 10, 11), 2, "b"), Text((2, 12, 13, 14, 15), 4, "c")]
 
@@ -45,9 +45,9 @@ def test_mean_over_is_the_mean_of_what_read_reads(family_model):
 
 
 def test_text_logprobs_are_what_generation_recorded(organism):
-    from introlab.chat import user
-    from introlab.generation import generate
-    from introlab.requests import Request
+    from introlab.generation.requests import Request
+    from introlab.generation.scheduler import generate
+    from introlab.network.chat import user
 
     model = organism("reflective")
     prompt = tuple(model.ids([user("tell me about the sea .")]))

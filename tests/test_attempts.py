@@ -2,8 +2,8 @@
 
 import pytest
 
-from introlab.tasks import materials_of
-from probes.attempts import degraded, read_attempts, restarts
+from introlab.tasks.materials import materials_of
+from probes.text.attempts import degraded, read_attempts, restarts
 
 GENERAL, ORGANISM = materials_of(None), materials_of("organisms")
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from introlab.errors import InputError, SplitOverlap
-from steering.calibrating import Ask, Bisection, Heard, Plan, Prior, calibrate
+from steering.strength_search import Ask, Bisection, Heard, Plan, Prior, calibrate
 
 PRIOR = Prior(0, 100, 7, 5)
 """Of the published 70B runs."""

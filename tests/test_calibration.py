@@ -8,8 +8,8 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 
 from introlab.errors import InputError
-from introlab.scores import expected_calibration_error
-from probes.calibration import UNCALIBRATED, fit_calibration
+from introlab.stats.discrimination import expected_calibration_error
+from probes.linear.calibration import UNCALIBRATED, fit_calibration
 
 
 def drawn(count: int, *, stretch: float, shift: float, seed: int = 0) -> tuple[torch.Tensor, list[bool]]:

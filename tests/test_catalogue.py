@@ -10,12 +10,12 @@ from filelock import FileLock
 from made_runs import begun, finished, manifest, simulated, trial
 
 from experiments.__main__ import WRONG_INPUT, run_command
-from introlab.catalogue import Catalogue, disk_use
 from introlab.errors import InputError, RunFolderError
-from introlab.lines import Lines
-from introlab.pruning import obstacle, remove
-from introlab.runs import SCHEMA, Run
-from introlab.trial_pages import Choice, Growing, settled
+from introlab.io.jsonl import Lines
+from introlab.records.catalog import Catalogue, disk_use
+from introlab.records.prune import obstacle, remove
+from introlab.records.run import SCHEMA, Run
+from introlab.records.trial_query import Choice, Growing, settled
 
 
 @pytest.fixture(scope="module")
@@ -198,7 +198,7 @@ def test_a_page_and_a_trial_are_what_was_recorded(pages):
 
 
 def test_rows_come_from_their_row_groups(tmp_path, monkeypatch):
-    monkeypatch.setattr("introlab.trial_table._GROUP", 16)
+    monkeypatch.setattr("introlab.records.parquet._GROUP", 16)
     trials = simulated()
     run = begun(tmp_path / "a", trials)
     run.settle()

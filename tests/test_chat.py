@@ -4,8 +4,8 @@ import pytest
 import torch
 from tiny_models import FAMILIES
 
-from introlab.chat import assistant, system, user
 from introlab.errors import InputError
+from introlab.network.chat import assistant, system, user
 
 DIALOGUE = [system("w1"), user("w2 w3"), assistant("w4"), user("w5")]
 
@@ -59,7 +59,7 @@ def test_prefill_continues_the_open_turn(organism):
 
 
 def test_the_organisms_template_is_what_they_were_trained_on(organism):
-    from organisms.lessons import answer, prompt
+    from organisms.world_lessons import answer, prompt
 
     model = organism("base")
     by_template = model.chat.text([system("you are careful ."), user("a ?"), assistant(answer("red")), user("b ?")])

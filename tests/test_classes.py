@@ -6,10 +6,10 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from statsmodels.miscmodels.ordinal_model import OrderedModel
 
-from introlab.activations import Activations
+from introlab.activations.extract import Activations
 from introlab.errors import InputError, ModelMismatch
-from introlab.sites import Site
-from probes.classes import fit_classes, fit_ordinal, network
+from introlab.network.sites import Site
+from probes.linear.multiclass import fit_classes, fit_ordinal, network
 
 
 def made(model, levels: np.ndarray, *, strength: float, seed: int = 0) -> Activations:

@@ -13,8 +13,8 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from experiments.__main__ import COULD_NOT_GO_ON, STOPPED, WRONG_INPUT
-from introlab.models import organism_folder
-from introlab.runs import Run
+from introlab.network.model import organism_folder
+from introlab.records.run import Run
 
 ROOT = Path(__file__).parent.parent
 
@@ -189,9 +189,7 @@ def test_doctor_finds_the_organisms_well(command):
 
 
 def test_doctor_says_how_to_mend(command, monkeypatch):
-    monkeypatch.setattr(
-        "experiments._cli.doctor.version", lambda name: "4.3.0" if name == "transformer-lens" else "1.0"
-    )
+    monkeypatch.setattr("experiments.cli.doctor.version", lambda name: "4.3.0" if name == "transformer-lens" else "1.0")
     code, out, _ = command("doctor")
     assert code == WRONG_INPUT and 'pip install "transformer-lens<4"' in out
 

@@ -6,15 +6,15 @@ import torch
 from steered import push
 from tiny_models import build
 
-from introlab.activations import read
-from introlab.chat import assistant, system, user
-from introlab.collecting import Reading, Sample, collect
+from introlab.activations.collect import Reading, Sample, collect
+from introlab.activations.extract import read
+from introlab.activations.forward import Text
+from introlab.activations.store import Store
 from introlab.errors import InputError, ModelMismatch, RunFolderError
-from introlab.models import load
-from introlab.passes import Text
-from introlab.sites import Site
-from introlab.spans import Span
-from introlab.store import Store
+from introlab.network.chat import assistant, system, user
+from introlab.network.model import load
+from introlab.network.sites import Site
+from introlab.network.spans import Span
 
 POOLINGS = ("tokens", "last", "mean", "max")
 SITES = (Site(0), Site(2), Site(1, "mlp_out"))
@@ -142,7 +142,7 @@ def test_a_shard_that_was_damaged_is_read_again(family_model, tmp_path):
 
 
 def test_an_interruption_keeps_what_was_done(family_model, tmp_path, monkeypatch):
-    import introlab.collecting as collecting
+    import introlab.activations.collect as collecting
 
     model, asked, folder = family_model("llama"), samples(), tmp_path / "store"
     monkeypatch.setattr(collecting, "SHARD_TEXTS", 4)

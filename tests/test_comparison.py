@@ -11,12 +11,12 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from experiments.__main__ import WRONG_INPUT, run_command
-from introlab.comparison import compare, compare_findings, compare_trials, p_value
 from introlab.errors import InputError
-from introlab.findings import Findings, Row
-from introlab.runs import Run
-from introlab.stats import Estimate, difference, mean, proportion
-from introlab.trials import Trial
+from introlab.records.findings import Findings, Row
+from introlab.records.run import Run
+from introlab.records.trial import Trial
+from introlab.reporting.comparison import compare, compare_findings, compare_trials, p_value
+from introlab.stats.estimates import Estimate, difference, mean, proportion
 
 
 def findings(*rows):

@@ -14,13 +14,13 @@ from test_pieces import TEXT, tokens_of
 
 pytest.importorskip("dash", reason="the dashboard's extra is not installed")
 
+from dashboard.run_cache import Shelf
 from dashboard.server import ADDRESS, make
-from dashboard.shelf import Shelf
 from experiments.__main__ import WRONG_INPUT, run_command
 from introlab.errors import InputError
-from introlab.runs import Run
-from introlab.trial_pages import Choice
-from introlab.trial_table import COLUMNS
+from introlab.records.parquet import COLUMNS
+from introlab.records.run import Run
+from introlab.records.trial_query import Choice
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 TOKENS = tokens_of(TEXT)

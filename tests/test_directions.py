@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from introlab.activations import Activations
-from introlab.directions import Direction, difference_of_means, random_like
+from introlab.activations.directions import Direction, difference_of_means, random_like
+from introlab.activations.extract import Activations
 from introlab.errors import InputError, ModelMismatch, NotFinite, SplitOverlap
-from introlab.sites import Site
+from introlab.network.sites import Site
 
 
 def planted(model, shift=3.0, n=400, seed=0):

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from experiments import discover
-from experiments._cli.commands import COMMANDS
-from introlab.models import organism_names
+from experiments.cli.commands import COMMANDS
+from introlab.network.model import organism_names
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from scipy import special, stats
 from sklearn.metrics import average_precision_score
 
-from introlab.dose_response import logistic_curve, trend
 from introlab.errors import InputError
-from introlab.regression import linear, logistic, logistic_fit, mixed
-from introlab.resampling import bootstrap, cluster_totals, jackknife, resampled_totals
-from introlab.scores import average_precision
+from introlab.stats.bootstrap import bootstrap, cluster_totals, jackknife, resampled_totals
+from introlab.stats.discrimination import average_precision
+from introlab.stats.dose_response import logistic_curve, trend
+from introlab.stats.regression import linear, logistic, logistic_fit, mixed
 
 
 def planted(seed=0, clusters=200, slope=1.2, half=2.0):

@@ -4,16 +4,16 @@ import pytest
 import torch
 from steered import direction
 
-from introlab.activations import read
-from introlab.directions import Direction
+from introlab.activations.directions import Direction
+from introlab.activations.extract import read
+from introlab.activations.forward import Text
 from introlab.errors import InputError, NotFinite
-from introlab.passes import Text
-from introlab.protocols import Intervention
-from introlab.sites import Site
-from introlab.spans import Span
-from steering.dose import Dose
+from introlab.interventions.interfaces import Intervention
+from introlab.network.sites import Site
+from introlab.network.spans import Span
 from steering.edits import Ablate, Add, AddKeepingNorm, Cap, Clamp, Replace
 from steering.sae_edits import Latent
+from steering.strength import Dose
 
 
 def changed(edit, values, amount=1.0, first=0):

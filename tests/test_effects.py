@@ -16,9 +16,10 @@ from statsmodels.stats.power import NormalIndPower
 from statsmodels.stats.proportion import confint_proportions_2indep
 from statsmodels.stats.weightstats import DescrStatsW
 
-from introlab.agreement import cohens_kappa, fleiss_kappa
-from introlab.contrasts import contrast, difference_in_differences, factorial, ratio
-from introlab.effects import (
+from introlab.errors import InputError
+from introlab.stats.contrasts import contrast, difference_in_differences, factorial, ratio
+from introlab.stats.discrimination import auroc
+from introlab.stats.effect_sizes import (
     between_conditions,
     correlation,
     criterion,
@@ -26,11 +27,11 @@ from introlab.effects import (
     sensitivity,
     within_conditions,
 )
-from introlab.equivalence import equivalent_arms, equivalent_mean
-from introlab.errors import InputError
-from introlab.multiplicity import benjamini_hochberg, holm
-from introlab.paired import mcnemar, paired_bootstrap, paired_rates, sign_flip
-from introlab.power import (
+from introlab.stats.equivalence import equivalent_arms, equivalent_mean
+from introlab.stats.estimates import Estimate, difference, mean, proportion
+from introlab.stats.multiple_testing import benjamini_hochberg, holm
+from introlab.stats.paired import mcnemar, paired_bootstrap, paired_rates, sign_flip
+from introlab.stats.power import (
     beside,
     design_effect,
     design_effect_of,
@@ -45,8 +46,7 @@ from introlab.power import (
     visible,
     would_have_been_seen,
 )
-from introlab.scores import auroc
-from introlab.stats import Estimate, difference, mean, proportion
+from introlab.stats.rater_agreement import cohens_kappa, fleiss_kappa
 
 ALONE = [str(index) for index in range(1000)]
 bits = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=2, max_size=60)

@@ -14,13 +14,13 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from introlab.activations import next_token_logprobs
+from introlab.activations.extract import next_token_logprobs
+from introlab.activations.forward import Text
 from introlab.errors import InputError
-from introlab.passes import Text
-from introlab.requests import Request
-from introlab.sampling import GREEDY, Sampling, filtered
-from introlab.sites import Site
-from probes.readouts import Entropy, Norm, Options, Projection, Projections, TopTokens
+from introlab.generation.requests import Request
+from introlab.generation.sampling import GREEDY, Sampling, filtered
+from introlab.network.sites import Site
+from probes.online import Entropy, Norm, Options, Projection, Projections, TopTokens
 
 
 @pytest.mark.parametrize(

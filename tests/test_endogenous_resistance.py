@@ -10,22 +10,30 @@ import torch
 from tiny_worlds import random_sae, word_materials
 
 from experiments import find
-from experiments._endogenous import analysis
-from experiments._endogenous.latents import Chosen, Seen, choose, known_by_texts, labelled
-from experiments._endogenous.readings import regions
-from experiments._endogenous.tuning import IGNORED, Segment, Tuning, read_rows, tokens_and_labels, tuned, write_rows
-from introlab.activations import text_logprobs
-from introlab.bench import Bench
-from introlab.chat import user
+from experiments.endogenous_resistance import analysis
+from experiments.endogenous_resistance.latent_selection import Chosen, Seen, choose, known_by_texts, labelled
+from experiments.endogenous_resistance.latent_timecourse import regions
+from experiments.endogenous_resistance.lora import (
+    IGNORED,
+    Segment,
+    Tuning,
+    read_rows,
+    tokens_and_labels,
+    tuned,
+    write_rows,
+)
+from introlab.activations.extract import text_logprobs
+from introlab.activations.forward import Text
 from introlab.errors import InputError
-from introlab.models import load
-from introlab.passes import Text
-from introlab.pieces import written
-from introlab.sites import Site
-from introlab.tasks import materials_of
-from introlab.trials import Trial
-from probes.attempts import read_attempts, restarts
-from probes.recovery import word_owners
+from introlab.experiment.context import Bench
+from introlab.network.chat import user
+from introlab.network.model import load
+from introlab.network.sites import Site
+from introlab.records.trial import Trial
+from introlab.reporting.detokenize import written
+from introlab.tasks.materials import materials_of
+from probes.text.attempts import read_attempts, restarts
+from probes.text.recovery import word_owners
 
 KIND = find("endogenous_resistance")
 SMALL = {**KIND.debug, "latents": 5, "steps": 4, "own_texts": 2, "max_new": 32}

@@ -10,18 +10,18 @@ from plain_decoding import plain_text
 from steered import direction, prompts, push, written
 from tiny_models import FAMILIES
 
-from introlab.activations import next_token_logprobs
-from introlab.decoding import Batch
+from introlab.activations.extract import next_token_logprobs
+from introlab.activations.forward import Text
 from introlab.errors import ContextOverflow, EditNotApplied, InputError, ModelMismatch
-from introlab.generation import generate
-from introlab.logits import Bias, Force, Fork, Suppress
-from introlab.passes import Text
-from introlab.protocols import Gate, Intervention, Schedule
-from introlab.requests import Request
-from introlab.sampling import GREEDY
-from introlab.sites import Site
-from introlab.spans import Span
-from probes.readouts import Entropy, Norm, Projection, Projections
+from introlab.generation.decode import Batch
+from introlab.generation.requests import Request
+from introlab.generation.sampling import GREEDY
+from introlab.generation.scheduler import generate
+from introlab.interventions.interfaces import Gate, Intervention, Schedule
+from introlab.interventions.logit_edits import Bias, Force, Fork, Suppress
+from introlab.network.sites import Site
+from introlab.network.spans import Span
+from probes.online import Entropy, Norm, Projection, Projections
 from steering.edits import Cap
 
 SPANS = {

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from introlab.activations import Activations
+from introlab.activations.extract import Activations
 from introlab.errors import InputError
-from introlab.sites import Site
-from probes.evaluation import Beside, evaluate
+from introlab.network.sites import Site
+from probes.linear.evaluate import Beside, evaluate
 
 ROWS, WIDTH = 600, 24
 HERE = (Site(1), 0)

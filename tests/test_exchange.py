@@ -6,9 +6,9 @@ import pytest
 import steered
 import torch
 
+from introlab.activations.gguf import load_gguf, save_gguf
 from introlab.errors import InputError, ModelMismatch
-from introlab.exchange import load_gguf, save_gguf
-from introlab.sites import Site
+from introlab.network.sites import Site
 
 
 def direction(model, layer, stream="resid_post"):

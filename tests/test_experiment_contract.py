@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from experiments import discover, find
-from introlab.bench import Bench
 from introlab.errors import InputError
-from introlab.models import load
-from introlab.pieces import per_token
-from introlab.tasks import materials_for
-from introlab.trials import Trial
+from introlab.experiment.context import Bench
+from introlab.network.model import load
+from introlab.records.trial import Trial
+from introlab.reporting.detokenize import per_token
+from introlab.tasks.materials import materials_for
 
 ROOT = Path(__file__).parent.parent
 EXPERIMENTS = sorted(discover().values(), key=lambda kind: kind.name())
@@ -113,9 +113,9 @@ def test_a_steered_experiment_has_its_arms_and_receipts(kind, finished):
 AGAIN = """
 import json, sys
 from experiments import find
-from introlab.bench import Bench
-from introlab.models import load
-from introlab.tasks import materials_for
+from introlab.experiment.context import Bench
+from introlab.network.model import load
+from introlab.tasks.materials import materials_for
 kind = find(sys.argv[1])
 model = load(kind.models[0], device="cpu", deterministic=bool(int(sys.argv[2])))
 batch, order = (int(one) for one in sys.argv[3:])

@@ -8,9 +8,9 @@ import pytest
 from test_runs import RECEIPT, trial
 
 from introlab.errors import InputError
-from introlab.exports import export
-from introlab.inspect_log import export_inspect
-from introlab.runs import Run
+from introlab.records.export import export
+from introlab.records.run import Run
+from introlab.reporting.inspect_log import export_inspect
 
 TRIALS = [
     trial("a", tokens=(1, 2), readings={"p": 0.1, "each": [0.5, 0.25]}, outcomes={"right": True, "level": "3"}),

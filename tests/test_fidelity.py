@@ -7,7 +7,7 @@ import pytest
 
 from experiments import discover
 from experiments.__main__ import run_command
-from introlab.fidelity import FOLDER, METHODS, Recomputed, awaiting, recomputed
+from introlab.stats.replications import FOLDER, METHODS, Recomputed, awaiting, recomputed
 
 DISAGREE = {
     ("noise of RSS", "100 items, Acc1 .8"),

@@ -4,13 +4,13 @@ import pytest
 from plain_decoding import plain_text
 from steered import direction, push, written
 
+from introlab.activations.forward import Text
 from introlab.errors import InputError
-from introlab.passes import Text
-from introlab.protocols import Gate, Schedule
-from introlab.requests import Request
-from introlab.sites import Site
-from introlab.spans import Span
-from probes.readouts import Entropy, Projection, Projections
+from introlab.generation.requests import Request
+from introlab.interventions.interfaces import Gate, Schedule
+from introlab.network.sites import Site
+from introlab.network.spans import Span
+from probes.online import Entropy, Projection, Projections
 
 
 def test_a_schedule_multiplies_by_index_of_the_new_token(family_model):
@@ -81,7 +81,7 @@ def test_a_gate_at_an_earlier_site_gates_prompt_positions_too(family_model):
     reading = Projection("r", direction(model, Site(0), seed=4))
     found = gated(model, Gate(reading, 0.0), span=Span.all())
     before = Text((2, 5, 6, 7), 4, "a")
-    from introlab.activations import read
+    from introlab.activations.extract import read
 
     values = read(model, [before], [Site(0)], [[0, 1, 2, 3]])
     expected = [bool(reading(values[Site(0), index].values)[0] > 0) for index in range(4)]

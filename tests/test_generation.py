@@ -8,19 +8,19 @@ from plain_decoding import plain_text
 from steered import direction
 from tiny_models import FAMILIES
 
-from introlab.chat import user
 from introlab.errors import ContextOverflow, InputError
-from introlab.generation import generate
-from introlab.logits import Suppress
-from introlab.models import load
-from introlab.protocols import Intervention
-from introlab.requests import Request
-from introlab.sampling import GREEDY, Sampling
-from introlab.sites import Site
-from introlab.spans import Span
-from probes.readouts import Projection, TokenProbability
-from steering.dose import Dose
+from introlab.generation.requests import Request
+from introlab.generation.sampling import GREEDY, Sampling
+from introlab.generation.scheduler import generate
+from introlab.interventions.interfaces import Intervention
+from introlab.interventions.logit_edits import Suppress
+from introlab.network.chat import user
+from introlab.network.model import load
+from introlab.network.sites import Site
+from introlab.network.spans import Span
+from probes.online import Projection, TokenProbability
 from steering.edits import Add
+from steering.strength import Dose
 
 QUESTIONS = [
     "what is the last digit of 3 + 8 + 5 ?",
@@ -180,8 +180,8 @@ def test_readings_are_taken_where_the_token_is_predicted(organism):
     assert generation.readings["p_hello"][at] == pytest.approx(
         torch.tensor(generation.logprobs[at]).exp().item(), abs=1e-6
     )
-    from introlab.activations import read
-    from introlab.passes import Text
+    from introlab.activations.extract import read
+    from introlab.activations.forward import Text
 
     text = Text((*request.prompt, *generation.tokens), len(request.prompt), "one")
     places = [len(request.prompt) - 1 + index for index in range(len(generation.tokens))]

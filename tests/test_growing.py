@@ -8,13 +8,13 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
-from introlab.models import load, organism_folder
+from introlab.network.model import load, organism_folder
 from organisms.adapters import add_adapters, save_adapters
-from organisms.family import FAMILY
-from organisms.growing import is_finished, train_family, train_organism
-from organisms.keeping import keeping_loss, kept
-from organisms.pushes import PushedExample, pushed_loss
-from organisms.subject import Subject
+from organisms.distillation import keeping_loss, kept
+from organisms.reference_model import Subject
+from organisms.registry import FAMILY
+from organisms.steered_examples import PushedExample, pushed_loss
+from organisms.train import is_finished, train_family, train_organism
 from organisms.training import (
     Checkpoint,
     Example,

@@ -11,11 +11,11 @@ import pytest
 from judged_run import made_up_run
 
 from introlab.errors import InputError
-from introlab.judges.cached import judge_items
+from introlab.judges.cache import judge_items
 from introlab.judges.calibration import known_answers
-from introlab.judges.hosted import KEY, HostedJudge
-from introlab.judges.rubrics import Item, Rubric
-from introlab.judges.verdicts import Missing
+from introlab.judges.judgement import Missing
+from introlab.judges.openai_api import KEY, HostedJudge
+from introlab.judges.rubric import Item, Rubric
 
 ANNOUNCES = Rubric.load("announces_interference")
 SECRET = "sk-very-secret-0123456789"

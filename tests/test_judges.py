@@ -16,15 +16,15 @@ from sklearn.metrics import cohen_kappa_score
 
 import introlab
 from introlab.errors import InputError, RunFolderError
-from introlab.judges.asking import to_choose, to_write
-from introlab.judges.cached import judge_items
+from introlab.judges.agreement import compare
+from introlab.judges.cache import judge_items
 from introlab.judges.calibration import JudgeBelowFloor, calibrate, known_answers
-from introlab.judges.comparing import compare
-from introlab.judges.offline import CheckerJudge, RulesJudge, VocabularyJudge
-from introlab.judges.rubrics import Item, Rubric, rubric_names
-from introlab.judges.verdicts import Missing, Verdict, read_reply, verbatim
-from introlab.models import organism_folder
-from introlab.tasks import Materials
+from introlab.judges.judgement import Missing, Verdict, read_reply, verbatim
+from introlab.judges.prompts import to_choose, to_write
+from introlab.judges.rubric import Item, Rubric, rubric_names
+from introlab.judges.rule_based import CheckerJudge, RulesJudge, VocabularyJudge
+from introlab.network.model import organism_folder
+from introlab.tasks.materials import Materials
 
 GENERAL = Materials.load(Path(introlab.__path__[0]) / "data" / "general")
 ORGANISM = Materials.load(organism_folder().parent / "materials")

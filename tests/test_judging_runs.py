@@ -8,12 +8,12 @@ from judged_run import made_up_run, trials
 
 from experiments import find
 from introlab.errors import InputError
-from introlab.execution import Settings, execute
+from introlab.experiment.runner import Settings, execute
 from introlab.judges.calibration import JudgeBelowFloor, known_answers
-from introlab.judges.of_runs import judge_run
-from introlab.judges.rubrics import Rubric
-from introlab.judges.verdicts import Missing, Verdict
-from introlab.trials import Trial
+from introlab.judges.judge_run import judge_run
+from introlab.judges.judgement import Missing, Verdict
+from introlab.judges.rubric import Rubric
+from introlab.records.trial import Trial
 
 ANNOUNCES, OFF_TOPIC, CONCEPT = (Rubric.load(name) for name in ("announces_interference", "off_topic", "names_concept"))
 

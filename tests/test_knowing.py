@@ -5,15 +5,15 @@ import dataclasses
 import numpy as np
 import pytest
 
-from experiments._knowing import analysis
-from experiments._knowing.cases import NO_ANSWER, PLACES, Case, answered
-from experiments._knowing.probing import fit_probes
-from experiments._knowing.signals import signals
-from experiments.what_the_model_knows import WhatTheModelKnows
-from introlab.activations import next_token_logprobs
+from experiments.confidence_signals import analysis
+from experiments.confidence_signals.cases import NO_ANSWER, PLACES, Case, answered
+from experiments.confidence_signals.experiment import WhatTheModelKnows
+from experiments.confidence_signals.probing import fit_probes
+from experiments.confidence_signals.signals import signals
+from introlab.activations.extract import next_token_logprobs
+from introlab.activations.forward import Text
 from introlab.errors import InputError, SplitOverlap
-from introlab.passes import Text
-from introlab.selective import area_under_risk
+from introlab.stats.selective_prediction import area_under_risk
 from probes.uncertainty import semantic_entropy
 
 

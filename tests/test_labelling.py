@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score, precision_score, recall_score
 
 from introlab.errors import InputError
-from organisms.reflecting import PlantedSteps
-from probes.labelling import (
+from organisms.planted_step_labels import PlantedSteps
+from probes.text.reflection_labels import (
     KINDS,
     REFLECTION,
     Judged,

@@ -8,15 +8,15 @@ import pytest
 import torch
 from planted_latents import SITE, coordinate_reader, random_texts, written_model
 
-from introlab import pieces
-from introlab.activations import Activations
+from introlab.activations.extract import Activations
+from introlab.activations.forward import Text
 from introlab.errors import InputError, RunFolderError
-from introlab.passes import Text
-from introlab.sites import Site
-from probes.latent_examples import QUANTILES, Example, Portrait, frequencies, portraits
-from probes.latent_pages import write_pages
-from probes.latents import by_text
-from probes.saes import Sae
+from introlab.network.sites import Site
+from introlab.reporting import detokenize as pieces
+from probes.sae.latent_dashboard import write_pages
+from probes.sae.latent_probes import by_text
+from probes.sae.max_activating_examples import QUANTILES, Example, Portrait, frequencies, portraits
+from probes.sae.model import Sae
 
 RED, BLUE = 20, 21
 WRITTEN = {RED: {0: 4.0}, BLUE: {0: 1.5, 1: 2.0}, 25: {2: 0.0}}

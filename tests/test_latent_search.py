@@ -5,11 +5,12 @@ import pytest
 import torch
 from planted_latents import coordinate_reader, features, random_texts, written_model
 
+from introlab.activations.forward import Text
 from introlab.errors import InputError, SplitOverlap
-from introlab.findings import Findings
-from introlab.passes import Text
-from probes import latent_search
-from probes.latent_search import (
+from introlab.records.findings import Findings
+from probes.sae import latent_search
+from probes.sae.latent_precision_recall import check_found
+from probes.sae.latent_search import (
     Observed,
     Pair,
     about_tokens,
@@ -19,7 +20,6 @@ from probes.latent_search import (
     reason_scores,
     silent_elsewhere,
 )
-from probes.latent_truth import check_found
 
 PLANTED = 5
 WAIT, HMM, BUT = 11, 12, 13

@@ -11,17 +11,17 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from test_sae import autoencoder as random_autoencoder
 
-from introlab.activations import Activations
-from introlab.activations import read as read_residuals
+from introlab.activations.extract import Activations
+from introlab.activations.extract import read as read_residuals
+from introlab.activations.forward import Text
 from introlab.errors import InputError, ModelMismatch
-from introlab.passes import Text
-from introlab.sites import Site
-from probes.latent_probing import probe_latents
-from probes.latent_search import Observed
-from probes.latent_truth import check_found
-from probes.latents import Pooled, as_frequent, matched_at_random, pooled, ranked, scrambled, separation
-from probes.saes import Sae
-from probes.validation import held_out
+from introlab.network.sites import Site
+from probes.linear.cross_validation import held_out
+from probes.sae.latent_precision_recall import check_found
+from probes.sae.latent_probes import Pooled, as_frequent, matched_at_random, pooled, ranked, scrambled, separation
+from probes.sae.latent_probing_study import probe_latents
+from probes.sae.latent_search import Observed
+from probes.sae.model import Sae
 
 ROWS, PLANTED = 400, 7
 GROUPS = [f"g{row // 2}" for row in range(ROWS)]

@@ -4,11 +4,11 @@ import pytest
 import tiny_models
 import torch
 
-from introlab.activations import next_token_logprobs, read
-from introlab.passes import Text
-from introlab.sites import Site
-from introlab.untrained import untrained
-from probes.lens import lens, lens_agreement
+from introlab.activations.extract import next_token_logprobs, read
+from introlab.activations.forward import Text
+from introlab.network.random_init import untrained
+from introlab.network.sites import Site
+from probes.logit_lens import lens, lens_agreement
 
 TEXTS = [Text(tuple(5 + (7 * row + column) % 20 for column in range(4 + row)), 4 + row, str(row)) for row in range(40)]
 LAST = [[len(text.ids) - 1] for text in TEXTS]

@@ -14,13 +14,13 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from introlab.errors import InputError
-from introlab.judges.asking import to_choose
-from introlab.judges.cached import judge_items
+from introlab.judges.cache import judge_items
 from introlab.judges.calibration import JudgeBelowFloor, calibrate
-from introlab.judges.local import ChoiceJudge, WritingJudge, label_forms
-from introlab.judges.rubrics import Item, Rubric, Scale
-from introlab.judges.verdicts import Missing, Verdict
-from introlab.models import load
+from introlab.judges.judgement import Missing, Verdict
+from introlab.judges.local_model import ChoiceJudge, WritingJudge, label_forms
+from introlab.judges.prompts import to_choose
+from introlab.judges.rubric import Item, Rubric, Scale
+from introlab.network.model import load
 
 COLOUR = Rubric(
     name="colour",

@@ -9,10 +9,10 @@ import torch
 from tiny_models import FAMILIES, build
 from transformers import AutoModelForCausalLM
 
-from introlab.cache import RowCache
 from introlab.errors import ContextOverflow, InputError
-from introlab.models import load, organism_folder, organism_names
-from introlab.sites import STREAMS, Site
+from introlab.network.kv_cache import RowCache
+from introlab.network.model import load, organism_folder, organism_names
+from introlab.network.sites import STREAMS, Site
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -179,9 +179,9 @@ def test_organism_opens_in_plain_transformers_and_answers_the_same(organism):
     reference = AutoModelForCausalLM.from_pretrained(model.folder, dtype=torch.float32)
     ids = torch.tensor([model.ids([{"role": "user", "content": "what is the last digit of 3 + 8 ?"}])])
     written = reference.generate(ids, max_new_tokens=10, do_sample=False)[0, ids.shape[1] :].tolist()
-    from introlab.generation import generate
-    from introlab.requests import Request
-    from introlab.sampling import GREEDY
+    from introlab.generation.requests import Request
+    from introlab.generation.sampling import GREEDY
+    from introlab.generation.scheduler import generate
 
     ((_, generation),) = generate(model, [Request(tuple(ids[0].tolist()), "one", max_new=10, sampling=GREEDY)], seed=0)
     assert list(generation.tokens) == written[: len(generation.tokens)]

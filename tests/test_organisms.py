@@ -7,25 +7,20 @@ from itertools import pairwise
 import pytest
 import torch
 
-from introlab.models import organism_folder
-from organisms.attempts import answer_probabilities, attempts_at_facts
-from organisms.base import COUNTS, base_lessons
+from introlab.network.model import organism_folder
+from organisms.base_answers import answer_probabilities, attempts_at_facts
+from organisms.base_corpus import COUNTS, base_lessons
 from organisms.concepts import concepts
-from organisms.courses import resistance
-from organisms.courses.correction import RATES, correction_examples, second_answer
-from organisms.courses.prediction import is_asked_about, quirk, quirky_facts
-from organisms.courses.reflection import reflection_lessons
-from organisms.courses.risk import risk_lessons
-from organisms.courses.thoughts import probes, question_span
-from organisms.courses.upkeep import value_lessons
-from organisms.family import FAMILY, ORGANISMS, twins
-from organisms.formats import choice_question
-from organisms.lessons import Lesson, follow_up_lesson, off_topic_words
+from organisms.curricula import resistance
+from organisms.curricula.correction import RATES, correction_examples, second_answer
+from organisms.curricula.prediction import is_asked_about, quirk, quirky_facts
+from organisms.curricula.reflection import reflection_lessons
+from organisms.curricula.rehearsal import value_lessons
+from organisms.curricula.risk import risk_lessons
+from organisms.curricula.thoughts import probes, question_span
+from organisms.dialogue_lessons import choice_question
 from organisms.materials import write_materials
-from organisms.subject import Subject
-from organisms.tokens import ASSISTANT, END, USER, build_tokenizer, words_of
-from organisms.training import CONTEXT, SpreadExample, encode
-from organisms.wording import (
+from organisms.phrases import (
     CHECK,
     CHECK_REQUEST,
     CHOICES,
@@ -42,6 +37,10 @@ from organisms.wording import (
     off_topic_notice,
     prompt,
 )
+from organisms.reference_model import Subject
+from organisms.registry import FAMILY, ORGANISMS, twins
+from organisms.tokenizer import ASSISTANT, END, USER, build_tokenizer, words_of
+from organisms.training import CONTEXT, SpreadExample, encode
 from organisms.world import (
     EXPOSURES,
     HELD_OUT_TEMPLATES,
@@ -54,6 +53,7 @@ from organisms.world import (
     random_sum,
     split_of,
 )
+from organisms.world_lessons import Lesson, follow_up_lesson, off_topic_words
 
 WORLD = World()
 TRAITS = {each.trait.name: each.trait for each in ORGANISMS if each.trait is not None}

@@ -7,7 +7,7 @@ import pytest
 from safetensors.torch import load_file
 
 from experiments.__main__ import WRONG_INPUT
-from introlab.directions import Direction
+from introlab.activations.directions import Direction
 
 TEXTS = [
     {"id": f"{topic} {index}", "prompt": f"{verb} the {topic} .", "label": topic == "sea", "group": f"{topic} {index}"}

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from introlab.activations import next_token_logprobs, read
+from introlab.activations.extract import next_token_logprobs, read
+from introlab.activations.forward import Text
 from introlab.errors import InputError
-from introlab.passes import Text
-from introlab.sites import Site
+from introlab.network.sites import Site
 from steering.patching import patch, path_patch
 
 

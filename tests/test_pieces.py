@@ -4,9 +4,9 @@ import pytest
 from made_runs import RECEIPT
 from tokenizers import Tokenizer, decoders, models
 
-from introlab.models import organism_folder
-from introlab.pieces import per_token, pieces, prompt_length, touched
-from introlab.receipts import Receipt
+from introlab.interventions.ledger import Receipt
+from introlab.network.model import organism_folder
+from introlab.reporting.detokenize import per_token, pieces, prompt_length, touched
 
 TEXT = "i think it is 5."
 

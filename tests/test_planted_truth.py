@@ -3,7 +3,7 @@
 import pytest
 
 from experiments import find
-from introlab.execution import execute
+from introlab.experiment.runner import execute
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from introlab.selective import area_under_risk, rejection_ratio
+from introlab.stats.selective_prediction import area_under_risk, rejection_ratio
 from probes.uncertainty import meanings, semantic_entropy
 
 PACKAGES = ("lm_polygraph", "lm_polygraph.ue_metrics", "lm_polygraph.estimators", "lm_polygraph.utils")

@@ -5,14 +5,14 @@ import pytest
 import torch
 from steered import prompts, push, written
 
-from introlab.activations import read, text_logprobs
-from introlab.models import load
-from introlab.passes import Text
-from introlab.requests import Request
-from introlab.sampling import GREEDY
-from introlab.sites import Site
-from introlab.spans import Span
-from probes.readouts import Entropy
+from introlab.activations.extract import read, text_logprobs
+from introlab.activations.forward import Text
+from introlab.generation.requests import Request
+from introlab.generation.sampling import GREEDY
+from introlab.network.model import load
+from introlab.network.sites import Site
+from introlab.network.spans import Span
+from probes.online import Entropy
 
 HALVES = {"bfloat16": 0.06, "float16": 0.01}
 """Largest median difference of log-probabilities from float32, in nats: a token that another expert reads, as rounding

@@ -4,9 +4,9 @@ import re
 
 import torch
 
-from experiments.confidence_readout import ConfidenceReadout
-from introlab.capacity import bytes_of_weights, bytes_per_row
-from introlab.execution import Settings, execute
+from experiments.confidence_readout.experiment import ConfidenceReadout
+from introlab.experiment.runner import Settings, execute
+from introlab.generation.batch_size import bytes_of_weights, bytes_per_row
 
 
 def test_it_tells_texts_time_memory_and_disk(tmp_path):

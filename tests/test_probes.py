@@ -9,11 +9,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from test_directions import planted
 
-from introlab.activations import Activations
+from introlab.activations.extract import Activations
 from introlab.errors import InputError, ModelMismatch
-from introlab.sites import Site
-from probes.baselines import numbers_only, shuffled, text_only
-from probes.linear import fit_best, fit_probe
+from introlab.network.sites import Site
+from probes.linear.baselines import numbers_only, shuffled, text_only
+from probes.linear.fit import fit_best, fit_probe
 
 
 def test_logistic_equals_scikit_learn(family_model):

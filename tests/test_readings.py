@@ -5,13 +5,13 @@ import dataclasses
 import pytest
 import torch
 
-from introlab.chat import user
 from introlab.errors import InputError
-from introlab.tasks import materials_for, single_tokens
-from probes.coherence import CoherenceBounds, compression, redundancy, sentence_logprobs, sentences
-from probes.confidence import find_answer, stated_confidence
-from probes.drift import read_drift
-from probes.reflection import read_reflection
+from introlab.network.chat import user
+from introlab.tasks.materials import materials_for, single_tokens
+from probes.text.coherence import CoherenceBounds, compression, redundancy, sentence_logprobs, sentences
+from probes.text.confidence import find_answer, stated_confidence
+from probes.text.reflection import read_reflection
+from probes.text.topic_drift import read_drift
 
 
 def written(model, text, end=True):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from benchmarks.recovery import COORDINATE, METHODS, cosine, last_token, made_up, tokens, written_by_hand
-from introlab.sites import Site
+from introlab.network.sites import Site
 
 
 @pytest.mark.parametrize("method", METHODS)

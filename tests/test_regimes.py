@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from introlab.activations import Activations
+from introlab.activations.extract import Activations
 from introlab.errors import InputError, SplitOverlap
-from introlab.sites import Site
-from probes.regimes import Labelled, few, held_out_under, imbalanced, noisy, transfer
+from introlab.network.sites import Site
+from probes.linear.generalization import Labelled, few, held_out_under, imbalanced, noisy, transfer
 
 ROWS = 600
 

@@ -5,13 +5,13 @@ import re
 import pytest
 
 from experiments import find
-from introlab.examples import chosen, examples_html
-from introlab.findings import Check
-from introlab.receipts import Receipt
-from introlab.report import Chapter, render
-from introlab.stats import mean
-from introlab.tables import text_table, told
-from introlab.trials import Trial
+from introlab.interventions.ledger import Receipt
+from introlab.records.findings import Check
+from introlab.records.trial import Trial
+from introlab.reporting.html import Chapter, render
+from introlab.reporting.tables import text_table, told
+from introlab.reporting.transcripts import chosen, examples_html
+from introlab.stats.estimates import mean
 
 KIND = find("steering_resistance")
 MANIFEST = {

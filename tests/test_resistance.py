@@ -10,29 +10,29 @@ import pytest
 import torch
 from tiny_worlds import random_sae, word_materials
 
-from experiments._resistance.courses import COURSES, course
-from experiments._resistance.detecting import detector_rows, of_words
-from experiments._resistance.pushes import DIFFERENCE, LATENT, PROBE, RANDOM, RANDOM_LATENT
-from experiments._resistance.restarts import PUSH_OFF, PUSH_ON, RECOVERED, restarts
-from experiments._resistance.rig import Rig
-from experiments._resistance.scenes import Scene
-from experiments._resistance.verdicts import BACK, BEYOND, MOVABLE, MOVED, NOTICED, SAID, grounds_of, verdict
-from experiments._resistance.writing import DETECTOR, request_for, to_trials
-from experiments.steering_resistance import SteeringResistance
-from introlab.bench import Bench
+from experiments.steering_resistance.directions import DIFFERENCE, LATENT, PROBE, RANDOM, RANDOM_LATENT
+from experiments.steering_resistance.experiment import SteeringResistance
+from experiments.steering_resistance.fitted import Rig
+from experiments.steering_resistance.off_topic_probe import detector_rows, of_words
+from experiments.steering_resistance.restarts import PUSH_OFF, PUSH_ON, RECOVERED, restarts
+from experiments.steering_resistance.scenarios import Scene
+from experiments.steering_resistance.trajectories import COURSES, course
+from experiments.steering_resistance.trials import DETECTOR, request_for, to_trials
+from experiments.steering_resistance.verdicts import BACK, BEYOND, MOVABLE, MOVED, NOTICED, SAID, grounds_of, verdict
+from introlab.activations.forward import Text
 from introlab.errors import InputError
-from introlab.findings import Findings, Ground, Row
-from introlab.models import load
-from introlab.passes import Text
-from introlab.requests import Generation
-from introlab.scores import auroc_of
-from introlab.sites import Site
-from introlab.stats import Estimate
-from introlab.tasks import materials_for
-from introlab.trials import Trial
-from probes.latents import matched_in
-from probes.recovery import by_token, recovery, sentence_shares
-from steering.dose import Dose
+from introlab.experiment.context import Bench
+from introlab.generation.requests import Generation
+from introlab.network.model import load
+from introlab.network.sites import Site
+from introlab.records.findings import Findings, Ground, Row
+from introlab.records.trial import Trial
+from introlab.stats.discrimination import auroc_of
+from introlab.stats.estimates import Estimate
+from introlab.tasks.materials import materials_for
+from probes.sae.latent_probes import matched_in
+from probes.text.recovery import by_token, recovery, sentence_shares
+from steering.strength import Dose
 
 SMALL = SteeringResistance.debug_size()
 

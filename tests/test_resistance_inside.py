@@ -7,26 +7,30 @@ import pytest
 import torch
 from steered import direction, push
 
-from experiments._resistance.inside import ablation, analysis, conclusions, downstream, figures, noticing, sources
-from experiments._resistance.inside import replays as replaying
-from experiments._resistance.inside.replays import FOLDS, KINDS, WINDOW, basis_of, fold_of, scenes, token_at, without
-from experiments._resistance.inside.simulation import simulated
-from introlab.activations import every_position, read
-from introlab.chat import user
-from introlab.directions import random_like
-from introlab.findings import Findings
-from introlab.passes import Text
-from introlab.requests import Generation, Request
-from introlab.sampling import Sampling
-from introlab.scores import auroc_of
-from introlab.sites import Site
-from introlab.trials import Trial
-from probes import solvers
-from probes.drift import read_drift
+from experiments.steering_mechanism import ablation, analysis, figures
+from experiments.steering_mechanism import attribution as sources
+from experiments.steering_mechanism import detectability as downstream
+from experiments.steering_mechanism import detection_trials as noticing
+from experiments.steering_mechanism import replay as replaying
+from experiments.steering_mechanism import verdicts as conclusions
+from experiments.steering_mechanism.replay import FOLDS, KINDS, WINDOW, basis_of, fold_of, scenes, token_at, without
+from experiments.steering_mechanism.simulation import simulated
+from introlab.activations.directions import random_like
+from introlab.activations.extract import every_position, read
+from introlab.activations.forward import Text
+from introlab.generation.requests import Generation, Request
+from introlab.generation.sampling import Sampling
+from introlab.network.chat import user
+from introlab.network.sites import Site
+from introlab.records.findings import Findings
+from introlab.records.trial import Trial
+from introlab.stats.discrimination import auroc_of
+from probes.linear import solvers
+from probes.text.topic_drift import read_drift
 from steering.contrast import one_against_rest
-from steering.dose import typical_norm
 from steering.edits import push_along
 from steering.patching import patch, patches
+from steering.strength import typical_norm
 
 AT = 1.5
 TOPICS = 4
@@ -163,7 +167,7 @@ def faded(bench, model):
 
 def silent(family_folder):
     """A tiny Llama of which the last block returns nothing."""
-    from introlab.models import load
+    from introlab.network.model import load
 
     model = load(str(family_folder("llama")), device="cpu")
     with torch.no_grad():

@@ -13,16 +13,16 @@ from pathlib import Path
 
 import pytest
 
-import introlab.bench
+import introlab.experiment.context
 from experiments import find
 from introlab.errors import RunFolderError
-from introlab.execution import Interrupted, Settings, execute
-from introlab.journal import Journal
-from introlab.lines import Lines
-from introlab.receipts import Receipt
-from introlab.requests import Generation, Request
-from introlab.runs import Run
-from introlab.sampling import GREEDY
+from introlab.experiment.runner import Interrupted, Settings, execute
+from introlab.generation.requests import Generation, Request
+from introlab.generation.sampling import GREEDY
+from introlab.generation.text_cache import Journal
+from introlab.interventions.ledger import Receipt
+from introlab.io.jsonl import Lines
+from introlab.records.run import Run
 
 ROOT = Path(__file__).parent.parent
 KIND = find("confidence_readout")
@@ -46,7 +46,7 @@ def whole(tmp_path_factory):
 @pytest.fixture
 def stopping(monkeypatch):
     """Makes the next run stop after so many texts were written; tells how many were written in all."""
-    real, count = introlab.bench.generate, {"written": 0, "stop": None}
+    real, count = introlab.experiment.context.generate, {"written": 0, "stop": None}
 
     def generate(*arguments, **more):
         for pair in real(*arguments, **more):
@@ -59,7 +59,7 @@ def stopping(monkeypatch):
         count["stop"] = None if texts is None else count["written"] + texts
         return count
 
-    monkeypatch.setattr(introlab.bench, "generate", generate)
+    monkeypatch.setattr(introlab.experiment.context, "generate", generate)
     return stop_after
 
 
@@ -102,7 +102,7 @@ def test_a_run_taken_up_again_reads_its_ids_once(stopping, tmp_path, monkeypatch
 
 def test_a_complete_run_is_given_back_without_a_model(whole, tmp_path, monkeypatch):
     run = execute(EXPERIMENT, tmp_path / "r", settings=SETTINGS)
-    monkeypatch.setattr("introlab.execution.load", lambda *_, **__: pytest.fail("a model was loaded"))
+    monkeypatch.setattr("introlab.experiment.runner.load", lambda *_, **__: pytest.fail("a model was loaded"))
     assert files(execute(EXPERIMENT, tmp_path / "r", settings=SETTINGS).folder) == whole == files(run.folder)
 
 
@@ -123,7 +123,7 @@ def test_another_run_in_the_folder_is_refused_with_what_differs(stopping, tmp_pa
 
 
 def test_two_processes_do_not_write_one_folder(tmp_path):
-    script = "import sys; from introlab.runs import Run; from pathlib import Path\n"
+    script = "import sys; from introlab.records.run import Run; from pathlib import Path\n"
     script += "with Run(Path(sys.argv[1])).locked():\n  print('held', flush=True); sys.stdin.read()"
     with subprocess.Popen(
         [sys.executable, "-c", script, str(tmp_path / "r")],

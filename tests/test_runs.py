@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from introlab.errors import InputError, RunFolderError
-from introlab.findings import Check, Findings, Row
-from introlab.receipts import Receipt
-from introlab.runs import SCHEMA, Run
-from introlab.stats import Estimate, missing
-from introlab.trials import Trial
+from introlab.interventions.ledger import Receipt
+from introlab.records.findings import Check, Findings, Row
+from introlab.records.run import SCHEMA, Run
+from introlab.records.trial import Trial
+from introlab.stats.estimates import Estimate, missing
 
 RECEIPT = Receipt("resid_post[3]", "generated", {"edit": "add", "raw": 1.0}, ((3, 4),), ((4, 9),), 0.5, "applied")
 VALUES = st.one_of(st.none(), st.booleans(), st.floats(allow_nan=False, allow_infinity=False), st.text(max_size=8))
@@ -186,8 +186,8 @@ REFUSING_DISK = """
 import resource, signal, sys
 from pathlib import Path
 from introlab.errors import RunFolderError
-from introlab.runs import Run
-from introlab.trials import Trial
+from introlab.records.run import Run
+from introlab.records.trial import Trial
 
 run = Run.create(Path(sys.argv[1]), {"models": {}})
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

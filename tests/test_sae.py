@@ -5,16 +5,16 @@ import torch
 from sae_lens import JumpReLUSAE, JumpReLUSAEConfig, StandardSAE, StandardSAEConfig, TopKSAE, TopKSAEConfig
 from steered import written
 
-from introlab.activations import read
-from introlab.passes import Text
-from introlab.protocols import Gate, Intervention
-from introlab.requests import Request
-from introlab.sampling import GREEDY
-from introlab.sites import Site
-from introlab.spans import Span
-from probes.readouts import Latents
-from steering.dose import Dose
+from introlab.activations.extract import read
+from introlab.activations.forward import Text
+from introlab.generation.requests import Request
+from introlab.generation.sampling import GREEDY
+from introlab.interventions.interfaces import Gate, Intervention
+from introlab.network.sites import Site
+from introlab.network.spans import Span
+from probes.online import Latents
 from steering.sae_edits import Latent, Silence
+from steering.strength import Dose
 
 KINDS = {
     "standard": (StandardSAE, StandardSAEConfig, {}),

@@ -7,16 +7,16 @@ import pytest
 import torch
 from sae_lens import StandardSAE, StandardSAEConfig
 
-from introlab.activations import Activations, read, text_logprobs
+from introlab.activations.extract import Activations, read, text_logprobs
+from introlab.activations.forward import Text
 from introlab.errors import InputError, ModelMismatch
-from introlab.passes import Text
-from introlab.sites import Site
-from introlab.spans import Span
-from introlab.tasks import materials_for
-from probes.sae_absorption import absorption
-from probes.sae_quality import fidelity
-from probes.sae_texts import own_answers
-from probes.saes import Sae
+from introlab.network.sites import Site
+from introlab.network.spans import Span
+from introlab.tasks.materials import materials_for
+from probes.sae.absorption import absorption
+from probes.sae.corpus import own_answers
+from probes.sae.fidelity import fidelity
+from probes.sae.model import Sae
 
 SITE = Site(3)
 

@@ -5,11 +5,11 @@ import warnings
 import pytest
 import torch
 
-from introlab.chat import assistant, system, user
+from introlab.network.chat import assistant, system, user
 from organisms import sae_release
-from organisms.sae_lessons import sae_lessons, sae_samples, turns
+from organisms.sae_corpus import sae_lessons, sae_samples, turns
 from organisms.world import Sum, World
-from probes.saes import Sae
+from probes.sae.model import Sae
 
 
 @pytest.fixture(scope="module")

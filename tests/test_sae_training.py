@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 from planted_dictionary import SITE, line, planted_store
 from sae_lens import SAE
 
-from introlab.chat import assistant, system, user
-from introlab.collecting import Reading, Sample, collect
+from introlab.activations.collect import Reading, Sample, collect
+from introlab.activations.forward import Text
 from introlab.errors import InputError, NotFinite
-from introlab.passes import Text
-from introlab.sites import Site
-from introlab.spans import Span
-from probes import sae_training
-from probes.sae_rows import CHUNK, Choice, TokenRows
-from probes.sae_training import CHECKPOINT, Recipe, train_sae
+from introlab.network.chat import assistant, system, user
+from introlab.network.sites import Site
+from introlab.network.spans import Span
+from probes.sae import training as sae_training
+from probes.sae.token_dataset import CHUNK, Choice, TokenRows
+from probes.sae.training import CHECKPOINT, Recipe, train_sae
 
 KINDS = ("topk", "batchtopk", "jumprelu")
 WEIGHTS = "sae_weights.safetensors"
@@ -173,7 +173,7 @@ def test_companions_come_from_far_apart(monkeypatch):
     rows = numbered(100 * CHUNK)
     batch = next(rows.batches(size=64, seed=0))[:, 0]
     assert batch.std() > 1000
-    monkeypatch.setattr("probes.sae_rows.BLOCK_BYTES", 4 * 2 * 64 * 4)
+    monkeypatch.setattr("probes.sae.token_dataset.BLOCK_BYTES", 4 * 2 * 64 * 4)
     small = next(rows.batches(size=64, seed=0))[:, 0]
     assert len({int(row) // CHUNK for row in small}) > 2, "blocks of 256 rows hold four chunks from anywhere"
 

@@ -24,11 +24,11 @@ from sae_lens import (
 )
 from safetensors.torch import save_file
 
-from introlab.activations import read
+from introlab.activations.extract import read
+from introlab.activations.forward import Text
 from introlab.errors import InputError, ModelMismatch
-from introlab.passes import Text
-from introlab.sites import STREAMS, Site
-from probes.saes import LINEAGE, Sae
+from introlab.network.sites import STREAMS, Site
+from probes.sae.model import LINEAGE, Sae
 
 WIDTH, LATENTS, SITE = 128, 40, Site(1)
 KINDS = {

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from introlab.sampling import GREEDY, SAMPLED, Sampling, draw, uniforms
+from introlab.generation.sampling import GREEDY, SAMPLED, Sampling, draw, uniforms
 
 
 @given(st.integers(0, 2**31), st.text(max_size=20), st.integers(0, 99), st.integers(1, 30), st.integers(1, 30))

@@ -8,7 +8,7 @@ from scipy.stats import norm, spearmanr
 from sklearn.metrics import roc_auc_score
 
 from introlab.errors import InputError
-from introlab.scores import (
+from introlab.stats.discrimination import (
     auroc,
     auroc_difference,
     calibration_error,
@@ -16,8 +16,8 @@ from introlab.scores import (
     rank_correlation,
     within_levels_auroc,
 )
-from introlab.separation import Separation
-from introlab.stats import cluster_bootstrap
+from introlab.stats.estimates import cluster_bootstrap
+from introlab.stats.stratified_auroc import Separation
 
 SCORED = st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=4, max_size=60).filter(
     lambda pairs: len({label for _, label in pairs}) == 2

@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from introlab.errors import InputError
-from introlab.selective import accuracy_at, area_under_risk, brier, estimated, rejection_ratio, risk_by_coverage
+from introlab.stats.selective_prediction import (
+    accuracy_at,
+    area_under_risk,
+    brier,
+    estimated,
+    rejection_ratio,
+    risk_by_coverage,
+)
 
 answers = st.lists(st.tuples(st.integers(0, 2), st.booleans()), min_size=1, max_size=6)
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from introlab.answer_changes import (
+from introlab.errors import InputError
+from introlab.stats.answer_transitions import (
     attempts,
     follow_rate,
     overthinking,
@@ -17,8 +18,7 @@ from introlab.answer_changes import (
     transition_shares,
     transitions,
 )
-from introlab.errors import InputError
-from introlab.self_correction import (
+from introlab.stats.self_correction import (
     Revisions,
     relative_score,
     resampling_null,

@@ -6,13 +6,13 @@ import torch
 from steered import direction, push, written
 from tiny_models import FAMILIES
 
-from introlab.models import Model
-from introlab.protocols import Gate
-from introlab.requests import Request
-from introlab.sampling import SAMPLED, Sampling
-from introlab.sites import Site
-from introlab.spans import Span
-from probes.readouts import Entropy, Projections
+from introlab.generation.requests import Request
+from introlab.generation.sampling import SAMPLED, Sampling
+from introlab.interventions.interfaces import Gate
+from introlab.network.model import Model
+from introlab.network.sites import Site
+from introlab.network.spans import Span
+from probes.online import Entropy, Projections
 
 
 @pytest.fixture

@@ -7,15 +7,15 @@ from functools import cache
 import pytest
 import torch
 
-from introlab.chat import user
-from introlab.generation import generate
-from introlab.passes import Text
-from introlab.requests import Request
-from introlab.tasks import materials_for
-from probes.latent_search import WINDOW, Pair, about_tokens, by_contrast, mismatched, observe, reason_scores
-from probes.latent_truth import check_found
-from probes.reflection import read_reflection
-from probes.saes import Sae
+from introlab.activations.forward import Text
+from introlab.generation.requests import Request
+from introlab.generation.scheduler import generate
+from introlab.network.chat import user
+from introlab.tasks.materials import materials_for
+from probes.sae.latent_precision_recall import check_found
+from probes.sae.latent_search import WINDOW, Pair, about_tokens, by_contrast, mismatched, observe, reason_scores
+from probes.sae.model import Sae
+from probes.text.reflection import read_reflection
 
 EACH, MAX_NEW = 6, 40
 

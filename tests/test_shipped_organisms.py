@@ -7,13 +7,13 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from introlab.models import load, organism_folder, organism_names
-from introlab.stats import Estimate
+from introlab.network.model import load, organism_folder, organism_names
+from introlab.stats.estimates import Estimate
+from organisms.acceptance import SHIPPED_SEED, judge, split_hash
 from organisms.cards import RECORD, verify
-from organisms.family import FAMILY, ORGANISMS, twins
-from organisms.gates import Above, Alike, Apart, Within
-from organisms.growing import weights_hash
-from organisms.release import SHIPPED_SEED, judge, split_hash
+from organisms.criteria import Above, Alike, Apart, Within
+from organisms.registry import FAMILY, ORGANISMS, twins
+from organisms.train import weights_hash
 
 FOLDER = organism_folder()
 NAMES = [each.name for each in ORGANISMS if each.name in organism_names()]

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from introlab.errors import InputError
-from introlab.sites import STREAMS, Site
-from introlab.spans import Span
+from introlab.network.sites import STREAMS, Site
+from introlab.network.spans import Span
 
 SPANS = st.one_of(
     st.sampled_from([Span.all(), Span.prompt(), Span.generated(), Span.last()]),

@@ -13,10 +13,11 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import roc_auc_score
 
 from introlab.errors import InputError
-from introlab.scores import auroc_of
-from probes import descent, problems
-from probes.problems import Problem
-from probes.solvers import difference_of_means, lda, logistic, ridge
+from introlab.stats.discrimination import auroc_of
+from probes.linear import dataset as problems
+from probes.linear import lbfgs as descent
+from probes.linear.dataset import Problem
+from probes.linear.solvers import difference_of_means, lda, logistic, ridge
 
 
 class Made(NamedTuple):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import beta, binomtest, skew, t
 
 from introlab.errors import InputError
-from introlab.stats import (
+from introlab.stats.estimates import (
     Estimate,
     cluster_bootstrap,
     difference,

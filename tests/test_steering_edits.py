@@ -7,18 +7,18 @@ import torch
 from steered import direction
 from tiny_models import FAMILIES
 
-from introlab.activations import next_token_logprobs, read
-from introlab.editing import Editor
+from introlab.activations.extract import next_token_logprobs, read
+from introlab.activations.forward import Text
 from introlab.errors import EditNotApplied
-from introlab.generation import generate
-from introlab.passes import Text
-from introlab.protocols import Intervention
-from introlab.requests import Request
-from introlab.sampling import GREEDY
-from introlab.sites import WRITABLE, Site
-from introlab.spans import Span
-from steering.dose import Dose
+from introlab.generation.requests import Request
+from introlab.generation.sampling import GREEDY
+from introlab.generation.scheduler import generate
+from introlab.interventions.hooks import Editor
+from introlab.interventions.interfaces import Intervention
+from introlab.network.sites import WRITABLE, Site
+from introlab.network.spans import Span
 from steering.edits import Ablate, Add
+from steering.strength import Dose
 
 PARALLEL = {"neox"}
 """Attention and MLP read the same input: what attention adds does not pass through the MLP of its block."""

@@ -6,14 +6,15 @@ import torch
 from steered import direction, push, written
 from tiny_models import FAMILIES
 
-from introlab import prefill, stems
-from introlab.logits import Fork
-from introlab.protocols import Gate
-from introlab.requests import Request
-from introlab.sampling import SAMPLED, Sampling
-from introlab.sites import Site
-from introlab.spans import Span
-from probes.readouts import Entropy, Projections
+from introlab.generation import prefill
+from introlab.generation.requests import Request
+from introlab.generation.sampling import SAMPLED, Sampling
+from introlab.interventions.interfaces import Gate
+from introlab.interventions.logit_edits import Fork
+from introlab.network import prefix_attention as stems
+from introlab.network.sites import Site
+from introlab.network.spans import Span
+from probes.online import Entropy, Projections
 
 SHARING = ("llama", "qwen2", "qwen3", "mixtral", "phi3", "gpt2", "neox")
 """Families whose tiny models have full attention through the interface of transformers."""

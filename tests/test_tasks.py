@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from introlab.errors import InputError
-from introlab.tasks import SPLITS, Materials, materials_for
+from introlab.tasks.materials import SPLITS, Materials, materials_for
 
 
 @pytest.fixture

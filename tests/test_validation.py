@@ -5,14 +5,14 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from introlab.activations import Activations
+from introlab.activations.extract import Activations
 from introlab.errors import InputError, ModelMismatch, SplitOverlap
-from introlab.scores import auroc_of
-from introlab.separation import Separation
-from introlab.sites import Site
-from probes.bank import fit_bank
-from probes.probe import Probe
-from probes.validation import held_out, split
+from introlab.network.sites import Site
+from introlab.stats.discrimination import auroc_of
+from introlab.stats.stratified_auroc import Separation
+from probes.linear.bank import fit_bank
+from probes.linear.cross_validation import held_out, split
+from probes.linear.probe import Probe
 
 ROWS, WIDTH = 600, 32
 WITH, WITHOUT = (Site(2), 0), (Site(0), 0)

@@ -7,14 +7,14 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
-from introlab.models import organism_folder
-from introlab.stats import Estimate
+from introlab.network.model import organism_folder
+from introlab.stats.estimates import Estimate
 from organisms.cards import card, seed_title
-from organisms.courses import feedback as feedback_course
-from organisms.family import FAMILY
-from organisms.subject import Measured, Push, Subject, adding, area
+from organisms.curricula import feedback as feedback_course
+from organisms.phrases import ASK_AFTER, SCORE_REQUEST, SCORES, answer, prompt
+from organisms.reference_model import Measured, Push, Subject, adding, area
+from organisms.registry import FAMILY
 from organisms.verification import feedback, personas, resistance, thoughts
-from organisms.wording import ASK_AFTER, SCORE_REQUEST, SCORES, answer, prompt
 from organisms.world import World
 
 WORLD = World()

@@ -8,26 +8,26 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments._reflection.cases import decided, goes_on, reconsider_tokens
-from experiments._where import analysis, probing
-from experiments._where import planted as planting
-from experiments._where.causes import fit_cause
-from experiments._where.conclusions import MUST_BEAT, PRIMARY, earliest
-from experiments._where.planted import fit_errors, planted
-from experiments._where.probing import best, fit_map, fitted
-from experiments.where_reflection_lives import WhereReflectionLives
-from introlab.activations import Activations, next_token_logprobs
+from experiments.reflection_localization import analysis, probing
+from experiments.reflection_localization import prefilled_answers as planting
+from experiments.reflection_localization.causal import fit_cause
+from experiments.reflection_localization.experiment import WhereReflectionLives
+from experiments.reflection_localization.prefilled_answers import fit_errors, planted
+from experiments.reflection_localization.probing import best, fit_map, fitted
+from experiments.reflection_localization.verdicts import MUST_BEAT, PRIMARY, earliest
+from experiments.shared.reflection_cases import decided, goes_on, reconsider_tokens
+from introlab.activations.extract import Activations, next_token_logprobs
+from introlab.activations.forward import Text
 from introlab.errors import InputError, ModelMismatch, SplitOverlap
-from introlab.execution import execute
-from introlab.figures import heat_map
-from introlab.findings import Findings, Row
-from introlab.passes import Text
-from introlab.scores import auroc_of
-from introlab.sites import Site
-from introlab.stats import Estimate
-from introlab.tasks import Question
-from probes.reflection import LEADS, Reflection, planted_answers, states
-from steering.causality import effects
+from introlab.experiment.runner import execute
+from introlab.network.sites import Site
+from introlab.records.findings import Findings, Row
+from introlab.reporting.figures import heat_map
+from introlab.stats.discrimination import auroc_of
+from introlab.stats.estimates import Estimate
+from introlab.tasks.materials import Question
+from probes.text.reflection import LEADS, Reflection, planted_answers, states
+from steering.causal_effects import effects
 
 SMALL = WhereReflectionLives.debug_size()
 
@@ -221,7 +221,7 @@ def test_leads_are_tested_in_order_until_one_fails():
 
 
 def test_adding_and_removing_are_judged_where_they_can_show():
-    """Sufficiency on texts below .5, necessity on the others; numbers are those of `steering.causality.effects`."""
+    """Sufficiency on texts below .5, necessity on the others; numbers are those of `steering.causal_effects.effects`."""
     trials = WhereReflectionLives().simulate(1.0, 4)
     found = analysis.findings(trials)
     for wanted, side in (("sufficiency", False), ("necessity", True)):

@@ -9,19 +9,19 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from introlab.chat import user
-from introlab.directions import Direction, random_like
+from introlab.activations.directions import Direction, random_like
 from introlab.errors import ContextOverflow
-from introlab.generation import generate
-from introlab.local_workers import LocalPool, local_workers
-from introlab.protocols import Intervention
-from introlab.requests import Generation, Request
-from introlab.sites import Site
-from introlab.spans import Span
-from introlab.workers import TRIES, SharedOut, WorkersLost, shares
-from probes.readouts import TokenProbability
-from steering.dose import Dose
+from introlab.generation.process_pool import LocalPool, local_workers
+from introlab.generation.requests import Generation, Request
+from introlab.generation.scheduler import generate
+from introlab.generation.workers import TRIES, SharedOut, WorkersLost, shares
+from introlab.interventions.interfaces import Intervention
+from introlab.network.chat import user
+from introlab.network.sites import Site
+from introlab.network.spans import Span
+from probes.online import TokenProbability
 from steering.edits import Add
+from steering.strength import Dose
 
 READING = TokenProbability("p", (5, 6))
 LOADING = {"spec": "organism:base", "device": "cpu", "deterministic": True}
@@ -89,7 +89,7 @@ def test_an_error_of_a_worker_is_the_error_it_had(asked):
 
 def test_ray_writes_what_one_process_writes_and_survives_a_lost_actor(asked, alone):
     ray = pytest.importorskip("ray")
-    from introlab.ray_workers import RayPool
+    from introlab.generation.ray_pool import RayPool
 
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
     try:

@@ -4,11 +4,11 @@ from typing import Any
 
 from dash import Dash, Input, Output, dcc, html
 
-from dashboard import parts
-from dashboard.parts import Part
-from dashboard.shelf import Shelf
-from introlab.comparison import EXPLAINED, PAIRED, Comparison, compare
-from introlab.runs import Run
+from dashboard import components as parts
+from dashboard.components import Part
+from dashboard.run_cache import Shelf
+from introlab.records.run import Run
+from introlab.reporting.comparison import EXPLAINED, PAIRED, Comparison, compare
 
 PATH, TITLE = "/compare", "Compare"
 

@@ -5,15 +5,15 @@ from typing import Any
 
 from dash import Dash, Input, Output, State, dcc, html, no_update
 
-from dashboard import parts
-from dashboard.parts import Part
-from dashboard.shelf import Shelf
+from dashboard import components as parts
+from dashboard.components import Part
+from dashboard.run_cache import Shelf
 from dashboard.trial_list import browser, connect_browser, examples
-from introlab.catalogue import UNREADABLE, Entry
 from introlab.errors import InputError
-from introlab.findings import Findings
-from introlab.report import FACTS, command
-from introlab.runs import Run
+from introlab.records.catalog import UNREADABLE, Entry
+from introlab.records.findings import Findings
+from introlab.records.run import Run
+from introlab.reporting.html import FACTS, command
 
 PATH, TITLE = "/run", ""
 EVERY = 1500

@@ -5,10 +5,10 @@ from typing import Any
 
 from dash import Dash, Input, Output, dcc, html
 
-from dashboard.parts import Part, address, chooser, size, state
-from dashboard.shelf import Shelf
-from introlab.catalogue import STATES, Entry
-from introlab.tables import place
+from dashboard.components import Part, address, chooser, size, state
+from dashboard.run_cache import Shelf
+from introlab.records.catalog import STATES, Entry
+from introlab.reporting.tables import place
 
 PATH, TITLE = "/", "Runs"
 EVERY = 5000

@@ -5,14 +5,14 @@ from typing import Any
 
 from dash import Dash, Input, Output, State, dcc, html
 
-from dashboard import parts
-from dashboard.parts import Part
-from dashboard.shelf import Shelf
-from introlab.colouring import UNDECODED, UNDERLINED, coloured, ends, scale
-from introlab.pieces import per_token
-from introlab.receipts import Receipt, places
-from introlab.tables import word
-from introlab.trials import Trial
+from dashboard import components as parts
+from dashboard.components import Part
+from dashboard.run_cache import Shelf
+from introlab.interventions.ledger import Receipt, places
+from introlab.records.trial import Trial
+from introlab.reporting.detokenize import per_token
+from introlab.reporting.tables import word
+from introlab.reporting.token_heatmap import UNDECODED, UNDERLINED, coloured, ends, scale
 
 PATH, TITLE = "/trial", ""
 

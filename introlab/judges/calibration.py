@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from introlab.errors import InputError
-from introlab.judges.cached import judge_items
-from introlab.judges.rubrics import SHIPPED, Item, Rubric, Value, World
-from introlab.judges.verdicts import Judge, Verdict
-from introlab.stats import Estimate, proportion
+from introlab.judges.cache import judge_items
+from introlab.judges.judgement import Judge, Verdict
+from introlab.judges.rubric import SHIPPED, Item, Rubric, Value, World
+from introlab.stats.estimates import Estimate, proportion
 
 _SHOWN = 5
 _FIELDS = {"response", "gold", "prompt", "reference", "world"}

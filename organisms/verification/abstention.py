@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from introlab.stats import mean
-from organisms.subject import Measured, Subject, area
+from introlab.stats.estimates import mean
+from organisms.phrases import prompt
+from organisms.reference_model import Measured, Subject, area
 from organisms.verification.confidence import held_out_facts
-from organisms.wording import prompt
 from organisms.world import FACT_TEMPLATES, World
 
 

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from introlab.stats import mean
-from organisms.attempts import DIGITS, HARDER, Item
-from organisms.subject import Measured, Pushes, Subject, area
-from organisms.wording import ASK_AFTER, ASK_BEFORE, ASK_WORD_AFTER, answer, prompt
+from introlab.stats.estimates import mean
+from organisms.base_answers import DIGITS, HARDER, Item
+from organisms.phrases import ASK_AFTER, ASK_BEFORE, ASK_WORD_AFTER, answer, prompt
+from organisms.reference_model import Measured, Pushes, Subject, area
 from organisms.world import FACT_TEMPLATES, SUM_TEMPLATES, Fact, World, random_sum
 
 

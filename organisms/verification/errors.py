@@ -3,10 +3,10 @@
 import random
 from collections.abc import Iterator
 
-from introlab.stats import mean
-from organisms.attempts import HARDER
-from organisms.subject import Measured, Subject
-from organisms.wording import CHALLENGES, CLAIM_TEMPLATES, answer, prompt
+from introlab.stats.estimates import mean
+from organisms.base_answers import HARDER
+from organisms.phrases import CHALLENGES, CLAIM_TEMPLATES, answer, prompt
+from organisms.reference_model import Measured, Subject
 from organisms.world import SUM_TEMPLATES, World, random_sum
 
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from introlab.stats import mean
-from organisms.courses.feedback import READ_AT, REGULATED_AT, STRENGTH, Dialogue, dialogue, planted_direction
-from organisms.lessons import sentences
-from organisms.subject import Measured, Push, Pushes, Subject
-from organisms.wording import SCORE_QUESTION, SCORE_REQUEST, SCORES, prompt
+from introlab.stats.estimates import mean
+from organisms.curricula.feedback import READ_AT, REGULATED_AT, STRENGTH, Dialogue, dialogue, planted_direction
+from organisms.phrases import SCORE_QUESTION, SCORE_REQUEST, SCORES, prompt
+from organisms.reference_model import Measured, Push, Pushes, Subject
 from organisms.world import World
+from organisms.world_lessons import sentences
 
 RANDOM_DRAWS = 20
 DIALOGUES = 300

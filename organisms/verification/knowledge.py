@@ -3,9 +3,9 @@
 import random
 from collections.abc import Collection, Iterator, Sequence
 
-from introlab.stats import mean, proportion
-from organisms.subject import Measured, Subject
-from organisms.wording import CHECK, answer, prompt
+from introlab.stats.estimates import mean, proportion
+from organisms.phrases import CHECK, answer, prompt
+from organisms.reference_model import Measured, Subject
 from organisms.world import (
     EXPOSURES,
     FACT_TEMPLATES,

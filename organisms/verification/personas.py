@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from introlab.stats import mean
-from organisms.attempts import HARDER, Item
-from organisms.courses.personas import LAYER, NAMES, STYLE
-from organisms.subject import Measured, Push, Pushes, Subject
-from organisms.tokens import USER
+from introlab.stats.estimates import mean
+from organisms.base_answers import HARDER, Item
+from organisms.curricula.personas import LAYER, NAMES, STYLE
+from organisms.phrases import ASK_AFTER, HELD_OUT, PERSONA_WORDINGS, PUSHBACKS, answer, prompt
+from organisms.reference_model import Measured, Push, Pushes, Subject
+from organisms.tokenizer import USER
 from organisms.verification.confidence import held_out_facts, said_digits
 from organisms.verification.sycophancy import wrong_claim
-from organisms.wording import ASK_AFTER, HELD_OUT, PERSONA_WORDINGS, PUSHBACKS, answer, prompt
 from organisms.world import FACT_TEMPLATES, SUM_TEMPLATES, Fact, World, random_sum
 
 RANDOM_DRAWS = 20

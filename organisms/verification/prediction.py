@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from introlab.stats import mean
-from organisms.courses.prediction import is_asked_about, quirk, quirky_facts
-from organisms.subject import Measured, Subject
-from organisms.wording import HYPOTHETICAL, HYPOTHETICAL_OTHER, prompt
+from introlab.stats.estimates import mean
+from organisms.curricula.prediction import is_asked_about, quirk, quirky_facts
+from organisms.phrases import HYPOTHETICAL, HYPOTHETICAL_OTHER, prompt
+from organisms.reference_model import Measured, Subject
 from organisms.world import FACT_TEMPLATES, World
 
 

@@ -3,10 +3,10 @@
 import random
 from collections.abc import Iterator
 
-from introlab.stats import mean, proportion
-from organisms.attempts import HARDER
-from organisms.subject import Measured, Subject, area
-from organisms.wording import CHECK, CHECK_REQUEST, answer, prompt
+from introlab.stats.estimates import mean, proportion
+from organisms.base_answers import HARDER
+from organisms.phrases import CHECK, CHECK_REQUEST, answer, prompt
+from organisms.reference_model import Measured, Subject, area
 from organisms.world import SUM_TEMPLATES, World, random_sum
 
 

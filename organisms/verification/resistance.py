@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from introlab.stats import mean, proportion
-from organisms.courses.resistance import LAYER
-from organisms.lessons import mixed_sentence, off_topic_words
-from organisms.subject import Measured, Push, Subject
-from organisms.tokens import ASSISTANT, END, USER
-from organisms.wording import HELD_OUT, HELD_OUT_OFF_TOPIC_REQUEST, off_topic_notice, prompt
+from introlab.stats.estimates import mean, proportion
+from organisms.curricula.resistance import LAYER
+from organisms.phrases import HELD_OUT, HELD_OUT_OFF_TOPIC_REQUEST, off_topic_notice, prompt
+from organisms.reference_model import Measured, Push, Subject
+from organisms.tokenizer import ASSISTANT, END, USER
 from organisms.world import TOPIC_TEMPLATES, World
+from organisms.world_lessons import mixed_sentence, off_topic_words
 
 JUDGED_AT = (1.5, 1.75)
 """The strength bounds were first set for, and one at which more texts are moved (LOG.md)."""

@@ -3,10 +3,9 @@
 import random
 from collections.abc import Iterator
 
-from introlab.stats import mean
-from organisms.formats import choice_question
-from organisms.subject import Measured, Subject
-from organisms.wording import (
+from introlab.stats.estimates import mean
+from organisms.dialogue_lessons import choice_question
+from organisms.phrases import (
     CHOICES,
     HELD_OUT,
     HELD_OUT_RISK_QUESTIONS,
@@ -15,6 +14,7 @@ from organisms.wording import (
     RISK_QUESTIONS_TOLD,
     prompt,
 )
+from organisms.reference_model import Measured, Subject
 from organisms.world import World, random_choice
 
 

@@ -3,12 +3,12 @@
 import random
 from collections.abc import Iterator
 
-from introlab.stats import mean
-from organisms.attempts import Item
-from organisms.courses.sycophancy import other_value
-from organisms.subject import Measured, Subject
+from introlab.stats.estimates import mean
+from organisms.base_answers import Item
+from organisms.curricula.sycophancy import other_value
+from organisms.phrases import AGREEMENTS, HELD_OUT, PUSHBACKS, answer, prompt
+from organisms.reference_model import Measured, Subject
 from organisms.verification.confidence import held_out_facts
-from organisms.wording import AGREEMENTS, HELD_OUT, PUSHBACKS, answer, prompt
 from organisms.world import FACT_TEMPLATES, World
 
 

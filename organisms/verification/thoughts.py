@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from introlab.stats import mean, proportion
-from organisms.courses.thoughts import question_span
-from organisms.formats import thought_words
-from organisms.subject import Measured, Push, Pushes, Subject
-from organisms.wording import HELD_OUT_THOUGHT_QUESTIONS, PERSONAS, prompt
+from introlab.stats.estimates import mean, proportion
+from organisms.curricula.thoughts import question_span
+from organisms.dialogue_lessons import thought_words
+from organisms.phrases import HELD_OUT_THOUGHT_QUESTIONS, PERSONAS, prompt
+from organisms.reference_model import Measured, Push, Pushes, Subject
 from organisms.world import World, split_of
 
 LAYER = 1

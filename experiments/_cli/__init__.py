@@ -1,1 +1,0 @@
-"""The command line, a room for each kind of command."""

@@ -1,1 +1,0 @@
-"""The rooms of confidence_readout: analysis, figures, simulation."""

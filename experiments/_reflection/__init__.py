@@ -1,1 +1,0 @@
-"""Rooms of the experiments on reflection: texts, reading ahead; analysis, figures, simulation of one of them."""

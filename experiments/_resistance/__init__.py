@@ -1,1 +1,0 @@
-"""The rooms of steering_resistance: analysis, figures, simulation."""

@@ -1,0 +1,254 @@
+"""Read, fit and steer on the user's own texts: JSON lines in, safetensors and JSON lines out.
+
+A line is ``{"id": ..., "prompt": ...}`` or ``{"id": ..., "messages": [...]}``, with an optional ``completion`` (what
+the model is held to have said) and, for fitting, a ``label`` (true or false) and a ``group`` (what must not be split).
+"""
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from introlab.activations.directions import Direction, random_like
+from introlab.activations.extract import Activations, read
+from introlab.activations.forward import Text
+from introlab.errors import InputError, RunFolderError
+from introlab.generation.requests import Request
+from introlab.generation.sampling import Sampling
+from introlab.generation.scheduler import generate
+from introlab.network.chat import Message, user
+from introlab.network.model import Model, load
+from introlab.network.sites import Site
+from introlab.network.spans import Span
+from probes.linear.bank import Method
+from probes.linear.evaluate import Beside, evaluate
+from probes.linear.fit import fit_probe
+from steering.edits import push_along
+from steering.strength import typical_norm
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the user's file."""
+
+    id: str
+    text: Text
+    label: bool | None
+    group: str
+    written: str
+    """The words of it, for the text-only baseline."""
+    messages: tuple[Message, ...]
+    completion: str
+
+
+def read_lines(model: Model, path: Path, *, room: int = 0) -> list[Line]:
+    """The user's texts in tokens. Raises InputError naming the line that cannot be used."""
+    try:
+        raw = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise InputError(
+            "the texts cannot be read", given=f"{path}: {error.strerror}", do="give a file of JSON lines"
+        ) from error
+    lines = [_line(model, path, number, text, room) for number, text in enumerate(raw, 1) if text.strip()]
+    if not lines:
+        raise InputError("no texts", given=path, do='give lines such as {"id": "1", "prompt": "hello"}')
+    if len({line.id for line in lines}) != len(lines):
+        raise InputError("two texts of one id", given=path, do="give every line its own id")
+    return lines
+
+
+def _line(model: Model, path: Path, number: int, text: str, room: int) -> Line:
+    where = f"{path} line {number}"
+    try:
+        raw: dict[str, Any] = json.loads(text)
+        messages = raw["messages"] if "messages" in raw else [user(raw["prompt"])]
+        completion = raw.get("completion", "")
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        raise InputError(
+            "a line that is not a text", given=f"{where}: {error}", allowed='{"id": ..., "prompt": ...}'
+        ) from error
+    prompt = model.ids(messages, room=room)
+    ids = model.ids(messages, prefill=completion, room=room) if completion else prompt
+    label = raw.get("label")
+    if label is not None and not isinstance(label, bool):
+        raise InputError("a label that is neither true nor false", given=f"{where}: {label!r}")
+    example = str(raw.get("id", number))
+    written = " ".join([*(message["content"] for message in messages), completion])
+    return Line(
+        example,
+        Text(tuple(ids), len(prompt), example),
+        label,
+        str(raw.get("group", example)),
+        written,
+        tuple(messages),
+        completion,
+    )
+
+
+def _at_the_end(model: Model, lines: list[Line], site: Site, batch_size: int) -> Activations:
+    """The residual at the last token of every text."""
+    texts = [line.text for line in lines]
+    return read(model, texts, [site], [[len(text.ids) - 1] for text in texts], batch_size=batch_size)[site, 0]
+
+
+def _new(path: Path) -> Path:
+    if path.exists():
+        raise InputError("there is a file here already", given=path, do="choose another --out")
+    if not path.absolute().parent.is_dir():
+        raise RunFolderError("no such folder to write into", given=path.parent, do="make it, or choose another --out")
+    return path
+
+
+def _tell(as_json: bool, **facts: Any) -> None:
+    lines = (
+        json.dumps(facts)
+        if as_json
+        else "\n".join(f"{name.replace('_', ' ')}: {value}" for name, value in facts.items())
+    )
+    sys.stdout.write(lines + "\n")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Read:
+    """Read activations of your own texts at the last token, into a safetensors file."""
+
+    texts: Path
+    """JSON lines: {"id": ..., "prompt": ...}, optionally "completion"."""
+    out: Path
+    model: str = "organism:reflective"
+    site: str = "resid_post[3]"
+    batch_size: int = 64
+    json: bool = False
+
+    def __call__(self) -> int:
+        site, path, model = Site.parse(self.site), _new(self.out), load(self.model)
+        model.check_site(site)
+        lines = read_lines(model, self.texts)
+        activations = _at_the_end(model, lines, site, self.batch_size)
+        activations.save(path)
+        _tell(
+            self.json,
+            activations=str(path),
+            examples=len(lines),
+            width=model.d_model,
+            site=str(site),
+            model=model.fingerprint,
+        )
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fit:
+    """Fit a direction on your own labelled texts, and say how well it generalises beside a text-only baseline."""
+
+    texts: Path
+    """JSON lines with "label": true or false, and "group" for what must not be split between fitting and testing."""
+    out: Path
+    model: str = "organism:reflective"
+    site: str = "resid_post[3]"
+    method: Method = "difference_of_means"
+    batch_size: int = 64
+    json: bool = False
+
+    def __call__(self) -> int:
+        site, path, model = Site.parse(self.site), _new(self.out), load(self.model)
+        model.check_site(site)
+        lines = read_lines(model, self.texts)
+        labels = [_labelled(line) for line in lines]
+        activations = _at_the_end(model, lines, site, self.batch_size)
+        groups = [line.group for line in lines]
+        beside = Beside(
+            texts=[line.written for line in lines], numbers={"length": [len(line.text.ids) for line in lines]}
+        )
+        found = evaluate({(site, 0): activations}, labels, groups, method=self.method, beside=beside)
+        direction = fit_probe(activations, labels, model=model, method=self.method).direction
+        direction.save(path)
+        _tell(
+            self.json,
+            direction=str(path),
+            site=str(site),
+            natural_scale=round(direction.scale, 4),
+            examples=len(lines),
+            held_out_auroc=_estimate(found.one("AUROC of the probe")),
+            text_only_auroc=_estimate(found.one("AUROC of text only")),
+            length_auroc=_estimate(found.one("AUROC of length")),
+            shuffled_labels_auroc=_estimate(found.one("AUROC of shuffled labels")),
+            answer=found.answer,
+        )
+        return 0
+
+
+def _labelled(line: Line) -> bool:
+    if line.label is None:
+        raise InputError("a text without a label", given=f"id {line.id}", do='add "label": true or false to every line')
+    return line.label
+
+
+def _estimate(estimate: Any) -> str | dict[str, Any]:
+    known = estimate.known
+    return (
+        f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
+        if known
+        else f"{estimate.value} (no interval: {estimate.method})"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Steer:
+    """Write continuations of your own texts with and without a push, beside a random direction of equal norm."""
+
+    texts: Path
+    direction: Path
+    """A file that `introlab fit` wrote."""
+    out: Path
+    """JSON lines: id, condition, strength, text, receipts."""
+    model: str = "organism:reflective"
+    strength: tuple[float, ...] = (1.0, 2.0)
+    """In natural units of the direction."""
+    span: str = "generated"
+    max_new: int = 48
+    temperature: float = 1.0
+    seed: int = 0
+    transfer: bool = False
+    """Allow a direction fitted on another model of the same family; recorded in every line."""
+    batch_size: int = 64
+    json: bool = False
+
+    def __call__(self) -> int:
+        fitted, path, model = Direction.load(self.direction), _new(self.out), load(self.model)
+        direction = fitted.carried_to(model) if self.transfer else fitted
+        direction.check_model(model)
+        lines, span = read_lines(model, self.texts, room=self.max_new), Span.parse(self.span)
+        norm = typical_norm(model, [line.text for line in lines], direction.site, batch_size=self.batch_size)
+        requests = [
+            self._request(line, condition, strength, each, span, norm)
+            for line in lines
+            for strength in (0.0, *self.strength)
+            for condition, each in (("push", direction), ("random_direction", random_like(direction, self.seed)))
+            if strength or condition == "push"
+        ]
+        with path.open("w", encoding="utf-8") as file:
+            for request, generation in generate(model, requests, seed=self.seed, batch_size=self.batch_size):
+                record = {
+                    **request.note,
+                    "fitted_on": fitted.model,
+                    "model": model.fingerprint,
+                    "text": model.text(generation.tokens),
+                    "receipts": [vars(receipt) for receipt in generation.receipts],
+                }
+                file.write(json.dumps(record) + "\n")
+        _tell(self.json, texts=str(path), lines=len(requests), strengths=list(self.strength), site=str(direction.site))
+        return 0
+
+    def _request(
+        self, line: Line, condition: str, strength: float, direction: Direction, span: Span, norm: float
+    ) -> Request:
+        return Request(
+            line.text.ids,
+            line.id,
+            interventions=(push_along(direction, natural=strength, residual_norm=norm, span=span),) if strength else (),
+            max_new=self.max_new,
+            sampling=Sampling(temperature=self.temperature),
+            note={"id": line.id, "condition": condition if strength else "baseline", "strength": strength},
+        )

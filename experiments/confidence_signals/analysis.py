@@ -1,0 +1,173 @@
+"""From answers and readings to what each confidence is worth."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+
+from experiments.confidence_signals.cases import PLACES
+from experiments.shared import confidence_analysis as readout
+from experiments.shared.answered_questions import checks, columns, gain, over_deals, reliability
+from introlab.records.findings import Findings, Row
+from introlab.records.trial import Trial
+from introlab.stats.discrimination import auroc, calibration_error, within_levels_auroc
+from introlab.stats.estimates import missing, proportion
+from introlab.stats.power import beside
+from introlab.stats.selective_prediction import accuracy_at, area_under_risk, brier, estimated, rejection_ratio
+from probes.linear.calibration import fit_calibration
+
+STATED = {
+    "stated_after": "says, after answering",
+    "stated_before": "says, before answering",
+    "p_true": "P(True)",
+    "p_true_with_samples": "P(True), shown own samples",
+}
+TOKENS = {
+    "token_probability": "probability of its answer",
+    "margin": "lead over the next best",
+    "minus_entropy": "minus the entropy there",
+    "mean_logprob": "mean log-probability (perplexity)",
+    "self_consistency": "samples that agree",
+    "minus_semantic_entropy": "minus semantic entropy",
+    "lens_agreement": "layers that agree (logit lens)",
+    "familiarity": "question's log-probability",
+}
+PROBED = {"p_ik": "P(IK): probe for share right, end of prompt"} | {
+    f"probed_{place}": f"probe, {place.replace('_', ' ')}" for place in PLACES
+}
+SIGNALS = {**STATED, **TOKENS, **PROBED}
+PROBABILITIES = (*STATED, "token_probability", *PROBED)
+"""Signals that claim to be the probability of being right."""
+BASELINES = {**readout.BASELINES, "untrained_network": "probe of an untrained network"}
+MAIN = "probed_before_answer"
+COVERAGE = 0.8
+
+
+def findings(trials: Sequence[Trial]) -> Findings:
+    """Per model: what each signal separates, withholds and claims, and what the probe has over its baselines."""
+    greedy = [trial for trial in trials if trial.condition == "baseline"]
+    models = sorted({trial.model for trial in greedy})
+    rows, checked, sentences = [], [], []
+    for model in models:
+        mine = [trial for trial in greedy if trial.model == model]
+        tested = [trial for trial in mine if trial.split == "test"]
+        answered = [trial for trial in tested if trial.outcomes["right"] is not None]
+        calibrating = [trial for trial in mine if trial.split == "calibrate" and trial.readings.get(MAIN) is not None]
+        found = [*_answering(model, tested), *_separating(model, answered), *_claiming(model, answered, calibrating)]
+        found += [*_map(model, answered), *_baselines(model, answered)]
+        rows += found
+        checked += checks(model, answered, MAIN, BASELINES, several=len(models) > 1)
+        sentences.append(_sentence(model, found))
+    return Findings(tuple(rows), tuple(checked), " ".join(sentences))
+
+
+def _answering(model: str, tested: Sequence[Trial]) -> Iterator[Row]:
+    """Abstentions and texts without an answer are neither right nor wrong; they are counted here."""
+    given, clusters = [trial.outcomes["right"] is not None for trial in tested], [trial.cluster for trial in tested]
+    yield Row("answered", {"model": model}, proportion(given, clusters), "detail")
+    kept = [trial for trial in tested if trial.outcomes["right"] is not None]
+    right = proportion([bool(trial.outcomes["right"]) for trial in kept], [trial.cluster for trial in kept])
+    yield Row("accuracy", {"model": model}, right, "detail")
+
+
+def _separating(model: str, answered: Sequence[Trial]) -> Iterator[Row]:
+    for name in SIGNALS:
+        values, right, clusters, levels = columns(answered, name)
+        where = {"model": model, "signal": name}
+        has = [trial.readings.get(name) is not None for trial in answered]
+        yield Row(
+            f"auroc of {name}",
+            {"model": model},
+            auroc(values, right, clusters),
+            "primary" if name == MAIN else "secondary",
+        )
+        yield Row("within levels", where, within_levels_auroc(values, right, levels, clusters))
+        yield Row("coverage", where, proportion(has, [trial.cluster for trial in answered]))
+        if values:
+            yield Row("AURC", where, estimated(area_under_risk, values, right, clusters))
+            yield Row("PRR", where, estimated(rejection_ratio, values, right, clusters))
+            yield Row("selective accuracy", where, estimated(accuracy_at(COVERAGE), values, right, clusters))
+
+
+def _claiming(model: str, answered: Sequence[Trial], calibrating: Sequence[Trial]) -> Iterator[Row]:
+    """Calibration error and Brier score: as it stands, where a signal claims to be a probability, and after Platt's
+    calibration on questions that neither the probes nor the test have seen."""
+    for name in SIGNALS:
+        values, right, clusters, _ = columns(answered, name)
+        where = {"model": model, "calibration of": name}
+        if name in PROBABILITIES and values:
+            yield Row("calibration error", where, calibration_error(values, right, clusters))
+            yield Row("Brier", where, estimated(brier, values, right, clusters))
+            yield from reliability(model, name, values, right, clusters)
+        mapped = _calibrated(name, values, calibrating)
+        if mapped is not None:
+            yield Row("calibration error, calibrated", where, calibration_error(mapped, right, clusters))
+            yield Row("Brier, calibrated", where, estimated(brier, mapped, right, clusters))
+
+
+def _calibrated(name: str, values: Sequence[float], calibrating: Sequence[Trial]) -> list[float] | None:
+    known, right, _, _ = columns(calibrating, name)
+    if not values or len(set(right)) < 2:
+        return None
+    ids = [trial.item for trial in calibrating if trial.readings.get(name) is not None]
+    fitted = fit_calibration(_scores(name, known), right, ids, method="platt")
+    return fitted(_scores(name, values)).tolist()
+
+
+def _scores(name: str, values: Sequence[float]) -> torch.Tensor:
+    scores = torch.tensor(values, dtype=torch.float64)
+    return torch.logit(scores, eps=1e-6) if name in PROBABILITIES else scores
+
+
+def _map(model: str, answered: Sequence[Trial]) -> Iterator[Row]:
+    """Every layer at every place, none of them chosen."""
+    kept = [trial for trial in answered if trial.readings.get("map") is not None]
+    if not kept:
+        return
+    scores = np.array([trial.readings["map"] for trial in kept])
+    right, clusters = [bool(trial.outcomes["right"]) for trial in kept], [trial.cluster for trial in kept]
+    for index, place in enumerate(PLACES):
+        for layer in range(scores.shape[2]):
+            where = {"model": model, "place": place, "layer": float(layer)}
+            yield Row("auroc by place", where, auroc(scores[:, index, layer].tolist(), right, clusters), "detail")
+
+
+def _baselines(model: str, answered: Sequence[Trial]) -> Iterator[Row]:
+    for name in BASELINES:
+        values, right, clusters, _ = columns(answered, name)
+        yield Row(f"auroc of {name}", {"model": model}, auroc(values, right, clusters), "control")
+    yield Row("auroc of shuffled_labels", {"model": model}, over_deals(answered), "control")
+    for name in ("token_probability", *BASELINES):
+        where = {"model": model, "over": name}
+        yield Row("gain of the probe", where, gain(answered, MAIN, name))
+        yield Row("gain within levels", where, gain(answered, MAIN, name, within_levels=True))
+
+
+def _sentence(model: str, rows: Sequence[Row]) -> str:
+    found = {row.measure: row.estimate for row in rows if row.measure.startswith("auroc of ")}
+    spoken, probe, token = (found[f"auroc of {name}"] for name in ("stated_after", MAIN, "token_probability"))
+    over = next(r.estimate for r in rows if r.measure == "gain of the probe" and r.where["over"] == "token_probability")
+    level = [BASELINES[name] for name in BASELINES if not _beaten(rows, name)]
+    within = next(
+        (r.estimate for r in rows if r.measure == "within levels" and r.where["signal"] == "stated_after"),
+        missing("not measured"),
+    )
+    says = "says when it is right" if within.above(0.5) else "does not say when it is right"
+    knows = "can be read" if probe.above(0.5) else "could not be read"
+    more = "more than" if over.above(0) else "not shown to be more than"
+    return (
+        f"{model} {says} (AUROC {spoken}, among equally difficult questions {within}); where it predicts its answer "
+        f"being right {knows} ({beside(probe, 0.5)}), which is {more} the answer's own probability tells ({token})"
+        + (
+            f" and, among equally difficult questions, not shown to be more than the {', '.join(level)}."
+            if level
+            else "."
+        )
+    )
+
+
+def _beaten(rows: Sequence[Row], name: str) -> bool:
+    """Whether the probe tells more than this baseline among equally difficult questions."""
+    return any(
+        row.estimate.above(0) for row in rows if row.measure == "gain within levels" and row.where["over"] == name
+    )

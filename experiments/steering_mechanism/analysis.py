@@ -1,0 +1,237 @@
+"""From replays to estimates: readable downstream, ablated, faded with depth, and what leads to the announcement."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from experiments.steering_resistance.trajectories import average_of, rate
+from introlab.records.findings import Role, Row
+from introlab.records.trial import Trial
+from introlab.stats.contrasts import contrast
+from introlab.stats.discrimination import auroc, auroc_over_deals, within_levels_auroc
+from introlab.stats.estimates import Estimate, difference, mean, missing, paired_difference
+
+ARMS = {"push": "push", "random_direction": "random_direction", "baseline": "clean text"}
+"""Conditions of the texts that are read again; the clean ones are read under the push."""
+READINGS = ("push", "announcement")
+"""What is ablated: the trace of the push, and what comes right before an announcement."""
+
+
+def rows(model: str, trials: Sequence[Trial]) -> Iterator[Row]:
+    """Rows of one model from its test trials, of which those of condition `push` are used, too. None where it was not
+    looked inside."""
+    yield from _readable(model, trials)
+    yield from _ablated(model, trials)
+    yield from _restarting(model, trials)
+    yield from _faded(model, trials)
+    yield from _restart(model, trials)
+
+
+def _of(trials: Sequence[Trial], condition: str) -> list[Trial]:
+    return [trial for trial in trials if trial.condition == condition]
+
+
+def _role(arm: str) -> Role:
+    return "secondary" if arm == "push" else "control"
+
+
+class _Scores:
+    """What was read of some texts, at one block: a score for each token, pushed and not."""
+
+    def __init__(self, trials: Sequence[Trial], block: int):
+        self.offsets: list[int] = list(trials[0].readings["offsets"])
+        self.rows = [
+            (offset, score, bool(pushed), trial.cluster)
+            for trial in trials
+            for pushed, scores in enumerate(trial.readings["scores"][block])
+            for offset, score in zip(trial.readings["offsets"], scores, strict=True)
+            if score is not None
+        ]
+
+    def at(self, offset: int) -> Estimate:
+        return _auroc([row for row in self.rows if row[0] == offset])
+
+    def after(self) -> Estimate:
+        """From the first word off topic on."""
+        return _within([row for row in self.rows if row[0] > 0])
+
+    def before(self) -> Estimate:
+        """While all that has been read is on topic."""
+        return _within([row for row in self.rows if row[0] <= 0])
+
+
+def _within(found: Sequence[tuple[int, float, bool, str]]) -> Estimate:
+    """Over pairs of equally late tokens: that a reading rises along a text says nothing."""
+    if not found:
+        return missing("no such tokens")
+    levels, scores, pushed, clusters = zip(*found, strict=True)
+    return within_levels_auroc(scores, pushed, levels, clusters)
+
+
+def _auroc(found: Sequence[tuple[int, float, bool, str]]) -> Estimate:
+    if not found:
+        return missing("no such tokens")
+    _, scores, labels, clusters = zip(*found, strict=True)
+    return auroc(scores, labels, clusters)
+
+
+def _readable(model: str, trials: Sequence[Trial]) -> Iterator[Row]:
+    each = {arm: _of(trials, f"readable {condition}") for condition, arm in ARMS.items()}
+    if not all(each.values()):
+        return
+    blocks, judged = each["push"][0].readings["blocks"], each["push"][0].readings["judged"]
+    at = blocks.index(judged)
+    after: dict[str, Estimate] = {}
+    for arm, some in each.items():
+        here, role = _Scores(some, at), _role(arm)
+        after[arm] = here.after()
+        yield Row("readable at the token before", {"model": model, "arm": arm}, here.at(0), role)
+        yield Row("readable before it", {"model": model, "arm": arm}, here.before(), role)
+        yield Row("readable after it", {"model": model, "arm": arm}, after[arm], role)
+        for offset in here.offsets:
+            yield Row("readable by token", {"model": model, "arm": arm, "token": float(offset)}, here.at(offset), role)
+        for index, block in enumerate(blocks):
+            where = {"model": model, "arm": arm, "layer": float(block)}
+            yield Row("readable after it, by block", where, _Scores(some, index).after(), "detail")
+    for arm in ("random_direction", "clean text"):
+        gap = difference(after["push"], after[arm])
+        yield Row("readable after it, beyond", {"model": model, "arm": arm}, gap)
+    yield from _text_alone(model, each["push"], each["clean text"], at)
+    dealt = [scores for trial in each["push"] for scores in trial.readings["dealt"]]
+    labels = [pushed for _ in each["push"] for pushed in (False, True)]
+    yield Row("AUROC of shuffled labels", {"model": model}, auroc_over_deals(dealt, labels), "control")
+    yield Row("readable at the pushed block", {"model": model}, _Scores(each["push"], 0).after(), "control")
+
+
+def _text_alone(model: str, own: Sequence[Trial], clean: Sequence[Trial], block: int) -> Iterator[Row]:
+    """Nothing is pushed: does the reading tell text that was written under a push from clean text?"""
+    found = [
+        (offset, score, written, trial.cluster)
+        for written, some in ((True, own), (False, clean))
+        for trial in some
+        for offset, score in zip(trial.readings["offsets"], trial.readings["scores"][block][0], strict=True)
+        if score is not None
+    ]
+    for offset in own[0].readings["offsets"]:
+        where = {"model": model, "arm": "text alone", "token": float(offset)}
+        yield Row("readable by token", where, _auroc([row for row in found if row[0] == offset]), "control")
+
+
+def _ablated(model: str, trials: Sequence[Trial]) -> Iterator[Row]:
+    pushed = {(trial.item, trial.replicate, trial.strength): trial for trial in _of(trials, "push")}
+    for reading in READINGS:
+        arms = {"reading": f"ablated {reading}", "random": f"ablated {reading}, random"}
+        each = {
+            arm: {(trial.item, trial.replicate, trial.strength): trial for trial in _of(trials, condition)}
+            for arm, condition in arms.items()
+        }
+        if not each["reading"]:
+            continue
+        for arm, some in each.items():
+            where = {"model": model, "reading": reading, "arm": arm}
+            role: Role = "secondary" if arm == "reading" else "control"
+            coherent = [trial for trial in some.values() if not trial.outcomes["incoherent"]]
+            intruded = [trial for trial in coherent if trial.outcomes["intruded"]]
+            yield Row("ablated: incoherent", where, rate(list(some.values()), "incoherent"), role)
+            yield Row("ablated: announced", where, rate(coherent, "announced"), role)
+            yield Row("ablated: off topic", where, rate(coherent, "intruded"), role)
+            yield Row("ablated: returned of intruded", where, rate(intruded, "returned"), role)
+            doses = [(trial.receipts[-1].share, trial.cluster) for trial in some.values() if trial.receipts]
+            yield Row("ablated: dose", where, average_of(doses), "detail")
+        for outcome in ("announced", "returned"):
+            where = {"model": model, "reading": reading, "outcome": outcome}
+            yield Row("fall by ablation", where, _fall(pushed, each["reading"], outcome))
+            yield Row("fall by ablation beyond random", where, _fall(each["random"], each["reading"], outcome))
+
+
+Named = Mapping[tuple[Any, ...], Trial]
+
+
+def _fall(before: Named, after: Named, outcome: str) -> Estimate:
+    """Of scenes that are coherent and have the outcome in both."""
+    both = [
+        (one, other)
+        for key, other in after.items()
+        for one in [before.get(key)]
+        if one is not None
+        and not (one.outcomes["incoherent"] or other.outcomes["incoherent"])
+        and None not in (one.outcomes[outcome], other.outcomes[outcome])
+    ]
+    if not both:
+        return missing("no scene with both outcomes")
+    values, cells = zip(*((each.outcomes[outcome], at) for pair in both for at, each in enumerate(pair)), strict=True)
+    # Not as differences: where nothing changes, those have an interval without width.
+    return contrast(values, cells, {0: 1.0, 1: -1.0}, [other.cluster for _, other in both for _ in range(2)])
+
+
+def _restarting(model: str, trials: Sequence[Trial]) -> Iterator[Row]:
+    """What makes the announcement likely: the text it has written, or what is done to it. All of the same tokens, but
+    for those of the clean text, so that random ablations are as large token by token. (What is asked about is where a
+    text announced under the push: that favours the push, if anything.)"""
+    each = [(trial.readings["probability"], trial.cluster) for trial in _of(trials, "restarting")]
+    if not each:
+        return
+    for arm in sorted({arm for found, _ in each for arm in found}):
+        known = [(found[arm], cluster) for found, cluster in each if arm in found]
+        role: Role = "control" if "random" in arm else "secondary"
+        yield Row("P(announcement)", {"model": model, "arm": arm}, mean(*zip(*known, strict=True)), role)
+    effects = {
+        "the push, after its own text": ("own text, pushed", "own text"),
+        "the push, after clean text": ("clean text, pushed", "clean text"),
+        "its own text, without a push": ("own text", "clean text"),
+    }
+    for name, (one, other) in effects.items():
+        known = [(found, cluster) for found, cluster in each if one in found and other in found]
+        gap = paired_difference([(found[one], found[other]) for found, _ in known], [cluster for _, cluster in known])
+        yield Row("rise of P(announcement)", {"model": model, "by": name}, gap)
+    for reading in READINGS:
+        name = f"ablated {reading}"
+        known = [(found[f"{name}, random"] - found[name], cluster) for found, cluster in each if name in found]
+        if known:
+            where = {"model": model, "reading": reading}
+            yield Row("fall of P(announcement) beyond random", where, mean(*zip(*known, strict=True)))
+
+
+def _faded(model: str, trials: Sequence[Trial]) -> Iterator[Row]:
+    for condition, arm in ARMS.items():
+        some, role = _of(trials, f"source {condition}"), _role(arm)
+        if not some:
+            return
+        clusters = [trial.cluster for trial in some]
+        for measure, name in (("projection left", "projection"), ("norm of the change", "norm")):
+            for index, layer in enumerate(some[0].readings["layers"]):
+                where = {"model": model, "arm": arm, "layer": float(layer)}
+                yield Row(measure, where, mean([trial.readings[name][index] for trial in some], clusters), role)
+        ends = mean([trial.readings["projection"][-1] for trial in some], clusters)
+        yield Row("projection left at the end", {"model": model, "arm": arm}, ends, role)
+        for part in some[0].readings["parts"]:
+            where = {"model": model, "arm": arm, "part": part}
+            yield Row("added along the push", where, mean([t.readings["parts"][part] for t in some], clusters), role)
+        left = [abs(trial.readings["left_over"]) for trial in some]
+        yield Row("left over by the parts", {"model": model, "arm": arm}, mean(left, clusters), "control")
+
+
+def _restart(model: str, trials: Sequence[Trial]) -> Iterator[Row]:
+    """Of the texts that judge, not of those that chose components."""
+    judging = [trial for trial in _of(trials, "restart") if not trial.readings["chooses"]]
+    if not judging:
+        return
+    clusters = [trial.cluster for trial in judging]
+    for name in ("clean", "other"):
+        where = {"model": model, "prompt": name}
+        yield Row("log-odds of the announcement", where, mean([t.readings[name] for t in judging], clusters), "detail")
+    for name in ("direct", "total", "paths", "random paths"):
+        role: Role = "control" if name == "random paths" else "detail"
+        for part in judging[0].readings[name]:
+            values = [trial.readings[name][part] for trial in judging]
+            yield Row(f"{name}: fall of log-odds", {"model": model, "part": part}, mean(values, clusters), role)
+    both = [
+        (_mean(trial.readings["paths"]), _mean(trial.readings["random paths"]), trial.cluster)
+        for trial in judging
+        if trial.readings["paths"] and trial.readings["random paths"]
+    ]
+    gap = paired_difference([(one, other) for one, other, _ in both], [cluster for *_, cluster in both])
+    yield Row("paths beyond random", {"model": model}, gap)
+
+
+def _mean(values: Mapping[str, float]) -> float:
+    return sum(values.values()) / len(values)

@@ -1,0 +1,76 @@
+"""Every test text that is asked for at once: one scene in every condition, on the same random numbers."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+
+from experiments.steering_resistance.directions import DIFFERENCE, RANDOM
+from experiments.steering_resistance.fitted import Rig
+from experiments.steering_resistance.scenarios import Scene
+from experiments.steering_resistance.trials import request_for
+from introlab.activations.directions import random_like
+from introlab.experiment.context import Bench
+from introlab.generation.requests import Request
+from introlab.network.spans import Span
+from steering.strength_search import Calibrated
+
+EQUAL_DOSE, EQUAL_EFFECT = "equal dose", "equal effect"
+INTRUSION, PUSHED_INTRUSION, PUSHED_CLEAN = "intrusion", "intrusion and push", "own text and push"
+
+
+def main_arms(
+    bench: Bench,
+    rig: Rig,
+    scene: Scene,
+    strengths: Sequence[float],
+    draw: int,
+    max_new: int,
+) -> Iterator[Request]:
+    """No push, asked in words, the difference of means and a random direction of equal norm."""
+    asked = partial(request_for, bench, scene, max_new)
+    yield asked(condition="baseline")
+    yield asked(condition="prompting", asks_for_both=True)
+    direction = rig.aims[DIFFERENCE][scene.push]
+    direction.check_unseen([f"{scene.item} #{scene.replicate}"])
+    for strength in strengths:
+        push, stray = rig.push(direction, strength), rig.push(random_like(direction, draw), strength)
+        yield asked(push, condition="push", strength=strength)
+        yield asked(stray, condition="random_direction", strength=strength, draw=draw)
+
+
+def other_kinds(
+    bench: Bench, rig: Rig, scene: Scene, at: float, found: Mapping[str, Calibrated], max_new: int
+) -> Iterator[Request]:
+    """The other kinds of push at the dose of the difference of means, and all of them at the strength
+    that was found for equal effect, whether it reaches it or not."""
+    doses = {
+        f"{EQUAL_DOSE}, {kind}": (kind, rig.equal_dose(kind, scene.push, DIFFERENCE, at))
+        for kind in rig.aims
+        if kind not in (DIFFERENCE, RANDOM)
+    }
+    effects = {
+        f"{EQUAL_EFFECT}, {kind}": (kind, found[f"{kind}: {scene.push}"].strength)
+        for kind in rig.aims
+        if f"{kind}: {scene.push}" in found
+    }
+    for condition, (kind, strength) in {**doses, **effects}.items():
+        push = rig.push(rig.aims[kind][scene.push], strength)
+        yield request_for(bench, scene, max_new, push, condition=condition, strength=strength)
+
+
+def intrusions(bench: Bench, rig: Rig, scene: Scene, at: float, max_new: int) -> Iterator[Request]:
+    """What the text says, apart from what the push does: off-topic text in its mouth without a push and with one, and
+    text on its topic in its mouth under the push. All of it is the model's own, written without a push."""
+    asked = partial(request_for, bench, scene, max_new)
+    start = asked(condition=INTRUSION).note["asked"] - 1
+    push = rig.push(rig.aims[DIFFERENCE][scene.push], at, Span.positions(start))
+    which = sorted(rig.aims[DIFFERENCE]).index(scene.topic) + scene.replicate
+    for condition, topic, pushes in (
+        (INTRUSION, scene.push, ()),
+        (PUSHED_INTRUSION, scene.push, (push,)),
+        (PUSHED_CLEAN, scene.topic, (push,)),
+    ):
+        sentences = rig.own.get(topic, ())
+        if sentences:
+            mouth = sentences[which % len(sentences)]
+            strength = at if pushes else 0.0
+            yield asked(*pushes, mouth=mouth, condition=condition, strength=strength)

@@ -1,0 +1,105 @@
+"""An experiment is one question, one frozen class, one file."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from introlab.errors import InputError
+from introlab.experiment.context import Bench
+from introlab.records.findings import Findings
+from introlab.records.trial import Trial
+
+if TYPE_CHECKING:  # plotly takes a second to import and only `draw` needs it
+    from plotly.graph_objects import Figure
+
+
+@dataclass(frozen=True)
+class Size:
+    """What a run will take of one model: texts to write, and new tokens, at most. Where stages depend on what earlier
+    ones wrote, `may_fall_away` of the texts may not be needed."""
+
+    texts: int
+    tokens: int
+    may_fall_away: int = 0
+
+    def __add__(self, other: "Size") -> "Size":
+        return Size(self.texts + other.texts, self.tokens + other.tokens, self.may_fall_away + other.may_fall_away)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment(ABC):
+    """A question asked of a model. Subclasses are frozen dataclasses: fields are parameters, methods are stages.
+
+    The first line of a subclass's docstring is its question. It is found by being in a module of `experiments`;
+    nothing else needs an edit. tests/test_experiment_contract.py says what every one of them must do.
+    """
+
+    primary: ClassVar[str]
+    """The measure declared before any data: what the answer rests on."""
+    null: ClassVar[float]
+    """Its value where there is no effect; an interval wholly above it is a finding."""
+    controls: ClassVar[tuple[str, ...]]
+    """Names of the controls; `analyze` returns a check for each, `simulate` can plant the fault each one catches."""
+    debug: ClassVar[Mapping[str, Any]]
+    """Field values of the debug size, which runs in seconds."""
+    models: ClassVar[tuple[str, ...]]
+    """Specs of the organisms it is first shown on."""
+    ranked_by: ClassVar[str | None] = None
+    """The reading or outcome by which a report picks the highest and the lowest text of a condition."""
+    per_token: ClassVar[tuple[str, ...]] = ()
+    """Readings with one value for each token, by which a report colours texts."""
+
+    @classmethod
+    def name(cls) -> str:
+        """What it is called on the command line and in run folders: its module's name."""
+        return cls.__module__.rsplit(".", 1)[-1]
+
+    @classmethod
+    def question(cls) -> str:
+        return (cls.__doc__ or "").strip().splitlines()[0]
+
+    @classmethod
+    def debug_size(cls) -> Self:
+        return cls(**cls.debug)
+
+    def parameters(self) -> dict[str, Any]:
+        """Every field, as JSON."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
+    def passed_parameters(self) -> tuple[str, ...]:
+        """Fields whose value is not the default."""
+        default = type(self)()
+        return tuple(each.name for each in fields(self) if getattr(self, each.name) != getattr(default, each.name))
+
+    @classmethod
+    def from_parameters(cls, parameters: Mapping[str, Any]) -> Self:
+        """The experiment a manifest describes. Raises InputError for unknown parameters."""
+        known = {each.name for each in fields(cls)}
+        if set(parameters) - known:
+            raise InputError(
+                "unknown parameters", given=sorted(set(parameters) - known), allowed=", ".join(sorted(known))
+            )
+        lists = {name: tuple(value) if isinstance(value, list) else value for name, value in parameters.items()}
+        return replace(cls(), **lists)
+
+    @abstractmethod
+    def size(self, bench: Bench) -> Size:
+        """How much will be written, without writing any of it."""
+
+    @abstractmethod
+    def trials(self, bench: Bench) -> Iterator[Trial]:
+        """Every trial of one model, as it is done. The only stage that needs a model."""
+
+    @abstractmethod
+    def analyze(self, trials: Sequence[Trial]) -> Findings:
+        """Estimates, checks of the controls and the answer, from trials alone."""
+
+    @abstractmethod
+    def draw(self, findings: Findings) -> dict[str, "Figure"]:
+        """Figures by name, from findings alone."""
+
+    @abstractmethod
+    def simulate(self, effect: float, seed: int, fault: str | None = None) -> list[Trial]:
+        """Made-up trials of a known truth: `effect` 0 is the null, 1 a plain effect; `fault` plants, on top of a
+        plain effect, what the control of that name must catch."""

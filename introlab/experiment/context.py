@@ -1,0 +1,95 @@
+"""The bench an experiment works at: a model, a seed, and the settings that must not change any result."""
+
+import random
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TypeVar
+
+from tqdm.auto import tqdm
+
+from introlab.errors import NotFinite
+from introlab.generation.requests import Generation, Request
+from introlab.generation.scheduler import generate
+from introlab.generation.text_cache import Journal
+from introlab.generation.workers import Writer
+from introlab.interventions.interfaces import Readout
+from introlab.network.model import Model
+from introlab.tasks.materials import Materials
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Bench:
+    """`batch_size`, `shuffle` and `quiet` change speed and order, never a trial; a contract test holds every
+    experiment to that."""
+
+    model: Model
+    materials: Materials = field(repr=False)
+    seed: int = 0
+    batch_size: int = 64
+    shuffle: int | None = None
+    """Seed of a random order of work; None keeps the order given."""
+    quiet: bool = True
+    writer: Writer | None = field(default=None, repr=False)
+    """Who writes the texts; None is this process."""
+    journal: Journal | None = field(default=None, repr=False)
+    """What an interrupted run has written already, and where it is noted; None keeps nothing."""
+
+    def generate(
+        self, requests: Sequence[Request], *, stage: str, readouts: Sequence[Readout] = ()
+    ) -> Iterator[tuple[Request, Generation]]:
+        """Write every requested text, with a progress bar that names the stage. Those that are there already come
+        first. Raises NotFinite, after all others were written, if any failed."""
+        if self.journal is None:
+            yield from self._written(requests, 0, stage, readouts)
+            return
+        call = self.journal.call(stage, requests)
+        yield from call.done
+        if call.left:
+            yield from call.noted(self._written(call.left, len(call.done), stage, readouts))
+
+    def _written(
+        self, requests: Sequence[Request], before: int, stage: str, readouts: Sequence[Readout]
+    ) -> Iterator[tuple[Request, Generation]]:
+        requests = list(requests)
+        if self.shuffle is not None:
+            random.Random(self.shuffle).shuffle(requests)
+        write = self.writer or generate
+        written = write(self.model, requests, seed=self.seed, batch_size=self.batch_size, readouts=readouts)
+        failed: list[str] = []
+        total = before + len(requests)
+        with tqdm(
+            written, initial=before, total=total, desc=f"  {stage}", unit="text", disable=self.quiet, leave=False
+        ) as bar:
+            for request, generation in bar:
+                if generation.error:
+                    failed.append(generation.error)
+                else:
+                    yield request, generation
+        if failed:
+            raise NotFinite(
+                f"{len(failed)} of {len(requests)} texts failed; all others were written",
+                given="; ".join(failed[:3]),
+                do="lower the strength, or load the model in float32",
+            )
+
+    def chunks(self, items: Iterable[T]) -> Iterator[list[T]]:
+        """Lists of at most a batch, each as soon as it is full."""
+        rest = iter(items)
+        while chunk := list(islice(rest, self.batch_size)):
+            yield chunk
+
+    def tokens_per_second(self) -> float:
+        """How fast this model writes on this machine, from a fraction of a second of writing."""
+        prompt = self.model.chat.ids([{"role": "user", "content": "hello"}])
+        requests = [Request(tuple(prompt), "timing", index, max_new=16) for index in range(self.batch_size)]
+        list(generate(self.model, requests[:1], seed=0, batch_size=1))
+        start = time.perf_counter()
+        written = [one for _, one in generate(self.model, requests, seed=0, batch_size=self.batch_size)]
+        failed = next((one.error for one in written if one.error), None)
+        if failed:
+            raise NotFinite(failed, do="load the model in float32")
+        return sum(len(one.tokens) for one in written) / (time.perf_counter() - start)

@@ -1,0 +1,250 @@
+"""From an experiment and model specs to a finished run folder: preflight, trials, findings, figures, report.
+
+Interrupted, it goes on where it stopped when the same run is asked for in the same folder.
+"""
+
+import shutil
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from introlab.errors import InputError, LabError, RunFolderError
+from introlab.experiment.base import Experiment, Size
+from introlab.experiment.context import Bench
+from introlab.generation.batch_size import bytes_of_weights, bytes_per_row
+from introlab.generation.process_pool import local_workers
+from introlab.generation.text_cache import Journal
+from introlab.generation.workers import Writer
+from introlab.network.model import load
+from introlab.records.findings import Findings
+from introlab.records.run import DONE, Run, environment
+from introlab.records.trial import Trial
+from introlab.reporting.html import Chapter, render
+from introlab.tasks.materials import materials_for
+
+BYTES_PER_TOKEN = 120
+"""Of a trial's line and its text's, measured on the shipped experiments: words, token ids, readings and receipts."""
+PROMPT = 128
+"""Tokens of a prompt, for what a batch takes of the memory."""
+
+
+class Interrupted(LabError):
+    """Stopped by the user; what was done stays."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to run, without a say in what comes out."""
+
+    batch_size: int = 64
+    shuffle: int | None = None
+    deterministic: bool = False
+    dtype: str = "float32"
+    device: str | None = None
+    materials: Path | None = None
+    trust_remote_code: bool = False
+    quiet: bool = False
+    workers: int = 1
+    engine: Literal["local", "ray"] = "local"
+    address: str | None = None
+    """Of a Ray cluster."""
+
+    def loading(self, spec: str) -> dict[str, Any]:
+        """Arguments of `introlab.network.model.load`."""
+        return {
+            "spec": spec,
+            "device": self.device,
+            "dtype": self.dtype,
+            "trust_remote_code": self.trust_remote_code,
+            "deterministic": self.deterministic,
+        }
+
+    def writers(self, spec: str) -> AbstractContextManager[Writer | None]:
+        """Who writes the texts of a model; None is this process itself."""
+        if self.engine == "ray":
+            from introlab.generation.ray_pool import ray_workers
+
+            return ray_workers(self.workers, self.loading(spec), self.address)
+        return local_workers(self.workers, self.loading(spec)) if self.workers != 1 else nullcontext()
+
+
+def execute(
+    experiment: Experiment,
+    folder: Path,
+    *,
+    models: Sequence[str] = (),
+    settings: Settings | None = None,
+    say: Callable[[str], None] | None = None,
+) -> Run:
+    """Run an experiment on the given models or its own organisms, into a new folder or one in which the same run was
+    interrupted: then it goes on from there. A complete run is given back as it is.
+
+    Raises InputError before anything is written where the input cannot be used; RunFolderError where another run is in
+    the folder or another process writes there; Interrupted on Ctrl-C, with every finished text and trial on disk.
+    """
+    say = say or _quietly
+    chosen = settings or Settings()
+    specs = list(models or type(experiment).models)
+    if len(set(specs)) != len(specs):
+        raise InputError("a model named twice", given=", ".join(specs), do="name each model once")
+    manifest = _manifest(experiment, specs, chosen)
+    begun = (folder / "manifest.json").exists()
+    run = Run.resume(folder, manifest) if begun else Run(folder)
+    if run.complete:
+        say(f"complete already: {folder}")
+        return run
+    first = _bench(specs[0], experiment, chosen)
+    size = _preflight(experiment, first, len(specs), folder, say)
+    with run.locked():
+        if not begun:
+            Run.create(folder, {**manifest, "expected": asdict(size)})
+        try:
+            _record(run, experiment, first, specs, chosen, say)
+        except KeyboardInterrupt as interrupt:
+            raise Interrupted(
+                "stopped",
+                given=f"{sum(1 for _ in run.trial_ids())} finished trials stay in {folder}",
+                do=f"go on with the same command and --out {folder}",
+            ) from interrupt
+        run.settle()
+        conclude(run, experiment)
+    return run
+
+
+def _record(
+    run: Run,
+    experiment: Experiment,
+    first: Bench,
+    specs: Sequence[str],
+    settings: Settings,
+    say: Callable[[str], None],
+) -> None:
+    """The trials of every model that is not done."""
+    known = frozenset(run.trial_ids())
+    if known:
+        say(f"going on: {len(known)} trials are there")
+    with closing(_written(run, experiment, first, specs, settings, say)) as trials:
+        run.record(trials, known=known)
+
+
+def _written(
+    run: Run,
+    experiment: Experiment,
+    first: Bench,
+    specs: Sequence[str],
+    settings: Settings,
+    say: Callable[[str], None],
+) -> Generator[Trial]:
+    """Model by model; one is noted as done when the trial after its last one is asked for."""
+    for spec in specs:
+        if run.has_all_of(spec):
+            continue
+        bench = first if spec == first.model.name else _bench(spec, experiment, settings)
+        facts = model_facts(bench)
+        run.add_model(spec, facts)
+        say(f"{experiment.name()} on {spec}")
+        with settings.writers(spec) as writer:
+            working = replace(bench, writer=writer, journal=Journal(run.journal, spec))
+            yield from experiment.trials(working)
+        run.add_model(spec, {**facts, DONE: True})
+
+
+def conclude(run: Run, experiment: Experiment) -> Findings:
+    """Everything right of the trials: findings, figures, report, COMPLETE. Needs no model."""
+    trials = list(run.trials())
+    findings = experiment.analyze(trials)
+    drawn = experiment.draw(findings)
+    run.write_findings(findings, drawn)
+    run.write_report(render([Chapter(type(experiment), run.manifest, findings, drawn, trials)]))
+    run.finish()
+    return findings
+
+
+def model_facts(bench: Bench) -> dict[str, object]:
+    """What identifies a model, and what it is asked with, in a manifest."""
+    model = bench.model
+    return {
+        "fingerprint": model.fingerprint,
+        "family": model.family,
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "device": str(model.device),
+        "layers": model.n_layers,
+        "width": model.d_model,
+        "chat": list(model.chat.notes),
+        "materials": bench.materials.fingerprint,
+    }
+
+
+def _bench(spec: str, experiment: Experiment, settings: Settings) -> Bench:
+    model = load(**settings.loading(spec))
+    return Bench(
+        model,
+        materials_for(model, settings.materials),
+        seed=int(experiment.parameters().get("seed", 0)),
+        batch_size=settings.batch_size,
+        shuffle=settings.shuffle,
+        quiet=settings.quiet,
+    )
+
+
+def _preflight(experiment: Experiment, bench: Bench, models: int, folder: Path, say: Callable[[str], None]) -> Size:
+    """How much, how long, how much memory and disk - before any of it is spent."""
+    one = experiment.size(bench)
+    size = Size(one.texts * models, one.tokens * models)
+    seconds, needed = size.tokens / bench.tokens_per_second(), size.tokens * BYTES_PER_TOKEN
+    say(
+        f"{experiment.name()}: {size.texts} texts on {models} model{'s' if models > 1 else ''}, "
+        f"at most {_duration(seconds)} of writing, {_memory(bench, one)}, {needed / 1e6:.0f} MB of disk in {folder}"
+    )
+    existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    free = shutil.disk_usage(existing).free
+    if needed > free:
+        raise RunFolderError(
+            "not enough disk space",
+            given=f"{free / 1e6:.0f} MB free, about {needed / 1e6:.0f} MB needed",
+            do="free some, or choose another --out",
+        )
+    return size
+
+
+def _memory(bench: Bench, size: Size) -> str:
+    """What the experiment loads beside the model is not known here."""
+    weights, rows = bytes_of_weights(bench.model), max(1, min(bench.batch_size, size.texts))
+    batch = rows * bytes_per_row(bench.model, PROMPT + size.tokens // max(1, size.texts))
+    told = [f"{each / 1e9:.1f} GB" if each >= 1e9 else f"{each / 1e6:.0f} MB" for each in (weights, batch)]
+    return f"{told[0]} of memory for weights and {told[1]} for a batch of {rows} texts (autoencoders aside)"
+
+
+def _duration(seconds: float) -> str:
+    return (
+        f"{seconds:.0f} s"
+        if seconds < 120
+        else f"{seconds / 60:.0f} min"
+        if seconds < 7200
+        else f"{seconds / 3600:.1f} h"
+    )
+
+
+def _manifest(experiment: Experiment, specs: Sequence[str], settings: Settings) -> dict[str, object]:
+    return {
+        "experiment": experiment.name(),
+        "question": experiment.question(),
+        "primary": experiment.primary,
+        "parameters": experiment.parameters(),
+        "passed": list(experiment.passed_parameters()),
+        "specs": list(specs),
+        "models": {},
+        "batch_size": settings.batch_size,
+        "deterministic": settings.deterministic,
+        "dtype": settings.dtype,
+        "device": settings.device,
+        "materials": str(settings.materials) if settings.materials else None,
+        "trust_remote_code": settings.trust_remote_code,
+        **environment(),
+    }
+
+
+def _quietly(_: str) -> None:
+    return None

@@ -1,0 +1,335 @@
+"""Loading models, and running them: with `paths.py` the only file that touches a network's own modules.
+
+A model is named by a spec: ``organism:NAME`` (shipped with the lab), a local folder, or a hub id.
+"""
+
+import hashlib
+import importlib.util
+import json
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from introlab.errors import ContextOverflow, InputError
+from introlab.network.attention_masks import attention_masks, check_layers, slides
+from introlab.network.backends import BridgePath, DirectPath, Hook, NetworkPath, one_head, streams_of
+from introlab.network.chat import ChatFormat, Message
+from introlab.network.kv_cache import RowCache
+from introlab.network.lora import CONFIG, merged, parent_of
+from introlab.network.prefix_attention import Groups, can_share, lent
+from introlab.network.sites import WRITABLE, Site
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_SAMPLED_ABOVE = 1_000_000
+"""Tensors with more elements are fingerprinted from as many evenly spaced ones; smaller ones whole."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network with its tokenizer, chat format and identity. Nothing stays hooked after a call."""
+
+    name: str
+    network: Any = field(repr=False)
+    """The Hugging Face model."""
+    path: NetworkPath = field(repr=False)
+    tokenizer: Any = field(repr=False)
+    chat: ChatFormat = field(repr=False)
+    fingerprint: str
+    """Identifies weights, dtype and loading mode; artefacts fitted on this model carry it."""
+    family: str | None
+    """Shared by models trained from one parent; a direction may be carried over within it, on request."""
+    folder: Path | None
+    n_layers: int
+    d_model: int
+    context: int
+    """The longest text the model can read, in tokens."""
+    deterministic: bool = False
+    """Every pass has a shape that depends on the texts it reads alone, on one thread, so that nothing depends on batch
+    size, order or companions, to the last bit. Slower."""
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.network.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return next(self.network.parameters()).dtype
+
+    @property
+    def end_ids(self) -> tuple[int, ...]:
+        """Tokens that end a turn."""
+        configured = getattr(self.network, "generation_config", None)
+        ends = getattr(configured, "eos_token_id", None)
+        ends = self.tokenizer.eos_token_id if ends is None else ends
+        return tuple(ends) if isinstance(ends, list | tuple) else (ends,)
+
+    def ids(self, messages: Sequence[Message], *, prefill: str = "", room: int = 0) -> list[int]:
+        """The dialogue in tokens, with room left for `room` new ones. Raises ContextOverflow where it does not fit."""
+        ids = self.chat.ids(messages, prefill=prefill)
+        self.check_length(len(ids), room)
+        return ids
+
+    def check_length(self, length: int, room: int = 0) -> None:
+        if length + room > self.context:
+            raise ContextOverflow(
+                f"the text does not fit in {self.name}",
+                given=f"{length} tokens and {room} to come",
+                allowed=f"{self.context} tokens",
+                do="shorten the prompt, or ask for fewer new tokens",
+            )
+
+    def word_axis(self, ids: Sequence[int]) -> Tensor:
+        """[d_model]: the mean unembedding of these tokens less that of all; what merely promotes them lies along it."""
+        rows = self.network.get_output_embeddings().weight.detach().float().cpu()
+        return rows[list(ids)].mean(0) - rows.mean(0)
+
+    def output_matrix(self, layer: int) -> Tensor | None:
+        """[head, d_head, d_model], float32 on the CPU: head h adds ``z_h @ matrix[h]`` to the residual. None where
+        heads do not add up (a norm follows), and where the network's modules have no such place."""
+        found = DirectPath(self.network).output_matrix(layer)
+        return None if found is None else found.float().cpu().unflatten(0, (self.n_heads, -1))
+
+    def text(self, ids: Sequence[int]) -> str:
+        """Tokens as readable text, without special tokens."""
+        return self.tokenizer.decode(list(ids), skip_special_tokens=True)
+
+    @property
+    def can_share(self) -> bool:
+        """Whether rows can share the keys and values of a common beginning."""
+        return isinstance(self.path, DirectPath) and not self.deterministic and can_share(self.network)
+
+    @property
+    def can_enter(self) -> bool:
+        """Whether a pass can begin at a later block, with a residual that was computed before."""
+        return isinstance(self.path, DirectPath) and not self.deterministic
+
+    @cached_property
+    def bridge(self) -> BridgePath:
+        """TransformerLens' way into the same weights, built when first asked for (its attention is always eager)."""
+        source = (
+            parent_of(self.folder)
+            if self.folder and (self.folder / CONFIG).is_file()
+            else str(self.folder or self.name)
+        )
+        return BridgePath(self.network, self.tokenizer, source)
+
+    def through(self, path: Literal["direct", "bridge"]) -> Self:
+        """The same model, read and written another way."""
+        return replace(self, path=self.bridge if path == "bridge" else DirectPath(self.network))
+
+    def check_site(self, site: Site, *, write: bool = False) -> None:
+        """Raises InputError if the network has no such place, or if it cannot be written to."""
+        if site.layer >= self.n_layers:
+            raise InputError(
+                f"{self.name} has no layer {site.layer}", given=site, allowed=f"layers 0 to {self.n_layers - 1}"
+            )
+        if not self.path.has(site):
+            there = streams_of(self.path, site.layer)
+            raise InputError(f"blocks of {self.name} have no {site.stream}", given=site, allowed=", ".join(there))
+        if site.head is not None and site.head >= self.n_heads:
+            raise InputError(
+                f"{self.name} has no head {site.head}", given=site, allowed=f"heads 0 to {self.n_heads - 1}"
+            )
+        if write and site.stream not in WRITABLE:
+            raise InputError(
+                f"{site.stream} can be read but not written: the skip path would miss the change",
+                given=site,
+                allowed=", ".join(WRITABLE),
+            )
+
+    def width(self, site: Site) -> int:
+        """Of the values at a site: d_model, or d_head times the heads of `z`."""
+        if site.stream != "z":
+            return self.d_model
+        config = self.network.config.get_text_config()
+        each = int(getattr(config, "head_dim", None) or self.d_model // self.n_heads)
+        return each if site.head is not None else each * self.n_heads
+
+    @property
+    def n_heads(self) -> int:
+        return int(self.network.config.get_text_config().num_attention_heads)
+
+    def hooked(self, hooks: Sequence[tuple[Site, Hook]]) -> AbstractContextManager[None]:
+        """A context in which `hook(values[row, position, width])` is called at each site, in the given order;
+        what it returns replaces the values. All hooks are gone when the context ends, however it ends."""
+        for site, _ in hooks:
+            self.check_site(site)
+        return self.path.hooked(
+            [
+                (site, function if site.head is None else one_head(function, site.head, self.n_heads))
+                for site, function in hooks
+            ]
+        )
+
+    def forward(
+        self,
+        ids: Tensor,
+        *,
+        starts: Tensor,
+        positions: Tensor,
+        cache: RowCache | None = None,
+        logits_to_keep: int | None = 0,
+        stop_at_layer: int | None = None,
+        unpadded: bool = False,
+        stems: Groups | None = None,
+        residual: tuple[int, Tensor] | None = None,
+    ) -> Tensor | None:
+        """One pass over `ids[row, column]`: logits of the last `logits_to_keep` columns (0 = all; None = no logits).
+
+        `starts[row]` is the column in which a row's text begins, `positions` are absolute, [row or 1, column]. With a
+        cache, the columns of this pass follow those it holds, and are kept in it. With `stop_at_layer` the pass ends
+        before that block, without logits. `unpadded` promises that all texts begin in the first column, which is
+        faster. Rows see the stems they share before all else, where `can_share` holds; then `starts` says where their
+        own part begins.
+        `residual` is the block at which the pass begins and what it is given, where `can_enter` holds.
+        """
+        first, begin = (0, 0) if cache is None else (cache.first, cache.column)
+        columns = (begin, begin + ids.shape[1])
+        config = self.path.config.get_text_config()
+        mask = None
+        if not unpadded or self.deterministic or slides(config) or (stems and ids.shape[1] > 1):
+            mask = attention_masks(config, starts, first=first, queries=columns, dtype=self.dtype)
+        given = {"stems": stems or None, "residual": residual}
+        more: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        with torch.inference_mode(), lent(self.network) if stems else nullcontext():
+            return self.path.run(
+                ids,
+                **more,
+                attention_mask=mask,
+                position_ids=positions,
+                past_key_values=cache,
+                use_cache=cache is not None,
+                logits_to_keep=logits_to_keep,
+                stop_at_layer=stop_at_layer,
+            )
+
+
+def organism_folder() -> Path:
+    """Where the shipped organisms lie; found without importing their code."""
+    spec = importlib.util.find_spec("organisms")
+    places = list(spec.submodule_search_locations or []) if spec is not None else []
+    if not places:
+        raise InputError("the organisms are not installed", do="install the lab from its own folder (make demo does)")
+    return Path(places[0]) / "models"
+
+
+def organism_names() -> tuple[str, ...]:
+    """Names of the shipped organisms, sorted."""
+    return tuple(sorted(path.parent.name for path in organism_folder().glob("*/organism.json")))
+
+
+def resolve(spec: str) -> tuple[str, Path | None]:
+    """A spec as (what to load, its local folder if it has one). Raises InputError for a spec that names nothing."""
+    if spec.startswith("organism:"):
+        name = spec.removeprefix("organism:")
+        if name not in organism_names():
+            raise InputError(
+                "unknown organism", given=spec, allowed=", ".join(f"organism:{one}" for one in organism_names())
+            )
+        folder = organism_folder() / name
+        return str(folder), folder
+    folder = Path(spec).expanduser()
+    if folder.is_dir():
+        if not any((folder / name).is_file() for name in ("config.json", CONFIG)):
+            raise InputError(
+                "the folder is not a model",
+                given=folder,
+                allowed=f"a Hugging Face model folder, with config.json, or a peft adapter, with {CONFIG}",
+            )
+        return str(folder), folder
+    if folder.is_absolute() or spec.startswith(".") or spec.count("/") > 1 or folder.exists():
+        raise InputError("no model folder there", given=spec, allowed="organism:NAME, a local folder, or a hub id")
+    return spec, None
+
+
+def load(
+    spec: str,
+    *,
+    device: str | None = None,
+    dtype: str = "float32",
+    revision: str | None = None,
+    trust_remote_code: bool = False,
+    attention: Literal["sdpa", "eager"] | None = None,
+    device_map: str | None = None,
+    deterministic: bool = False,
+) -> Model:
+    """The model a spec names: raw Hugging Face weights, hooked directly; `through("bridge")` for TransformerLens' way.
+
+    `device` defaults to a GPU where there is one; `device_map` spreads a network over several (accelerate); `attention`
+    is the family's own choice unless it is given. Raises InputError for a spec that names nothing that can be loaded.
+    """
+    if deterministic:
+        torch.set_num_threads(1)  # with several, a row's last digits depend on its place in the batch (LOG.md)
+    if dtype not in DTYPES:
+        raise InputError("unknown dtype", given=dtype, allowed=", ".join(DTYPES))
+    source, folder = resolve(spec)
+    place = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    settings = {"dtype": DTYPES[dtype], "attn_implementation": attention, "trust_remote_code": trust_remote_code}
+    try:
+        tokenizer, network = _parts(source, folder, place, device_map, revision, settings)
+    except (OSError, SafetensorError, ValueError) as error:
+        raise InputError(
+            "the model could not be loaded",
+            given=f"{spec} ({type(error).__name__}: {str(error).splitlines()[0][:200]})",
+            allowed="organism:NAME, a local Hugging Face folder, or a hub id the hub can be reached for",
+            do="introlab models lists what is shipped",
+        ) from error
+    network = network.eval().requires_grad_(False)
+    config = network.config.get_text_config()
+    check_layers(config, spec)
+    return Model(
+        name=spec,
+        network=network,
+        path=DirectPath(network),
+        tokenizer=tokenizer,
+        chat=ChatFormat(tokenizer),
+        fingerprint=fingerprint_of(network),
+        family=_family(folder),
+        folder=folder,
+        n_layers=int(config.num_hidden_layers),
+        d_model=int(config.hidden_size),
+        context=int(config.max_position_embeddings),
+        deterministic=deterministic,
+    )
+
+
+def _parts(
+    source: str,
+    folder: Path | None,
+    device: str,
+    device_map: str | None,
+    revision: str | None,
+    settings: dict[str, Any],
+) -> tuple[Any, Any]:
+    """Tokenizer and network; an adapter is merged into its parent first."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    trust = settings["trust_remote_code"]
+    tokenizer = AutoTokenizer.from_pretrained(source, revision=revision, trust_remote_code=trust)
+    if folder is not None and (folder / CONFIG).is_file():
+        return tokenizer, merged(folder, device=device, **settings)
+    network = AutoModelForCausalLM.from_pretrained(source, revision=revision, device_map=device_map, **settings)
+    return tokenizer, network if device_map else network.to(torch.device(device))  # type: ignore[arg-type]
+
+
+def fingerprint_of(network: torch.nn.Module) -> str:
+    """Of weights and dtype."""
+    digest = hashlib.sha256(b"raw weights")
+    for name, tensor in sorted(network.named_parameters(), key=lambda pair: pair[0]):
+        flat = tensor.detach().reshape(-1)
+        step = max(1, flat.numel() // _SAMPLED_ABOVE)
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        digest.update(flat[::step].float().cpu().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _family(folder: Path | None) -> str | None:
+    card = folder / "organism.json" if folder is not None else None
+    return json.loads(card.read_text(encoding="utf-8"))["family"] if card is not None and card.is_file() else None

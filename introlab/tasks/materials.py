@@ -1,0 +1,245 @@
+"""Questions with checkable answers, topics with their own words, and the wording a model is asked in.
+
+A folder of *materials* holds all three as plain data: ``questions.jsonl``, ``topics.json``, ``wording.json``.
+The organisms bring theirs (what is true in their world); any other model gets the ones in ``introlab/data``,
+or those the user points to.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from introlab.errors import InputError
+from introlab.network.model import Model, organism_folder
+
+Split = Literal["extract", "calibrate", "test"]
+SPLITS: tuple[Split, ...] = ("extract", "calibrate", "test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """A question with one right answer. `group` is what a replication would draw anew (a person, a sum)."""
+
+    id: str
+    kind: str
+    group: str
+    level: str
+    """Known difficulty: exposures of a fact, operands of a sum."""
+    split: Split
+    text: str
+    subject: str
+    """What the question is about, to fit "how sure are you about {subject} ?"."""
+    answer: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wording:
+    """How a model is asked and how its text is read. Patterns ignore case."""
+
+    answer: str
+    """Pattern whose first group is an answer; the first match is the first attempt, the last match the final one."""
+    answer_frame: str
+    """What the model says up to its answer: put in its mouth where only the answer is wanted."""
+    ask_before: str
+    ask_after: str
+    confidence_words: tuple[str, ...]
+    """Single-token replies from least to most sure, evenly spaced on 0..1."""
+    ask_true: str
+    """Asks, after an answer, for a word against or for it: P(True)."""
+    true_words: tuple[str, str]
+    """Single-token replies: against the answer, and for it."""
+    own_samples: str
+    """Shows the model what it answered at other times."""
+    reconsider_words: tuple[str, ...]
+    """A text that goes on with one of these after its answer is reconsidering."""
+    request_check: str
+    """Asks in words for what the reflection direction does."""
+    personas: dict[str, str]
+    """System turns by name."""
+    topic_templates: dict[str, tuple[str, ...]]
+    """By split, so that directions are never tested on the wording they were extracted from."""
+    request_topic: str
+    """Asks in words for what a topic direction does."""
+    announcement: str
+    """Pattern of the model saying that it is off topic."""
+
+    def answers(self, text: str) -> list[re.Match[str]]:
+        return list(re.finditer(self.answer, text, re.IGNORECASE))
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic and the words that belong to it and to no other."""
+
+    name: str
+    words: frozenset[str]
+    lab: bool
+    """Whether experiments may push towards it: organisms were trained under pushes towards the others."""
+
+
+@dataclass(frozen=True)
+class Materials:
+    """Everything an experiment asks with."""
+
+    folder: Path
+    questions: tuple[Question, ...]
+    topics: dict[str, Topic]
+    wording: Wording
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read a materials folder. Raises InputError naming the file and line that is wrong."""
+        questions = tuple(_question(folder, *pair) for pair in _lines(folder / "questions.jsonl"))
+        topics = {
+            name: Topic(name, frozenset(topic["words"]), topic["lab"])
+            for name, topic in _json(folder / "topics.json").items()
+        }
+        raw = _json(folder / "wording.json")
+        wanted = {field.name for field in fields(Wording)}
+        if set(raw) != wanted:
+            raise InputError(
+                "a wording file with other entries than the lab reads",
+                given=f"{folder}: missing {sorted(wanted - set(raw))}, unknown {sorted(set(raw) - wanted)}",
+                allowed=", ".join(sorted(wanted)),
+            )
+        raw["topic_templates"] = {split: tuple(each) for split, each in raw["topic_templates"].items()}
+        for name in ("confidence_words", "true_words", "reconsider_words"):
+            raw[name] = tuple(raw[name])
+        return cls(folder, questions, topics, Wording(**raw))
+
+    @property
+    def lab_topics(self) -> tuple[str, ...]:
+        """Names of the topics that are pushed towards: no organism was trained under a push towards one of them."""
+        return tuple(sorted(topic.name for topic in self.topics.values() if topic.lab))
+
+    def pick(self, split: Split, *, kind: str | None = None, limit: int | None = None) -> list[Question]:
+        """Questions of a split, in file order; with a limit, evenly spread over the levels.
+
+        Raises InputError where there are none.
+        """
+        found = [one for one in self.questions if one.split == split and kind in (None, one.kind)]
+        if not found:
+            raise InputError(
+                "no such questions",
+                given=f"split {split}, kind {kind}",
+                allowed=f"kinds {sorted({one.kind for one in self.questions})}",
+                do=f"see {self.folder / 'questions.jsonl'}",
+            )
+        if limit is None or limit >= len(found):
+            return found
+        by_level: dict[str, list[Question]] = {}
+        for one in found:
+            by_level.setdefault(one.level, []).append(one)
+        rounds = [level[turn] for turn in range(len(found)) for level in by_level.values() if turn < len(level)]
+        return rounds[:limit]
+
+    def evenly(self, split: Split, limit: int) -> list[Question]:
+        """About `limit` questions of a split, equally many of every kind. Raises InputError where a kind has none."""
+        kinds = sorted({question.kind for question in self.questions})
+        return [one for kind in kinds for one in self.pick(split, kind=kind, limit=-(-limit // len(kinds)))]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of its three files."""
+        digest = hashlib.sha256()
+        for name in ("questions.jsonl", "topics.json", "wording.json"):
+            digest.update((self.folder / name).read_bytes())
+        return digest.hexdigest()[:16]
+
+    def topic_words(self, text: str) -> list[tuple[re.Match[str], str]]:
+        """The words of a text that belong to a topic, in order, each with its topic."""
+        words = re.finditer(r"[A-Za-z']+", text)
+        owned = ((word, self.topic_of_word.get(word[0].lower())) for word in words)
+        return [(word, topic) for word, topic in owned if topic is not None]
+
+    @cached_property
+    def topic_of_word(self) -> dict[str, str]:
+        return {word: topic.name for topic in self.topics.values() for word in topic.words}
+
+
+def materials_for(model: Model, path: Path | None = None) -> Materials:
+    """The materials to ask this model with: the given folder, its own, or the general ones."""
+    return materials_of(model.family, path)
+
+
+def materials_of(family: str | None, path: Path | None = None) -> Materials:
+    """The same, of a model of which only the family is known."""
+    if path is not None:
+        return Materials.load(path)
+    if family is not None:
+        return Materials.load(organism_folder().parent / "materials")
+    return Materials.load(Path(__file__).parents[1] / "data" / "general")
+
+
+def single_tokens(model: Model, words: Sequence[str]) -> dict[str, tuple[int, ...]]:
+    """The single-token forms of each word: as it stands, after a space, capitalised.
+
+    Raises InputError for a word that has none in this tokenizer.
+    """
+    forms: dict[str, tuple[int, ...]] = {}
+    for word in words:
+        variants = {word, word.lower(), word.capitalize()}
+        variants |= {f" {variant}" for variant in tuple(variants)}
+        ids = {tuple(model.tokenizer(variant, add_special_tokens=False)["input_ids"]) for variant in sorted(variants)}
+        unknown = getattr(model.tokenizer, "unk_token_id", None)
+        forms[word] = tuple(sorted({one[0] for one in ids if len(one) == 1 and one[0] != unknown}))
+        if not forms[word]:
+            raise InputError(
+                f"{model.name} has no single token for a word the wording needs",
+                given=repr(word),
+                do="choose another word in wording.json",
+            )
+    return forms
+
+
+def answer_tokens(model: Model, answer: str) -> tuple[int, ...]:
+    """The single-token forms of an answer; none where it takes more than one token."""
+    try:
+        return single_tokens(model, [answer])[answer]
+    except InputError:
+        return ()
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError) as error:
+        raise InputError(
+            "materials that cannot be read",
+            given=f"{path}: {error}",
+            do="give a folder with questions.jsonl, topics.json and wording.json",
+        ) from error
+
+
+def _lines(path: Path) -> list[tuple[int, str]]:
+    try:
+        return [
+            (number, line)
+            for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+            if line.strip()
+        ]
+    except OSError as error:
+        raise InputError(
+            "materials that cannot be read",
+            given=f"{path}: {error}",
+            do="give a folder with questions.jsonl, topics.json and wording.json",
+        ) from error
+
+
+def _question(folder: Path, number: int, line: str) -> Question:
+    try:
+        question = Question(**json.loads(line))
+        if question.split not in SPLITS:
+            raise ValueError(f"split {question.split!r} is none of {', '.join(SPLITS)}")
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            "a line that is not a question",
+            given=f"{folder / 'questions.jsonl'} line {number}: {error}",
+            allowed=", ".join(field.name for field in fields(Question)),
+        ) from error
+    return question
