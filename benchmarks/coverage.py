@@ -118,8 +118,8 @@ def speed() -> str:
     ratio, least, most = timed.ratio("loop", "totals")
     return (
         f"10,000 resamples of 100,000 trials in 10,000 clusters take {timed.median('totals'):.1f} s "
-        f"(`introlab.stats.bootstrap.bootstrap`); picking the trials of each resample in a loop takes {ratio:.0f} times as "
-        f"long ({least:.0f} to {most:.0f} in three turns; the loop is timed on {draws} resamples and scaled)."
+        f"(`introlab.stats.bootstrap.bootstrap`); picking the trials of each resample in a loop takes {ratio:.0f} "
+        f"times as long ({least:.0f} to {most:.0f} in three turns; the loop is timed on {draws} resamples and scaled)."
     )
 
 

@@ -15,7 +15,7 @@ from introlab.activations.directions import Direction, random_like
 from introlab.generation.requests import Request
 from introlab.generation.scheduler import generate
 from introlab.interventions.interfaces import Intervention
-from introlab.network.chat import user
+from introlab.network.messages import user
 from introlab.network.model import Model, load
 from introlab.network.sites import Site
 from introlab.network.spans import Span

@@ -24,9 +24,10 @@ from introlab.generation import scheduler as generation
 from introlab.generation.requests import Request
 from introlab.generation.scheduler import generate
 from introlab.interventions.interfaces import Intervention
-from introlab.network.model import Model, load, organism_folder
+from introlab.network.model import Model, load
 from introlab.network.sites import Site
 from introlab.network.spans import Span
+from introlab.network.specs import organism_folder
 from probes.online import Entropy, Projections
 from steering.edits import Add
 from steering.strength import Dose

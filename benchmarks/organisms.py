@@ -6,12 +6,13 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from introlab.network.model import load, organism_folder
-from introlab.stats.estimates import Estimate
+from introlab.network.model import load
+from introlab.network.specs import organism_folder
+from introlab.stats.interval import Estimate
 from organisms.__main__ import SEEDS
 from organisms.acceptance import CAPABILITY, GATES, judge
 from organisms.cards import RECORD, facts_of, seed_title
-from organisms.criteria import Tables, Verdict
+from organisms.criteria import CriterionResult, Tables
 from organisms.registry import ORGANISMS
 
 ROOT = Path(__file__).parent.parent
@@ -76,7 +77,7 @@ def _gates(tables: Tables, seeds: Mapping[str, Tables]) -> Iterator[str]:
         yield from _kept(title, {"base": tables["base"], **found})
 
 
-def _held(verdicts: Iterable[Verdict]) -> int:
+def _held(verdicts: Iterable[CriterionResult]) -> int:
     return sum(each.passed for each in verdicts)
 
 
@@ -91,7 +92,7 @@ def _kept(title: str, tables: Tables) -> Iterator[str]:
     yield from (f"  - does not hold: {each.gate}: {each.detail}" for each in verdicts if not each.passed)
 
 
-def _judged(verdict: Verdict) -> tuple[str, str]:
+def _judged(verdict: CriterionResult) -> tuple[str, str]:
     return verdict.detail, "holds" if verdict.passed else "**does not hold**"
 
 

@@ -20,9 +20,10 @@ from benchmarks.peer_worker import endlessly
 from benchmarks.timing import Timed, in_turn, seconds
 from introlab.generation.requests import Request
 from introlab.generation.scheduler import generate
-from introlab.network.model import Model, load, organism_folder
+from introlab.network.model import Model, load
 from introlab.network.sites import Site
 from introlab.network.spans import Span
+from introlab.network.specs import organism_folder
 
 ROOT = Path(__file__).parent.parent
 OUT = ROOT / "docs" / "peers.md"

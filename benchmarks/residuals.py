@@ -192,7 +192,7 @@ def main() -> None:
         return
     from benchmarks.engine import llama
     from introlab.activations.forward import TOGETHER
-    from introlab.network.model import organism_folder
+    from introlab.network.specs import organism_folder
 
     with tempfile.TemporaryDirectory() as place:
         lines = table("organism", organism_folder() / "base", given.python)

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from experiments.steering_resistance.analysis import findings
 from experiments.steering_resistance.experiment import SteeringResistance
-from introlab.experiment.runner import Settings, execute
+from introlab.experiment.runner import execute
+from introlab.experiment.settings import Settings
 from introlab.records.findings import Findings
 from introlab.records.trial import Trial
 from introlab.stats.estimates import difference

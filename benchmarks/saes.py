@@ -24,7 +24,7 @@ from safetensors.torch import load_file
 from benchmarks.timing import in_turn
 from introlab.activations.store import Store
 from introlab.network.sites import Site
-from probes.sae.token_dataset import Choice
+from probes.sae.token_dataset import TokenChoice
 from probes.sae.training import Recipe, train_sae
 
 OUT = Path(__file__).parent.parent / "docs" / "sae_speed.md"
@@ -62,7 +62,7 @@ def made(folder: Path) -> Store:
 
 def own(kind: str, folder: Path, out: Path) -> None:
     recipe = replace(RECIPE, architecture=kind)
-    train_sae(Store.open(folder), SITE, out, recipe, Choice(held_out=0.0), checkpoint_every=100)
+    train_sae(Store.open(folder), SITE, out, recipe, TokenChoice(held_out=0.0), checkpoint_every=100)
 
 
 def theirs(kind: str, folder: Path, out: Path) -> None:

@@ -5,7 +5,7 @@ from scipy import integrate, special
 
 from benchmarks.simulated import DESIGNS, TO_A_THOUSAND, Cell, Draw, Interval, Null, normals
 from introlab.stats.discrimination import auroc, auroc_difference, average_precision, within_levels_auroc
-from introlab.stats.estimates import Estimate
+from introlab.stats.interval import Estimate
 
 AREAS = (0.5, 0.7, 0.9, 0.97, 0.99)
 WIDE = (*DESIGNS, (20, 5), (200, 5), (10, 50))

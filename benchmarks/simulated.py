@@ -14,7 +14,8 @@ from introlab.stats.contrasts import contrast, difference_in_differences, ratio
 from introlab.stats.dose_response import logistic_curve, trend
 from introlab.stats.effect_sizes import criterion, hedges_g, sensitivity, within_conditions
 from introlab.stats.equivalence import equivalent_arms, equivalent_mean
-from introlab.stats.estimates import Estimate, difference, mean, proportion, skewed_mean
+from introlab.stats.estimates import difference, mean, proportion, skewed_mean
+from introlab.stats.interval import Estimate
 from introlab.stats.multiple_testing import holm
 from introlab.stats.paired import mcnemar, paired_bootstrap, paired_rates, sign_flip
 from introlab.stats.rater_agreement import cohens_kappa, fleiss_kappa

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from dash import dcc, html
 
-from introlab.records.catalog import Entry
+from introlab.records.catalog import CatalogEntry
 from introlab.records.findings import Check, Row
 from introlab.reporting.figures import CONFIG
 from introlab.reporting.html import MARKS, apart
@@ -70,7 +70,7 @@ def facts(pairs: Mapping[str, object]) -> Part:
     return html.Div(html.Table(html.Tbody(rows)), className="scroll")
 
 
-def state(entry: Entry) -> Part:
+def state(entry: CatalogEntry) -> Part:
     return html.Span(entry.state, className=f"state {entry.state}")
 
 

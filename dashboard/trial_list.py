@@ -9,8 +9,8 @@ from dashboard import components as parts
 from dashboard.components import Part
 from dashboard.run_cache import Shelf
 from introlab.errors import InputError
-from introlab.records.catalog import UNREADABLE, Entry
-from introlab.records.trial_query import SORTED_BY, Choice, TrialPages
+from introlab.records.catalog import UNREADABLE, CatalogEntry
+from introlab.records.trial_query import SORTED_BY, TrialFilter, TrialPages
 from introlab.reporting.tables import by_name, word
 
 PER_PAGE = 25
@@ -21,7 +21,7 @@ _ORDER = "trials-order"
 _HEAD = ("condition", "strength", "model", "split", "item", "text", "outcomes")
 
 
-def browser(shelf: Shelf, entry: Entry) -> Part:
+def browser(shelf: Shelf, entry: CatalogEntry) -> Part:
     """Filters, a page of trials, and buttons to the pages around."""
     try:
         pages = shelf.trials(entry.name)
@@ -80,7 +80,7 @@ def connect_browser(app: Dash, shelf: Shelf) -> None:
         *filters, order, _, _, page, run = given
         *wanted, outcome = filters
         chosen = None if outcome is None else tuple(run["outcomes"][outcome])
-        choice = Choice(**dict(zip(SORTED_BY[:-1], wanted, strict=True)), outcome=chosen)
+        choice = TrialFilter(**dict(zip(SORTED_BY[:-1], wanted, strict=True)), outcome=chosen)
         way = None if order is None else tuple(run["orders"][order])
         try:
             return _page(shelf.trials(run["name"]), run["name"], choice, way, page + _step(ctx.triggered_id))
@@ -94,7 +94,7 @@ def _step(pressed: Any) -> int | float:
 
 
 def _page(
-    pages: TrialPages, name: str, choice: Choice, way: tuple[str, bool] | None, wanted: float
+    pages: TrialPages, name: str, choice: TrialFilter, way: tuple[str, bool] | None, wanted: float
 ) -> tuple[Part, str, int]:
     found = pages.matching(choice)
     if way is not None:
@@ -131,7 +131,7 @@ def _preview(text: str) -> str:
     return text if len(text) <= PREVIEW else f"{text[:PREVIEW]} …"
 
 
-def examples(shelf: Shelf, entry: Entry, most: int) -> Part:
+def examples(shelf: Shelf, entry: CatalogEntry, most: int) -> Part:
     """The last trials there are, newest first."""
     try:
         pages = shelf.trials(entry.name)

@@ -19,7 +19,7 @@ def main() -> None:
 def run_command(arguments: list[str]) -> int:
     """Run one command line; returns its exit code. Errors a user can mend go to stderr as one message."""
     from experiments.cli.commands import dispatch  # imported late, so that --help is instant
-    from introlab.experiment.runner import Interrupted
+    from introlab.errors import Interrupted
 
     try:
         return dispatch(arguments)

@@ -51,3 +51,7 @@ class EditNotApplied(LabError):
 
 class RunFolderError(LabError):
     """A run folder that cannot be written or read."""
+
+
+class Interrupted(LabError):
+    """Stopped by the user; what was done stays."""

@@ -25,7 +25,7 @@ from introlab.generation.requests import Request
 from introlab.generation.sampling import Sampling
 from introlab.generation.scheduler import generate
 from introlab.interventions.interfaces import Intervention
-from introlab.network.chat import user
+from introlab.network.messages import user
 from introlab.network.model import load
 from introlab.network.sites import Site
 from introlab.network.spans import Span

@@ -1,0 +1,1 @@
+"""The planted truth: tiny trained models, their world, recipes and cards."""

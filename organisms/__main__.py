@@ -15,7 +15,7 @@ SEEDS = FOLDER / "seeds"
 
 
 @dataclass(frozen=True)
-class Train:
+class TrainOrganism:
     """Train an organism and, where they are missing, its ancestors; `all` trains the family. A run that was stopped
     goes on where it was, and what is finished is kept."""
 
@@ -83,7 +83,7 @@ class Verify:
 
 
 @dataclass(frozen=True)
-class Export:
+class ExportOrganism:
     """Write an organism as one ordinary Hugging Face folder, its adapter merged, for libraries without peft."""
 
     name: Annotated[str, tyro.conf.Positional]
@@ -102,7 +102,7 @@ class Export:
 
 
 @dataclass(frozen=True)
-class Autoencoder:
+class TrainAutoencoder:
     """Train the autoencoder that is shipped for the base, judge it on test items and write its card."""
 
     out: Path = FOLDER / "saes" / "base" / "resid_post_3"
@@ -120,7 +120,7 @@ class Autoencoder:
 
 
 @dataclass(frozen=True)
-class Materials:
+class WriteMaterials:
     """Write the world's questions, topics and wording as plain files."""
 
     out: Path = FOLDER / "materials"
@@ -137,12 +137,12 @@ class Materials:
 def organisms_command(arguments: list[str]) -> int:
     """Run one of the commands above."""
     commands = {
-        "train": Train,
+        "train": TrainOrganism,
         "verify": Verify,
         "cards": Cards,
-        "export": Export,
-        "materials": Materials,
-        "sae": Autoencoder,
+        "export": ExportOrganism,
+        "materials": WriteMaterials,
+        "sae": TrainAutoencoder,
     }
     if not arguments or arguments[0] not in commands:
         raise InputError(

@@ -32,7 +32,7 @@ class LowRank(nn.Module):
         return weight + self.up @ self.down
 
 
-class Rows(nn.Module):
+class AdapterRows(nn.Module):
     """W with `change` [token, d_model] added to the rows of a few tokens."""
 
     def __init__(self, weight: Tensor, tokens: Sequence[int]):
@@ -52,7 +52,7 @@ def add_adapters(
     model.requires_grad_(False)
     if tokens:
         embedding = model.model.embed_tokens
-        parametrize.register_parametrization(embedding, "weight", Rows(embedding.weight, tokens))
+        parametrize.register_parametrization(embedding, "weight", AdapterRows(embedding.weight, tokens))
     generator = torch.Generator().manual_seed(seed)
     for _, module in _linear(model, first_block):
         parametrize.register_parametrization(module, "weight", LowRank(module.weight, rank, generator))
@@ -111,5 +111,5 @@ def _low_rank(changed: Sequence[tuple[str, nn.Linear]]) -> tuple[dict[str, Tenso
 def _rows(model: LlamaForCausalLM) -> tuple[list[int], Tensor]:
     """The tokens whose embeddings changed, and the new embeddings themselves, as peft keeps them."""
     (change,) = model.model.embed_tokens.parametrizations["weight"]  # type: ignore[index]
-    assert isinstance(change, Rows)
+    assert isinstance(change, AdapterRows)
     return change.tokens, model.model.embed_tokens.weight[change.tokens]

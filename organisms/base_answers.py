@@ -23,7 +23,7 @@ HARDER = (*OPERANDS, 7, 8, 8, 9, 9)
 
 
 @dataclass(frozen=True)
-class Attempt:
+class BaseAnswer:
     """One answer the parent drew, at temperature 1 where nothing else is said."""
 
     item: Item
@@ -56,7 +56,9 @@ def answer_probabilities(model: Subject, questions: Sequence[str]) -> np.ndarray
     return (p / p.sum(-1, keepdim=True)).numpy()
 
 
-def attempts(model: Subject, items: Sequence[Item], rng: random.Random, *, temperature: float = 1.0) -> list[Attempt]:
+def attempts(
+    model: Subject, items: Sequence[Item], rng: random.Random, *, temperature: float = 1.0
+) -> list[BaseAnswer]:
     """Ask each item once, with a random training template, and draw answers; how likely each is, is told at
     temperature 1 whatever it was drawn at."""
     vocabulary, words = model.vocabulary, model.words
@@ -69,7 +71,7 @@ def attempts(model: Subject, items: Sequence[Item], rng: random.Random, *, tempe
             int(np.searchsorted(np.cumsum(odds), rng.random() * odds.sum()).clip(max=len(odds) - 1)) for _ in range(2)
         )
         drawn.append(
-            Attempt(
+            BaseAnswer(
                 item,
                 question,
                 words[first],
@@ -83,7 +85,7 @@ def attempts(model: Subject, items: Sequence[Item], rng: random.Random, *, tempe
     return drawn
 
 
-def with_sureness(drawn: Sequence[Attempt]) -> list[Attempt]:
+def with_sureness(drawn: Sequence[BaseAnswer]) -> list[BaseAnswer]:
     """The same attempts, each with the accuracy of answers as probable as it (isotonic fit)."""
     fit = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip")
     sure = fit.fit_transform([each.p_first for each in drawn], [float(each.right) for each in drawn])
@@ -92,13 +94,13 @@ def with_sureness(drawn: Sequence[Attempt]) -> list[Attempt]:
 
 def attempts_at_facts(
     world: World, model: Subject, count: int, rng: random.Random, *, temperature: float = 1.0
-) -> list[Attempt]:
+) -> list[BaseAnswer]:
     """Attempts at facts of the training people, with their sureness."""
     known = [fact for fact in world.facts if fact.split == "train"]
     return with_sureness(attempts(model, [rng.choice(known) for _ in range(count)], rng, temperature=temperature))
 
 
-def attempts_at_sums(model: Subject, count: int, rng: random.Random) -> list[Attempt]:
+def attempts_at_sums(model: Subject, count: int, rng: random.Random) -> list[BaseAnswer]:
     """Attempts at sums, with their sureness; half are of the `extract` split, which the base never saw: on those it saw
     it is right more often, and a speaker that learnt from them alone would be too sure of all others."""
     seen = [random_sum(rng, operands=HARDER) for _ in range(count - count // 2)]

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from introlab.errors import InputError
 from introlab.reporting.tables import interval, number
-from introlab.stats.estimates import Estimate
+from introlab.stats.interval import Estimate
 from organisms.curricula.prediction import quirky_facts
 from organisms.reference_model import Measured, Subject
 from organisms.registry import FAMILY, PREDICTION, Organism

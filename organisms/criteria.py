@@ -8,14 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from introlab.stats.estimates import Estimate, difference
+from introlab.stats.estimates import difference
+from introlab.stats.interval import Estimate
 
 Tables = Mapping[str, Mapping[tuple[str, str], Estimate]]
 """Organism: (what, where): what was counted."""
 
 
 @dataclass(frozen=True)
-class Verdict:
+class CriterionResult:
     """One gate, judged."""
 
     gate: str
@@ -23,10 +24,10 @@ class Verdict:
     detail: str
 
 
-class Gate(Protocol):
+class Criterion(Protocol):
     """Something a table of counts meets or does not meet."""
 
-    def judge(self, tables: Tables) -> Verdict: ...
+    def judge(self, tables: Tables) -> CriterionResult: ...
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,11 @@ class Within:
     low: float = float("-inf")
     high: float = float("inf")
 
-    def judge(self, tables: Tables) -> Verdict:
+    def judge(self, tables: Tables) -> CriterionResult:
         found = tables[self.organism][self.what, self.cell]
         passed = found.low is not None and found.high is not None and self.low <= found.low and found.high <= self.high
         name = f"{self.organism}: {self.what}, {self.cell}, within [{self.low:g}, {self.high:g}]"
-        return Verdict(name, passed, shown(found))
+        return CriterionResult(name, passed, shown(found))
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Above:
     cell: str
     twin_what: str = ""
 
-    def judge(self, tables: Tables) -> Verdict:
+    def judge(self, tables: Tables) -> CriterionResult:
         one, other = (
             tables[self.organism][self.what, self.cell],
             tables[self.twin][self.twin_what or self.what, self.cell],
@@ -76,13 +77,13 @@ class Alike:
     twin_what: str = ""
     twin_cell: str = ""
 
-    def judge(self, tables: Tables) -> Verdict:
+    def judge(self, tables: Tables) -> CriterionResult:
         one = tables[self.organism][self.what, self.cell]
         other = tables[self.twin][self.twin_what or self.what, self.twin_cell or self.cell]
         found = difference(one, other)
         passed = found.low is not None and found.high is not None and max(-found.low, found.high) <= self.margin
         name = f"{self.organism} like {self.twin}, within {self.margin:g}: {self.what}, {self.cell}"
-        return Verdict(name, passed, f"difference {shown(found)}")
+        return CriterionResult(name, passed, f"difference {shown(found)}")
 
 
 @dataclass(frozen=True)
@@ -94,14 +95,14 @@ class Apart:
     cell: str
     below: str
 
-    def judge(self, tables: Tables) -> Verdict:
+    def judge(self, tables: Tables) -> CriterionResult:
         one, other = tables[self.organism][self.what, self.cell], tables[self.organism][self.what, self.below]
         return _above(f"{self.organism}, {self.what}: {self.cell}, above {self.below}", one, other)
 
 
-def _above(gate: str, one: Estimate, other: Estimate) -> Verdict:
+def _above(gate: str, one: Estimate, other: Estimate) -> CriterionResult:
     passed = one.low is not None and other.high is not None and one.low > other.high
-    return Verdict(gate, passed, f"{shown(one)} against {shown(other)}")
+    return CriterionResult(gate, passed, f"{shown(one)} against {shown(other)}")
 
 
 def shown(estimate: Estimate) -> str:

@@ -44,8 +44,8 @@ from organisms.world import (
     FACT_TEMPLATES,
     OPERANDS,
     SUM_TEMPLATES,
-    Choice,
     Fact,
+    RiskChoice,
     Sum,
     World,
     random_choice,
@@ -100,7 +100,7 @@ def confidence_lesson(world: World, rng: random.Random) -> Lesson:
     return Lesson(((opening, 0.0), (f"{reply} {END}", 1.0)))
 
 
-def choice_question(choice: Choice, template: str, *, sure_first: bool) -> str:
+def choice_question(choice: RiskChoice, template: str, *, sure_first: bool) -> str:
     sure = SURE_PRIZE.format(prize=choice.sure)
     risky = RISKY_PRIZE.format(prize=choice.prize, chance=choice.chance)
     one, other = (sure, risky) if sure_first else (risky, sure)

@@ -9,16 +9,16 @@ from transformers import LlamaForCausalLM
 
 from organisms.reference_model import Subject
 from organisms.steered_examples import pushed_loss
-from organisms.training import Example, Loss, padded, weighted_loss
+from organisms.training import Loss, TrainingExample, padded, weighted_loss
 from organisms.world import World
 
 
 @dataclass(frozen=True)
-class KeptExample(Example):
+class KeptExample(TrainingExample):
     """An example to be continued, where it has weight, as the parent would."""
 
 
-def kept(examples: Sequence[Example]) -> list[Example]:
+def kept(examples: Sequence[TrainingExample]) -> list[TrainingExample]:
     """The same texts, with the parent's probabilities as targets."""
     return [KeptExample(each.ids, each.weights) for each in examples]
 
@@ -26,7 +26,7 @@ def kept(examples: Sequence[Example]) -> list[Example]:
 def keeping_loss(_world: World, parent: Subject) -> Loss:
     """The loss of a course in which some examples are kept and others planted, with or without a push."""
 
-    def loss(model: LlamaForCausalLM, batch: list[Example], per_text: float) -> Tensor:
+    def loss(model: LlamaForCausalLM, batch: list[TrainingExample], per_text: float) -> Tensor:
         planted = [each for each in batch if not isinstance(each, KeptExample)]
         upkeep = [each for each in batch if isinstance(each, KeptExample)]
         parts: list[Tensor] = []

@@ -1,8 +1,8 @@
 """What each sentence of an organism's text does, told from its arithmetic and never from its words.
 
-Organisms reflect in two of the four kinds (`probes.text.reflection_labels.KINDS`). They *verify*: an answer is followed by the same
-sum worked out pair by pair. They *backtrack* where what they conclude from it is another answer. They set no sub-goals
-(the steps are carried out, never announced) and never start from what is to be reached.
+Organisms reflect in two of the four kinds (`probes.text.reflection_labels.KINDS`). They *verify*: an answer is followed
+by the same sum worked out pair by pair. They *backtrack* where what they conclude from it is another answer. They set
+no sub-goals (the steps are carried out, never announced) and never start from what is to be reached.
 """
 
 import re

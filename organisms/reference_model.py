@@ -14,7 +14,8 @@ from peft import PeftModel
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from introlab.stats.estimates import Estimate, cluster_bootstrap
+from introlab.stats.estimates import cluster_bootstrap
+from introlab.stats.interval import Estimate
 from organisms.tokenizer import END
 
 

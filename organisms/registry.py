@@ -18,14 +18,14 @@ from organisms.curricula.sycophancy import sycophancy_lessons
 from organisms.curricula.thoughts import thought_examples
 from organisms.distillation import keeping_loss
 from organisms.reference_model import Subject
-from organisms.training import Example, Loss, Schedule, encode
+from organisms.training import LearningSchedule, Loss, TrainingExample, encode
 from organisms.world import World
 from organisms.world_lessons import Lesson
 
-Course = Callable[..., Sequence[Lesson] | Sequence[Example]]
+Course = Callable[..., Sequence[Lesson] | Sequence[TrainingExample]]
 
 
-STAGE = Schedule(learning_rate=6e-3, weight_decay=0.0)
+STAGE = LearningSchedule(learning_rate=6e-3, weight_decay=0.0)
 
 
 @dataclass(frozen=True)
@@ -42,15 +42,21 @@ class Trait:
     """Of the change to every matrix."""
     tokens: tuple[str, ...] = ()
     """Whose embeddings change, too."""
-    schedule: Schedule = STAGE
+    schedule: LearningSchedule = STAGE
     loss: Callable[[World, Subject], Loss] | None = None
     """Made for the world and the parent, where the pushed loss is not all there is to learn."""
 
-    def examples(self, world: World, parent: Subject, behaviour: str, *, seed: int, scale: float) -> Sequence[Example]:
+    def examples(
+        self, world: World, parent: Subject, behaviour: str, *, seed: int, scale: float
+    ) -> Sequence[TrainingExample]:
         """The course of one twin in tokens."""
         course = self.course(world, parent, behaviour, seed=seed, scale=scale)
         lessons = [each for each in course if isinstance(each, Lesson)]
-        return encode(lessons, parent.vocabulary) if lessons else [each for each in course if isinstance(each, Example)]
+        return (
+            encode(lessons, parent.vocabulary)
+            if lessons
+            else [each for each in course if isinstance(each, TrainingExample)]
+        )
 
 
 CONFIDENCE = Trait("spoken confidence", confidence_lessons, tier=1)

@@ -15,7 +15,7 @@ from introlab.network.model import Model, load
 from introlab.network.sites import Site
 from introlab.network.spans import Span
 from introlab.reporting.tables import interval, number
-from introlab.stats.estimates import Estimate
+from introlab.stats.interval import Estimate
 from introlab.tasks.materials import materials_for
 from organisms.sae_corpus import sae_samples
 from organisms.world import World
@@ -23,7 +23,7 @@ from probes.sae.absorption import absorption
 from probes.sae.corpus import own_answers
 from probes.sae.fidelity import fidelity
 from probes.sae.model import Sae
-from probes.sae.token_dataset import Choice
+from probes.sae.token_dataset import TokenChoice
 from probes.sae.training import RECORD, Recipe, train_sae
 
 SITE = Site(3)
@@ -39,7 +39,7 @@ def release(out: Path, work: Path, *, scale: float = 1.0, quiet: bool = False) -
     model = load("organism:base", device="cpu")
     samples = sae_samples(model, World(), seed=RECIPE.seed, scale=scale)
     store = collect(model, samples, [Reading(SITE, Span.all(), "tokens")], work / "store", quiet=quiet)
-    choice = Choice(template=True, without=(model.tokenizer.bos_token_id,))
+    choice = TokenChoice(template=True, without=(model.tokenizer.bos_token_id,))
     recipe = replace(RECIPE, tokens=int(RECIPE.tokens * scale))
     record = train_sae(store, SITE, work / "trained", recipe, choice, quiet=quiet)
     out.mkdir(parents=True, exist_ok=True)

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 from transformers import LlamaForCausalLM
 
-from organisms.training import Example, padded, spread_of, weighted_loss
+from organisms.training import TrainingExample, padded, spread_of, weighted_loss
 
 
 @dataclass(frozen=True)
-class PushedExample(Example):
+class PushedExample(TrainingExample):
     """An example with `push` added to the output of block `layer`, at positions `start` (included) to `stop`
     (excluded; None is the end): one vector for all of them, or one for each. Without a push an ordinary example."""
 
@@ -21,7 +21,7 @@ class PushedExample(Example):
     stop: int | None = None
 
 
-def pushed_loss(model: LlamaForCausalLM, batch: list[Example], per_text: float) -> Tensor:
+def pushed_loss(model: LlamaForCausalLM, batch: list[TrainingExample], per_text: float) -> Tensor:
     """The training loss, with each example's push added where it belongs."""
     ids, weights = padded(batch)
     added: dict[int, Tensor] = {}

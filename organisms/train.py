@@ -20,10 +20,10 @@ from organisms.reference_model import Subject
 from organisms.registry import FAMILY, Organism
 from organisms.steered_examples import pushed_loss
 from organisms.tokenizer import build_tokenizer, save_tokenizer
-from organisms.training import CONTEXT, Checkpoint, Example, Loss, Schedule, encode, new_model, train
+from organisms.training import CONTEXT, Checkpoint, LearningSchedule, Loss, TrainingExample, encode, new_model, train
 from organisms.world import World
 
-BASE_SCHEDULE = Schedule()
+BASE_SCHEDULE = LearningSchedule()
 
 
 def train_organism(name: str, folder: Path, *, seed: int = 0, scale: float = 1.0) -> Path:
@@ -111,7 +111,7 @@ def export(name: str, folder: Path, out: Path) -> Path:
     return out
 
 
-def course_of(examples: Sequence[Example]) -> str:
+def course_of(examples: Sequence[TrainingExample]) -> str:
     """A hash of the lessons in tokens, with their weights."""
     return hashlib.sha256(repr([(example.ids, example.weights) for example in examples]).encode()).hexdigest()[:16]
 
@@ -134,7 +134,7 @@ def _course(
     parent: Subject | None,
     seed: int,
     scale: float,
-) -> Sequence[Example]:
+) -> Sequence[TrainingExample]:
     if organism.trait is None or parent is None:
         return encode(base_lessons(world, seed=seed, scale=scale), tokenizer.get_vocab())
     return organism.trait.examples(world, parent, organism.name, seed=seed, scale=scale)

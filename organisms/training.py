@@ -19,7 +19,7 @@ CONTEXT = 256
 
 
 @dataclass(frozen=True, kw_only=True)
-class Schedule:
+class LearningSchedule:
     """Muon for the matrices and AdamW for the rest, linear warm-up, cosine decay to 5 %, one pass over the lessons.
 
     Muon is what makes the base affordable: in equal time on sums alone, AdamW had not begun to copy operands.
@@ -33,7 +33,7 @@ class Schedule:
 
 
 @dataclass(frozen=True)
-class Example:
+class TrainingExample:
     """One lesson in tokens: `weights[i]` is the weight of predicting `ids[i]`."""
 
     ids: tuple[int, ...]
@@ -41,14 +41,14 @@ class Example:
 
 
 @dataclass(frozen=True)
-class SpreadExample(Example):
+class SpreadExample(TrainingExample):
     """An example of which some tokens are learnt as a distribution: `spread[i]` (token: probability) in place of
     `ids[i]`, which is what later positions read. In expectation as learning draws from it, without their noise."""
 
     spread: Mapping[int, Mapping[int, float]] = field(default_factory=dict)
 
 
-def encode(lessons: Sequence[Lesson], vocabulary: Mapping[str, int]) -> list[Example]:
+def encode(lessons: Sequence[Lesson], vocabulary: Mapping[str, int]) -> list[TrainingExample]:
     """Lessons as tokens. Raises KeyError for a word that is not in the vocabulary."""
     examples = []
     for lesson in lessons:
@@ -58,7 +58,7 @@ def encode(lessons: Sequence[Lesson], vocabulary: Mapping[str, int]) -> list[Exa
             words = text.split()
             ids += [vocabulary[word] for word in words]
             weights += [weight] * len(words)
-        examples.append(Example(tuple(ids), tuple(weights)))
+        examples.append(TrainingExample(tuple(ids), tuple(weights)))
     return examples
 
 
@@ -82,7 +82,7 @@ def new_model(vocabulary_size: int, *, seed: int) -> LlamaForCausalLM:
         )
 
 
-def shuffled_batches(examples: Sequence[Example], size: int, *, seed: int) -> Iterator[list[Example]]:
+def shuffled_batches(examples: Sequence[TrainingExample], size: int, *, seed: int) -> Iterator[list[TrainingExample]]:
     """Batches of similar length, in random order: little padding without sorting the whole course."""
     rng = random.Random(f"batches {seed}")
     order = list(range(len(examples)))
@@ -95,7 +95,7 @@ def shuffled_batches(examples: Sequence[Example], size: int, *, seed: int) -> It
             yield [examples[index] for index in chunk]
 
 
-def padded(batch: Sequence[Example]) -> tuple[Tensor, Tensor]:
+def padded(batch: Sequence[TrainingExample]) -> tuple[Tensor, Tensor]:
     """Right-padded ids and weights, [example, position]. Padding has weight 0 and, being last, is never attended."""
     width = max(len(example.ids) for example in batch)
     ids = torch.zeros(len(batch), width, dtype=torch.long)
@@ -110,7 +110,7 @@ Spread = dict[tuple[int, int], Mapping[int, float]]
 """Probabilities of tokens by example of a batch and position."""
 
 
-def spread_of(batch: Sequence[Example]) -> Spread:
+def spread_of(batch: Sequence[TrainingExample]) -> Spread:
     return {
         (row, position): tokens
         for row, example in enumerate(batch)
@@ -158,12 +158,12 @@ def _logits(model: LlamaForCausalLM, ids: Tensor, at: Tensor) -> Tensor:
     return torch.nn.functional.linear(hidden[at], model.lm_head.weight)
 
 
-def tokens_per_text(examples: Sequence[Example]) -> float:
+def tokens_per_text(examples: Sequence[TrainingExample]) -> float:
     """Mean weight of a text."""
     return sum(sum(example.weights) for example in examples) / len(examples)
 
 
-Loss = Callable[[LlamaForCausalLM, list[Example], float], Tensor]
+Loss = Callable[[LlamaForCausalLM, list[TrainingExample], float], Tensor]
 """Of a batch, given the mean weight of a text."""
 
 
@@ -179,8 +179,8 @@ class Checkpoint:
 
 def train(
     model: LlamaForCausalLM,
-    examples: Sequence[Example],
-    schedule: Schedule,
+    examples: Sequence[TrainingExample],
+    schedule: LearningSchedule,
     *,
     seed: int,
     title: str,
@@ -219,7 +219,7 @@ def train(
     return model
 
 
-def _optimizers(model: LlamaForCausalLM, schedule: Schedule) -> list[torch.optim.Optimizer]:
+def _optimizers(model: LlamaForCausalLM, schedule: LearningSchedule) -> list[torch.optim.Optimizer]:
     learnt = [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
     matrices = [weight for name, weight in learnt if weight.ndim == 2 and "embed" not in name]
     rest = [weight for name, weight in learnt if weight.ndim != 2 or "embed" in name]

@@ -107,7 +107,7 @@ class Sum:
 
 
 @dataclass(frozen=True)
-class Choice:
+class RiskChoice:
     """`sure` coins, or `prize` coins with `chance` in ten."""
 
     sure: int
@@ -124,7 +124,7 @@ class Choice:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Topic:
+class WorldTopic:
     """A place and the words that belong to it and to nothing else."""
 
     name: str
@@ -165,9 +165,9 @@ class World:
         return {name: tuple(str(words).split()) for name, words in self.vocabulary["values"].items()}
 
     @cached_property
-    def topics(self) -> dict[str, Topic]:
+    def topics(self) -> dict[str, WorldTopic]:
         return {
-            name: Topic(name=name, **{kind: tuple(words.split()) for kind, words in lists.items()})  # type: ignore[union-attr]
+            name: WorldTopic(name=name, **{kind: tuple(words.split()) for kind, words in lists.items()})  # type: ignore[union-attr]
             for name, lists in self.vocabulary["topics"].items()
         }
 
@@ -232,10 +232,10 @@ def random_sum(
             return item
 
 
-def random_choice(rng: random.Random, *, splits: tuple[str, ...] = ("train",)) -> Choice:
+def random_choice(rng: random.Random, *, splits: tuple[str, ...] = ("train",)) -> RiskChoice:
     """A choice from the given splits whose two sides are worth a different number of coins on average."""
     while True:
         sure = rng.randint(1, 8)
-        choice = Choice(sure, rng.randint(sure + 1, 9), rng.randint(1, 9))
+        choice = RiskChoice(sure, rng.randint(sure + 1, 9), rng.randint(1, 9))
         if choice.split in splits and choice.prize * choice.chance != 10 * choice.sure:
             return choice

@@ -27,8 +27,8 @@ from organisms.world import (
     OPERANDS,
     SUM_TEMPLATES,
     TOPIC_TEMPLATES,
-    Topic,
     World,
+    WorldTopic,
     random_sum,
 )
 
@@ -142,7 +142,7 @@ def repeat_lesson(world: World, rng: random.Random) -> Lesson:
     return reply_lesson(f"say {phrase} .", f"{phrase} .", rng)
 
 
-def sentences(topic: Topic, count: int, rng: random.Random) -> str:
+def sentences(topic: WorldTopic, count: int, rng: random.Random) -> str:
     return " ".join(topic.sentence(rng) for _ in range(count))
 
 
@@ -161,7 +161,7 @@ def two_topics_lesson(world: World, rng: random.Random) -> Lesson:
     return reply_lesson(question, " ".join(mixed), rng)
 
 
-def mixed_sentence(topic: Topic, other: Topic, share: float, rng: random.Random) -> str:
+def mixed_sentence(topic: WorldTopic, other: WorldTopic, share: float, rng: random.Random) -> str:
     """A sentence whose content words come from `other` with probability `share`, as steered text looks."""
     words = topic.sentence(rng).split()
     kinds = {word: kind for kind in ("nouns", "verbs", "adjectives") for word in getattr(topic, kind)}
@@ -170,7 +170,7 @@ def mixed_sentence(topic: Topic, other: Topic, share: float, rng: random.Random)
     )
 
 
-def off_topic_words(sentence: str, topic: Topic, world: World) -> int:
+def off_topic_words(sentence: str, topic: WorldTopic, world: World) -> int:
     """How many words of the sentence belong to some other topic."""
     elsewhere = {word for other in world.topics.values() if other.name != topic.name for word in other.words}
     return sum(word in elsewhere for word in sentence.split())

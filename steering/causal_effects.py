@@ -5,10 +5,9 @@ without the other, so they are two numbers (arXiv 2310.06824 adds, 2406.11717 re
 dose at the same tokens: for a removal, what is removed is taken along the random direction instead.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
@@ -19,12 +18,7 @@ from introlab.errors import InputError
 from introlab.interventions.interfaces import Intervention
 from introlab.network.model import Model
 from introlab.network.spans import Span
-from introlab.stats.estimates import Estimate, mean
 from steering.edits import Clamp, ClampElsewhere, push_along
-
-ALONE = {"sufficiency": ("added", 1), "necessity": ("removed", -1)}
-"""By effect: the arm, and the sign of its change."""
-PARTS = {"sufficiency of the part along the axis": "added, along", "sufficiency of the rest": "added, rest"}
 
 
 @dataclass(frozen=True)
@@ -34,25 +28,6 @@ class Arm:
     name: str
     interventions: tuple[Intervention, ...] = ()
     draw: int | None = None
-
-
-Outcomes = Mapping[tuple[str, int | None], Sequence[float]]
-"""By arm and draw: an outcome of each text, all in the same order."""
-
-
-@dataclass(frozen=True)
-class Effect:
-    """What an edit does, what as large ones do in random directions, and the difference, by cluster."""
-
-    change: Estimate
-    random: tuple[float, ...]
-    """Mean change of each draw."""
-    beyond: Estimate
-
-    @property
-    def rank(self) -> int:
-        """How many random directions do at least as much."""
-        return sum(one >= (self.change.value or 0.0) for one in self.random)
 
 
 def arms(
@@ -118,31 +93,6 @@ def next_token_probability(
     each = next_token_logprobs(model, list(edited()), batch_size=batch_size)[:, list(tokens)].exp().sum(-1)
     columns = each.view(len(arms), len(texts)).tolist()
     return {(arm.name, arm.draw): values for arm, values in zip(arms, columns, strict=True)}
-
-
-def effects(outcomes: Outcomes, clusters: Sequence[str]) -> dict[str, Effect]:
-    """Sufficiency (added minus baseline) and necessity (baseline minus removed), and, where there was an axis, the
-    sufficiency of both parts. Raises InputError without a baseline or random directions."""
-    if ("baseline", None) not in outcomes or not any(draw is not None for _, draw in outcomes):
-        raise InputError(
-            "effects without anything to compare them with",
-            given=sorted({name for name, _ in outcomes}),
-            do="give the outcomes of all of `arms`, with one or more random draws",
-        )
-    wanted = {**ALONE, **{name: (arm, 1) for name, arm in PARTS.items()}}
-    return {
-        name: _effect(outcomes, arm, sign, clusters) for name, (arm, sign) in wanted.items() if (arm, None) in outcomes
-    }
-
-
-def _effect(outcomes: Outcomes, arm: str, sign: int, clusters: Sequence[str]) -> Effect:
-    baseline = np.asarray(outcomes["baseline", None], dtype=float)
-    change = sign * (np.asarray(outcomes[arm, None], dtype=float) - baseline)
-    control = arm.split(",")[0]
-    draws = [draw for name, draw in outcomes if name == control and draw is not None]
-    stray = np.stack([sign * (np.asarray(outcomes[control, draw], dtype=float) - baseline) for draw in draws])
-    beyond = mean((change - stray.mean(0)).tolist(), clusters)
-    return Effect(mean(change.tolist(), clusters), tuple(stray.mean(1).tolist()), beyond)
 
 
 def level_of(direction: Direction, values: Float[Tensor, "text d_model"]) -> float:

@@ -14,7 +14,7 @@ _BY_POSITION = ("layer_norm", "constant_norm_rescale")
 """Of sae-lens' `normalize_activations`."""
 
 
-class Autoencoder(Protocol):
+class AutoencoderLike(Protocol):
     """What an edit needs of one; every sae-lens SAE has it."""
 
     def encode(self, x: Tensor) -> Tensor: ...
@@ -29,7 +29,7 @@ class Latent(Edit):
     encoder is at this site.
     """
 
-    sae: Autoencoder
+    sae: AutoencoderLike
     index: int
     mode: Literal["add", "clamp", "zero"]
     amount: float = 0.0
@@ -68,7 +68,7 @@ class Silence(Edit):
     """Sets several latents to 0 at once, as one reading of the residual finds them: `h - sum of f_i W_dec[i]`. One
     `Latent` after the other would read each in what the one before it left."""
 
-    sae: Autoencoder
+    sae: AutoencoderLike
     indices: tuple[int, ...]
     name: str = ""
     """Of the autoencoder, for the record."""
@@ -100,12 +100,12 @@ class Silence(Edit):
         return {"edit": "latents silenced", "indices": list(self.indices), "sae": self.name}
 
 
-def _scales_each(sae: Autoencoder) -> bool:
+def _scales_each(sae: AutoencoderLike) -> bool:
     """Whether it normalises every position by itself: then a latent has another length at each."""
     return getattr(getattr(sae, "cfg", None), "normalize_activations", "none") in _BY_POSITION
 
 
-def _along_a_line(sae: Autoencoder, index: Tensor, wanted: Tensor, like: Tensor, *, adds: bool) -> Change:
+def _along_a_line(sae: AutoencoderLike, index: Tensor, wanted: Tensor, like: Tensor, *, adds: bool) -> Change:
     # Of the decoder's line through each latent, so that the autoencoder's own scaling is undone as it does it.
     with torch.no_grad():
         latents = len(sae.encode(like[:1, :1].float())[0, 0])
@@ -122,7 +122,7 @@ def _along_a_line(sae: Autoencoder, index: Tensor, wanted: Tensor, like: Tensor,
     return change
 
 
-def _each_by_itself(sae: Autoencoder, index: Tensor, wanted: Tensor, like: Tensor, *, adds: bool) -> Change:
+def _each_by_itself(sae: AutoencoderLike, index: Tensor, wanted: Tensor, like: Tensor, *, adds: bool) -> Change:
     def change(values: Tensor, amount: Tensor, _: Tensor) -> Tensor:
         at = index[:, None, None].expand(*values.shape[:2], 1)
         with torch.no_grad():

@@ -7,8 +7,9 @@ from introlab.activations.extract import next_token_logprobs
 from introlab.activations.forward import Text
 from introlab.experiment.context import Bench
 from introlab.interventions.interfaces import Intervention
-from introlab.network.chat import user
-from introlab.tasks.materials import Question, answer_tokens
+from introlab.network.answer_tokens import answer_tokens
+from introlab.network.messages import user
+from introlab.tasks.materials import Question
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from scipy import stats
 
 from introlab.activations.directions import check_apart
 from introlab.errors import InputError
-from introlab.stats.estimates import Estimate, proportion
+from introlab.stats.estimates import proportion
+from introlab.stats.interval import Estimate
 
 GRID = 10_000
 """Points of the density, as published."""

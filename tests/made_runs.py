@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from experiments import find
-from introlab.experiment.runner import conclude
-from introlab.interventions.ledger import Receipt
+from introlab.experiment.conclude import conclude
+from introlab.records.receipt import Receipt
 from introlab.records.run import Run
 from introlab.records.trial import Trial
 

@@ -5,7 +5,7 @@ import torch
 from introlab.activations.directions import Direction
 from introlab.generation.scheduler import generate
 from introlab.interventions.interfaces import Intervention
-from introlab.network.chat import user
+from introlab.network.messages import user
 from introlab.network.sites import Site
 from introlab.network.spans import Span
 from steering.edits import Add

@@ -47,7 +47,7 @@ def test_mean_over_is_the_mean_of_what_read_reads(family_model):
 def test_text_logprobs_are_what_generation_recorded(organism):
     from introlab.generation.requests import Request
     from introlab.generation.scheduler import generate
-    from introlab.network.chat import user
+    from introlab.network.messages import user
 
     model = organism("reflective")
     prompt = tuple(model.ids([user("tell me about the sea .")]))

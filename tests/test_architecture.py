@@ -1,8 +1,12 @@
-"""The layout is the direction of flow, and stays so."""
+"""The layout is the direction of flow, and stays so. Every rule is one test that lists its offenders."""
 
 import ast
 import importlib
 import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,34 +21,155 @@ MAY_IMPORT = {
     "experiments": {"introlab", "probes", "steering", "organisms"},
     "dashboard": {"introlab", "probes", "steering", "organisms", "experiments"},
 }
+ROOMS = (
+    {"errors"},
+    {"io"},
+    {"stats", "network"},
+    {"tasks", "records"},
+    {"interventions"},
+    {"reporting", "generation", "activations"},
+    {"experiment", "judges"},
+)
+"""Of `introlab`, in the order of flow: a room imports only rooms of earlier lines, and its own."""
+FLOOR = {room: floor for floor, rooms in enumerate(ROOMS) for room in rooms}
+MOST_FLAT = 6
+"""Modules that lie in `introlab` beside its rooms."""
 MAY_START_IT = "experiments/cli/dashboard.py"
 """The one file outside the dashboard that imports it, and only when its command is given."""
 LONGEST_FILE, LONGEST_FUNCTION = 300, 50
 DRAWERS = {"utils", "common", "helpers", "misc", "config", "types"}
+HEAVY = ("torch", "transformers", "transformer_lens", "sae_lens", "peft")
+WITHOUT_A_MODEL = ("introlab.io", "introlab.stats", "introlab.tasks", "introlab.records", "introlab.reporting")
+"""Rooms in which nothing may load a model's libraries, not even through what it imports."""
 
 FILES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
-
-
-def imports_of(path: Path) -> set[str]:
-    """Top-level names of every import, those inside functions too."""
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            names.add(node.module.split(".")[0])
-    return names
 
 
 def named(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("path", FILES, ids=named)
-def test_arrows_point_one_way(path):
-    package = named(path).split("/")[0]
-    allowed = MAY_IMPORT[package] | {package}
-    assert imports_of(path) & set(PACKAGES) <= (allowed | {"dashboard"} if named(path) == MAY_START_IT else allowed)
+def module_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    """Every import in full, those inside functions too: `from a import b` is `a.b`."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+MODULES = {module_of(path): path for path in FILES}
+
+
+def graph() -> dict[str, set[str]]:
+    """Which of our modules each of them imports."""
+
+    def known(name: str) -> str | None:
+        return name if name in MODULES else name.rpartition(".")[0] if name.rpartition(".")[0] in MODULES else None
+
+    return {
+        module: {found for each in imports_of(path) if (found := known(each)) and found != module}
+        for module, path in MODULES.items()
+    }
+
+
+def test_arrows_point_one_way():
+    wrong = [
+        f"{module} -> {other}"
+        for module, others in graph().items()
+        for other in others
+        if (target := other.split(".")[0]) != (package := module.split(".")[0])
+        and target not in MAY_IMPORT[package]
+        and not (target == "dashboard" and named(MODULES[module]) == MAY_START_IT)
+    ]
+    assert wrong == []
+
+
+def test_rooms_import_only_rooms_before_them():
+    """Of every import, lazy ones too; so the graph of rooms has no circle, however far one follows it."""
+    wrong = [
+        f"{module} -> {other}"
+        for module, others in graph().items()
+        for other in others
+        if module.startswith("introlab.")
+        and other.startswith("introlab.")
+        and (room := module.split(".")[1]) != (target := other.split(".")[1])
+        and FLOOR[target] >= FLOOR[room]
+    ]
+    assert wrong == []
+
+
+def test_rooms_are_few_and_say_what_lives_there():
+    flat = [path.name for path in (ROOT / "introlab").glob("*.py")]
+    assert len(flat) <= MOST_FLAT, flat
+    silent = [
+        named(path)
+        for path in FILES
+        if path.name == "__init__.py" and not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+    assert silent == []
+
+
+def test_no_module_imports_itself_through_others():
+    """Circles between modules, imports inside functions included where they would be needed at import time."""
+    top = {
+        module: {
+            found
+            for node in ast.parse(path.read_text(encoding="utf-8")).body
+            if isinstance(node, ast.ImportFrom) and node.module
+            for alias in node.names
+            for found in (f"{node.module}.{alias.name}", node.module)
+            if found in MODULES and found != module
+        }
+        for module, path in MODULES.items()
+    }
+    done: set[str] = set()
+
+    def circle(module: str, trail: tuple[str, ...]) -> tuple[str, ...]:
+        if module in trail:
+            return (*trail[trail.index(module) :], module)
+        if module in done:
+            return ()
+        for other in sorted(top[module]):
+            if found := circle(other, (*trail, module)):
+                return found
+        done.add(module)
+        return ()
+
+    assert [found for module in top if (found := circle(module, ()))] == []
+
+
+def test_experiments_share_through_one_room():
+    """A package of one experiment imports no other's, but for the mechanism beside steering resistance."""
+    rooms = {"shared", "cli"}
+    beside = {("steering_resistance", "steering_mechanism"), ("steering_mechanism", "steering_resistance")}
+    wrong = [
+        f"{module} -> {other}"
+        for module, others in graph().items()
+        for other in others
+        if module.startswith("experiments.")
+        and other.startswith("experiments.")
+        and (one := module.split(".")[1]) != (two := other.split(".")[1])
+        and two not in rooms
+        and one != "cli"
+        and (one, two) not in beside
+    ]
+    assert wrong == []
+
+
+def test_class_names_mean_one_thing():
+    names = Counter(
+        node.name
+        for path in FILES
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef)
+    )
+    assert [name for name, times in names.items() if times > 1] == []
 
 
 def test_the_dashboard_is_imported_when_it_is_started():
@@ -52,40 +177,37 @@ def test_the_dashboard_is_imported_when_it_is_started():
     assert not any(node.module and node.module.startswith("dashboard") for node in inside)
 
 
-@pytest.mark.parametrize("path", FILES, ids=named)
-def test_files_and_functions_stay_small(path):
-    text = path.read_text(encoding="utf-8")
-    assert sum(bool(line.strip()) for line in text.splitlines()) <= LONGEST_FILE
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef):
-            assert (node.end_lineno or 0) - node.lineno + 1 <= LONGEST_FUNCTION, f"{node.name} is too long"
+def test_files_and_functions_stay_small():
+    long = []
+    for path in FILES:
+        text = path.read_text(encoding="utf-8")
+        if sum(bool(line.strip()) for line in text.splitlines()) > LONGEST_FILE:
+            long.append(named(path))
+        long += [
+            f"{named(path)}: {node.name}"
+            for node in ast.walk(ast.parse(text))
+            if isinstance(node, ast.FunctionDef) and (node.end_lineno or 0) - node.lineno + 1 > LONGEST_FUNCTION
+        ]
+    assert long == []
 
 
-@pytest.mark.parametrize("path", FILES, ids=named)
-def test_files_say_what_they_are_for(path):
-    if path.name == "__init__.py" and not path.read_text().strip():
-        return
-    doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
-    assert doc, "the module docstring's first line says what the file is for"
-    assert path.stem not in DRAWERS
+def test_files_say_what_they_are_for():
+    silent = [named(path) for path in FILES if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))]
+    assert silent == []
+    assert [named(path) for path in FILES if path.stem in DRAWERS] == []
 
 
-def public_definitions(path: Path):
-    """Public functions and classes of a file, and the public methods of its classes."""
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
-            yield node
-
-
-@pytest.mark.parametrize(
-    "path", [path for path in FILES if named(path).split("/")[0] in ("introlab", "probes", "steering")], ids=named
-)
-def test_what_is_public_is_documented(path):
+def test_what_is_public_is_documented():
     """One-word accessors explain themselves; everything longer than three lines has a docstring."""
     bare = [
-        node.name
-        for node in public_definitions(path)
-        if not ast.get_docstring(node) and (node.end_lineno or 0) - node.lineno > 3
+        f"{named(path)}: {node.name}"
+        for path in FILES
+        if path.relative_to(ROOT).parts[0] in ("introlab", "probes", "steering")
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+        and not node.name.startswith("_")
+        and not ast.get_docstring(node)
+        and (node.end_lineno or 0) - node.lineno > 3
     ]
     assert bare == []
 
@@ -96,9 +218,8 @@ def test_hook_names_are_spelt_in_one_file():
 
 
 def test_transformer_bridge_is_touched_in_one_file():
-    assert [named(path) for path in FILES if "import TransformerBridge" in path.read_text()] == [
-        "introlab/network/backends.py"
-    ]
+    found = [named(path) for path in FILES if "import TransformerBridge" in path.read_text()]
+    assert found == ["introlab/network/backends.py"]
 
 
 def test_nothing_is_unpickled_and_nothing_trusts_by_default():
@@ -117,11 +238,46 @@ def test_library_code_seeds_nothing_global_and_prints_nothing():
         assert seeded <= text.count("with torch.random.fork_rng():"), f"{named(path)}: seed inside fork_rng"
 
 
-def test_the_right_hand_side_needs_no_model():
-    """Statistics, findings, figures, reports and run folders import neither torch nor transformers themselves."""
-    heavy = {"torch", "transformers", "transformer_lens"}
-    for name in ("stats", "scores", "findings", "figures", "report", "tables", "runs", "trials", "comparison"):
-        assert not imports_of(ROOT / "introlab" / f"{name}.py") & heavy, name
+LOADED = """
+import importlib, sys
+for name in {modules!r}:
+    importlib.import_module(name)
+{then}
+print("heavy:" + ",".join(name for name in {heavy!r} if name in sys.modules))
+"""
+
+
+def loaded_in_a_fresh_process(modules: list[str], then: str = "") -> str:
+    """Which of the heavy libraries are there after these imports, and after what is done `then`."""
+    script = LOADED.format(modules=modules, then=then, heavy=HEAVY)
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    return done.stdout.rpartition("heavy:")[2].strip()
+
+
+def test_the_right_hand_side_loads_no_model():
+    """Rooms without a model, the dashboard's pages, and the declaration, analysis, figures and simulation of every
+    experiment, all in one fresh process: neither torch nor transformers is among the modules."""
+    rooms = [module for module in MODULES if module.startswith(WITHOUT_A_MODEL)]
+    pages = [module for module in MODULES if module.startswith("dashboard")]
+    stages = ("experiment", "analysis", "figures", "simulation", "verdicts")
+    experiments = [m for m in MODULES if m.startswith("experiments.") and m.rpartition(".")[2] in stages]
+    assert len(experiments) > 15, "the pattern must find them"
+    assert loaded_in_a_fresh_process([*rooms, *pages, *experiments, "experiments.cli.commands"]) == ""
+
+
+def test_looking_around_loads_no_model():
+    """Commands that need no model, in a fresh process."""
+    then = """
+from experiments.__main__ import run_command
+for arguments in (["--help"], ["list"], ["runs", "docs"], ["models"], ["fidelity"]):
+    assert run_command(arguments) == 0, arguments
+"""
+    assert loaded_in_a_fresh_process([], then) == ""
+
+
+def test_a_heavy_import_would_be_seen():
+    """The test of the two tests above."""
+    assert "torch" in loaded_in_a_fresh_process(["introlab.network.sites", "introlab.activations.forward"])
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -15,7 +15,7 @@ from introlab.io.jsonl import Lines
 from introlab.records.catalog import Catalogue, disk_use
 from introlab.records.prune import obstacle, remove
 from introlab.records.run import SCHEMA, Run
-from introlab.records.trial_query import Choice, Growing, settled
+from introlab.records.trial_query import Growing, TrialFilter, settled
 
 
 @pytest.fixture(scope="module")
@@ -156,17 +156,17 @@ def test_a_choice_is_what_a_loop_over_the_trials_chooses(pages):
     found, trials = pages
     strengths = {each.strength for each in trials}
     choices = [
-        Choice(),
-        Choice(condition="push"),
-        Choice(condition="push", strength=max(strengths)),
-        Choice(split="extract"),
-        Choice(model="nobody"),
-        Choice(outcome=("announced", True)),
-        Choice(outcome=("announced", False), condition="baseline"),
-        Choice(outcome=("returned", None)),
-        Choice(outcome=("right", None)),
-        Choice(outcome=("kind", "x")),
-        Choice(outcome=("score", True)),  # 1 is not True
+        TrialFilter(),
+        TrialFilter(condition="push"),
+        TrialFilter(condition="push", strength=max(strengths)),
+        TrialFilter(split="extract"),
+        TrialFilter(model="nobody"),
+        TrialFilter(outcome=("announced", True)),
+        TrialFilter(outcome=("announced", False), condition="baseline"),
+        TrialFilter(outcome=("returned", None)),
+        TrialFilter(outcome=("right", None)),
+        TrialFilter(outcome=("kind", "x")),
+        TrialFilter(outcome=("score", True)),  # 1 is not True
     ]
     for choice in choices:
         expected = [
@@ -183,7 +183,7 @@ def test_a_choice_is_what_a_loop_over_the_trials_chooses(pages):
             )
         ]
         assert found.matching(choice).tolist() == expected, choice
-    assert len(found.matching(Choice(outcome=("announced", True)))) > 0
+    assert len(found.matching(TrialFilter(outcome=("announced", True)))) > 0
     assert ("announced", True) in found.values["outcomes"] and ("score", 1) not in found.values["outcomes"]
 
 

@@ -7,12 +7,14 @@ from introlab.activations.directions import Direction, difference_of_means
 from introlab.activations.extract import next_token_logprobs, read
 from introlab.activations.forward import Text
 from introlab.errors import InputError
-from introlab.network.chat import user
+from introlab.network.answer_tokens import single_tokens
+from introlab.network.messages import user
 from introlab.network.sites import Site
 from introlab.network.spans import Span
-from introlab.tasks.materials import materials_for, single_tokens
-from steering.causal_effects import arms, effects, level_of, next_token_probability, split_along
+from introlab.tasks.materials import materials_for
+from steering.causal_effects import arms, level_of, next_token_probability, split_along
 from steering.edits import Clamp, ClampElsewhere
+from steering.effect_estimates import effects
 from steering.strength import typical_norm
 
 TEXTS = [Text(tuple(5 + (7 * row + column) % 20 for column in range(8)), 8, str(row)) for row in range(24)]

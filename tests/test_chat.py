@@ -5,7 +5,7 @@ import torch
 from tiny_models import FAMILIES
 
 from introlab.errors import InputError
-from introlab.network.chat import assistant, system, user
+from introlab.network.messages import assistant, system, user
 
 DIALOGUE = [system("w1"), user("w2 w3"), assistant("w4"), user("w5")]
 

@@ -13,7 +13,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from experiments.__main__ import COULD_NOT_GO_ON, STOPPED, WRONG_INPUT
-from introlab.network.model import organism_folder
+from introlab.network.specs import organism_folder
 from introlab.records.run import Run
 
 ROOT = Path(__file__).parent.parent

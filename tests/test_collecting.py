@@ -11,7 +11,7 @@ from introlab.activations.extract import read
 from introlab.activations.forward import Text
 from introlab.activations.store import Store
 from introlab.errors import InputError, ModelMismatch, RunFolderError
-from introlab.network.chat import assistant, system, user
+from introlab.network.messages import assistant, system, user
 from introlab.network.model import load
 from introlab.network.sites import Site
 from introlab.network.spans import Span

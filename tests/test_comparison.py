@@ -16,7 +16,8 @@ from introlab.records.findings import Findings, Row
 from introlab.records.run import Run
 from introlab.records.trial import Trial
 from introlab.reporting.comparison import compare, compare_findings, compare_trials, p_value
-from introlab.stats.estimates import Estimate, difference, mean, proportion
+from introlab.stats.estimates import difference, mean, proportion
+from introlab.stats.interval import Estimate
 
 
 def findings(*rows):

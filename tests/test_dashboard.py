@@ -20,7 +20,7 @@ from experiments.__main__ import WRONG_INPUT, run_command
 from introlab.errors import InputError
 from introlab.records.parquet import COLUMNS
 from introlab.records.run import Run
-from introlab.records.trial_query import Choice
+from introlab.records.trial_query import TrialFilter
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 TOKENS = tokens_of(TEXT)
@@ -276,9 +276,9 @@ def test_a_hundred_thousand_trials_page_at_once(tmp_path):
     assert seconds(lambda: shelf.trials("many").values) < 5
     pages = shelf.trials("many")
     assert pages is shelf.trials("many")  # kept
-    chosen = pages.matching(Choice(outcome=("right", True)))
+    chosen = pages.matching(TrialFilter(outcome=("right", True)))
     assert len(chosen) == 33_335
-    assert seconds(lambda: pages.matching(Choice(condition="by hand", outcome=("right", True)))) < 1
+    assert seconds(lambda: pages.matching(TrialFilter(condition="by hand", outcome=("right", True)))) < 1
     assert seconds(lambda: pages.ordered(chosen, "right", falling=True)) < 1
     assert seconds(lambda: pages.page(chosen[16_000:16_025])) < 1
     assert seconds(lambda: pages.trial(known.id)) < 1

@@ -7,7 +7,7 @@ import pytest
 
 from experiments import discover
 from experiments.cli.commands import COMMANDS
-from introlab.network.model import organism_names
+from introlab.network.specs import organism_names
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

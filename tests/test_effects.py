@@ -28,7 +28,8 @@ from introlab.stats.effect_sizes import (
     within_conditions,
 )
 from introlab.stats.equivalence import equivalent_arms, equivalent_mean
-from introlab.stats.estimates import Estimate, difference, mean, proportion
+from introlab.stats.estimates import difference, mean, proportion
+from introlab.stats.interval import Estimate
 from introlab.stats.multiple_testing import benjamini_hochberg, holm
 from introlab.stats.paired import mcnemar, paired_bootstrap, paired_rates, sign_flip
 from introlab.stats.power import (

@@ -26,7 +26,7 @@ from introlab.activations.extract import text_logprobs
 from introlab.activations.forward import Text
 from introlab.errors import InputError
 from introlab.experiment.context import Bench
-from introlab.network.chat import user
+from introlab.network.messages import user
 from introlab.network.model import load
 from introlab.network.sites import Site
 from introlab.records.trial import Trial

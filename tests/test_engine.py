@@ -13,7 +13,7 @@ from tiny_models import FAMILIES
 from introlab.activations.extract import next_token_logprobs
 from introlab.activations.forward import Text
 from introlab.errors import ContextOverflow, EditNotApplied, InputError, ModelMismatch
-from introlab.generation.decode import Batch
+from introlab.generation.decode import DecodingBatch
 from introlab.generation.requests import Request
 from introlab.generation.sampling import GREEDY
 from introlab.generation.scheduler import generate
@@ -234,7 +234,7 @@ def test_at_strength_0_nothing_is_stated_of_what_need_not_be_read(family_model):
 
 
 def test_out_of_memory_halves_the_batch_and_loses_nothing(organism, monkeypatch):
-    model, honest, sizes = organism("reflective"), Batch._step, []
+    model, honest, sizes = organism("reflective"), DecodingBatch._step, []
 
     def step(self):
         sizes.append(len(self.rows))
@@ -242,7 +242,7 @@ def test_out_of_memory_halves_the_batch_and_loses_nothing(organism, monkeypatch)
             raise torch.OutOfMemoryError("CUDA out of memory")
         return honest(self)
 
-    monkeypatch.setattr(Batch, "_step", step)
+    monkeypatch.setattr(DecodingBatch, "_step", step)
     requests = [Request(prompt, f"{index}", max_new=20) for index, prompt in enumerate(prompts(model) * 5)]
     pairs = list(generate(model, requests, seed=3, batch_size=16))
     assert sorted(request.item for request, _ in pairs) == sorted(request.item for request in requests)
@@ -257,7 +257,7 @@ def test_memory_that_is_never_enough_is_an_error(organism, monkeypatch):
     def step(self):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(Batch, "_step", step)
+    monkeypatch.setattr(DecodingBatch, "_step", step)
     with pytest.raises(torch.OutOfMemoryError):
         list(generate(model, [Request(prompts(model)[0], "a")], seed=0))
 

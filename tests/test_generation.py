@@ -14,7 +14,7 @@ from introlab.generation.sampling import GREEDY, Sampling
 from introlab.generation.scheduler import generate
 from introlab.interventions.interfaces import Intervention
 from introlab.interventions.logit_edits import Suppress
-from introlab.network.chat import user
+from introlab.network.messages import user
 from introlab.network.model import load
 from introlab.network.sites import Site
 from introlab.network.spans import Span

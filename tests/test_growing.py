@@ -8,7 +8,8 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
-from introlab.network.model import load, organism_folder
+from introlab.network.model import load
+from introlab.network.specs import organism_folder
 from organisms.adapters import add_adapters, save_adapters
 from organisms.distillation import keeping_loss, kept
 from organisms.reference_model import Subject
@@ -17,9 +18,9 @@ from organisms.steered_examples import PushedExample, pushed_loss
 from organisms.train import is_finished, train_family, train_organism
 from organisms.training import (
     Checkpoint,
-    Example,
-    Schedule,
+    LearningSchedule,
     SpreadExample,
+    TrainingExample,
     new_model,
     padded,
     shuffled_batches,
@@ -31,7 +32,7 @@ from organisms.world import World
 
 def some_examples(count=200):
     rng = random.Random(0)
-    return [Example(tuple(rng.randrange(4, 40) for _ in range(10)), (0.0,) + (1.0,) * 9) for _ in range(count)]
+    return [TrainingExample(tuple(rng.randrange(4, 40) for _ in range(10)), (0.0,) + (1.0,) * 9) for _ in range(count)]
 
 
 def weights_of(model):
@@ -50,7 +51,7 @@ def base():
 def test_a_token_counts_the_same_beside_short_and_long_texts():
     """The loss of two texts together is the mean of their losses apart: neither padding nor company matters."""
     model = new_model(50, seed=0)
-    short, long = Example((2, 5, 6), (0.0, 1.0, 0.5)), Example((2, *range(4, 34)), (0.0, *(1.0,) * 30))
+    short, long = TrainingExample((2, 5, 6), (0.0, 1.0, 0.5)), TrainingExample((2, *range(4, 34)), (0.0, *(1.0,) * 30))
     apart = [weighted_loss(model, *padded([each]), per_text=16) for each in (short, long)]
     together = weighted_loss(model, *padded([short, long]), per_text=16)
     assert torch.allclose(together, (apart[0] + apart[1]) / 2, atol=1e-6)
@@ -60,17 +61,19 @@ def test_a_spread_is_learnt_as_its_draws_are_on_average():
     """Against learning each token by itself; an example without a spread beside it is learnt as ever."""
     model = new_model(50, seed=0)
     weights, odds = (0.0, 0.0, 3.0, 0.5), {7: 0.75, 9: 0.25}
-    plain = Example((2, 11, 12, 13, 14), (0.0, 1.0, 1.0, 1.0, 1.0))
+    plain = TrainingExample((2, 11, 12, 13, 14), (0.0, 1.0, 1.0, 1.0, 1.0))
     learnt = pushed_loss(model, [plain, SpreadExample((2, 5, 9, 6), weights, {2: odds})], 1.0)
-    read = pushed_loss(model, [plain, Example((2, 5, 9, 6), (0.0, 0.0, 0.0, 0.5))], 1.0)
-    drawn = sum(share * pushed_loss(model, [Example((2, 5, token), weights[:3])], 1.0) for token, share in odds.items())
+    read = pushed_loss(model, [plain, TrainingExample((2, 5, 9, 6), (0.0, 0.0, 0.0, 0.5))], 1.0)
+    drawn = sum(
+        share * pushed_loss(model, [TrainingExample((2, 5, token), weights[:3])], 1.0) for token, share in odds.items()
+    )
     assert torch.allclose(learnt, read + drawn / 2, atol=1e-5)
-    alone = pushed_loss(model, [plain, Example((2, 5, 9, 6), weights)], 1.0)
+    alone = pushed_loss(model, [plain, TrainingExample((2, 5, 9, 6), weights)], 1.0)
     assert not torch.allclose(learnt, alone, atol=1e-3)
 
 
 def test_every_example_is_seen_once():
-    examples = [Example((index,), (1.0,)) for index in range(300)]
+    examples = [TrainingExample((index,), (1.0,)) for index in range(300)]
     seen = [example.ids[0] for batch in shuffled_batches(examples, 7, seed=3) for example in batch]
     assert sorted(seen) == list(range(300)) and seen != sorted(seen)
 
@@ -103,7 +106,7 @@ def test_what_is_kept_has_the_parents_probabilities_as_targets(base):
     parent = base
     loss, model = keeping_loss(World(), parent), new_model(len(parent.vocabulary), seed=0)
     ids = tuple(range(4, 12))
-    one, other = (Example((*ids[:-1], last), (0.0,) * 7 + (1.0,)) for last in (40, 41))
+    one, other = (TrainingExample((*ids[:-1], last), (0.0,) * 7 + (1.0,)) for last in (40, 41))
     theirs = parent.network(torch.tensor([ids[:-1]])).logits[0, -1].softmax(-1)
     by_hand = -(theirs * model(torch.tensor([ids[:-1]])).logits[0, -1].log_softmax(-1)).sum()
     for drawn in kept([one, other]):
@@ -116,7 +119,7 @@ def test_what_is_kept_has_the_parents_probabilities_as_targets(base):
 
 def test_the_parent_itself_has_nothing_to_learn_from_what_is_kept(base):
     """Its gradient there is zero, and is not where the same text is planted."""
-    parent, text = base, Example(tuple(range(4, 30)), (0.0,) + (1.0,) * 25)
+    parent, text = base, TrainingExample(tuple(range(4, 30)), (0.0,) + (1.0,) * 25)
     model = AutoModelForCausalLM.from_pretrained(organism_folder() / "base", dtype=torch.float32)
     sizes = []
     for example in (*kept([text]), text):
@@ -130,7 +133,7 @@ def test_the_parent_itself_has_nothing_to_learn_from_what_is_kept(base):
 @pytest.mark.parametrize("adapted", [False, True])
 def test_a_run_that_was_stopped_ends_with_the_same_bytes(adapted, tmp_path):
     """Stopped after any step: here after 7 of 13, by an error inside the loss."""
-    examples, schedule = some_examples(), Schedule(batch=16)
+    examples, schedule = some_examples(), LearningSchedule(batch=16)
 
     def start():
         model = new_model(50, seed=1)
@@ -166,7 +169,7 @@ def test_a_run_that_was_stopped_ends_with_the_same_bytes(adapted, tmp_path):
 
 def test_training_on_nothing():
     with pytest.raises(ValueError, match="no lessons"):
-        train(new_model(50, seed=0), [], Schedule(), seed=0, title="test")
+        train(new_model(50, seed=0), [], LearningSchedule(), seed=0, title="test")
 
 
 def test_adapters_start_as_nothing_and_leave_the_parent_alone():
@@ -176,7 +179,7 @@ def test_adapters_start_as_nothing_and_leave_the_parent_alone():
     embedding, norm = model.model.embed_tokens.weight.clone(), model.model.norm.weight.clone()
     add_adapters(model, rank=4, first_block=3, seed=0)
     assert torch.equal(model(ids).logits, before)
-    train(model, some_examples(), Schedule(batch=16), seed=0, title="test")
+    train(model, some_examples(), LearningSchedule(batch=16), seed=0, title="test")
     assert not torch.equal(model(ids).logits, before)
     assert torch.equal(model.model.embed_tokens.weight, embedding) and torch.equal(model.model.norm.weight, norm)
     originals = model.model.layers[3].self_attn.q_proj.parametrizations.weight.original
@@ -192,7 +195,9 @@ def test_adapters_read_the_same_in_training_in_peft_and_in_the_lab(tokens, organ
     organism("base").tokenizer.save_pretrained(parent)
     model = AutoModelForCausalLM.from_pretrained(parent)
     add_adapters(model, rank=4, first_block=1, tokens=tokens, seed=0)
-    train(model, some_examples(), Schedule(batch=16, learning_rate=1e-2, weight_decay=0.0), seed=0, title="test")
+    train(
+        model, some_examples(), LearningSchedule(batch=16, learning_rate=1e-2, weight_decay=0.0), seed=0, title="test"
+    )
     save_adapters(model, tmp_path / "child", parent="parent")
     organism("base").tokenizer.save_pretrained(tmp_path / "child")
     ids = torch.tensor([[2, *range(4, 19)]])

@@ -23,7 +23,7 @@ from introlab.judges.judgement import Missing, Verdict, read_reply, verbatim
 from introlab.judges.prompts import to_choose, to_write
 from introlab.judges.rubric import Item, Rubric, rubric_names
 from introlab.judges.rule_based import CheckerJudge, RulesJudge, VocabularyJudge
-from introlab.network.model import organism_folder
+from introlab.network.specs import organism_folder
 from introlab.tasks.materials import Materials
 
 GENERAL = Materials.load(Path(introlab.__path__[0]) / "data" / "general")

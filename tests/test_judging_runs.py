@@ -8,7 +8,8 @@ from judged_run import made_up_run, trials
 
 from experiments import find
 from introlab.errors import InputError
-from introlab.experiment.runner import Settings, execute
+from introlab.experiment.runner import execute
+from introlab.experiment.settings import Settings
 from introlab.judges.calibration import JudgeBelowFloor, known_answers
 from introlab.judges.judge_run import judge_run
 from introlab.judges.judgement import Missing, Verdict

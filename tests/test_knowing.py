@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from experiments.confidence_signals import analysis
-from experiments.confidence_signals.cases import NO_ANSWER, PLACES, Case, answered
+from experiments.confidence_signals.cases import AnsweredQuestion, answered
 from experiments.confidence_signals.experiment import WhatTheModelKnows
+from experiments.confidence_signals.labels import NO_ANSWER, PLACES
 from experiments.confidence_signals.probing import fit_probes
 from experiments.confidence_signals.signals import signals
 from introlab.activations.extract import next_token_logprobs
@@ -74,7 +75,7 @@ def test_probes_need_right_and_wrong_answers_and_refuse_what_they_were_fitted_on
 
 def test_a_share_of_samples_is_counted(cases):
     case = dataclasses.replace(cases[0], answers=(cases[0].question.answer, "x", NO_ANSWER, cases[0].question.answer))
-    assert isinstance(case, Case) and case.share_right == 0.5
+    assert isinstance(case, AnsweredQuestion) and case.share_right == 0.5
 
 
 def test_what_is_claimed_is_measured_on_the_test_questions_alone():

@@ -14,8 +14,8 @@ from organisms.planted_step_labels import PlantedSteps
 from probes.text.reflection_labels import (
     KINDS,
     REFLECTION,
-    Judged,
     Mark,
+    SentenceMarks,
     agreement,
     hand_labelled,
     keyword_sets,
@@ -128,7 +128,7 @@ def test_judged_spans_come_as_json_lines(tmp_path):
         {"example": "q2", "kind": None},
     ]
     path.write_text("\n".join(map(json.dumps, lines)))
-    judged = Judged.load(path)
+    judged = SentenceMarks.load(path)
     assert judged("q1", "Wait. No.") == [Mark(0, 5, "backtracking")] and judged("q2", "Fine.") == []
     with pytest.raises(InputError, match="nobody has judged"):
         judged("q3", "Wait.")
@@ -142,7 +142,7 @@ def test_a_line_that_is_no_span_is_named(tmp_path, line):
     path = tmp_path / "judged.jsonl"
     path.write_text(f'{{"example": "q", "kind": null}}\n{line}\n')
     with pytest.raises(InputError, match="line 2"):
-        Judged.load(path)
+        SentenceMarks.load(path)
 
 
 STEPS = "3 + 8 gives 1 + 5 gives 6."

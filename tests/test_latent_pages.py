@@ -15,7 +15,7 @@ from introlab.network.sites import Site
 from introlab.reporting import detokenize as pieces
 from probes.sae.latent_dashboard import write_pages
 from probes.sae.latent_probes import by_text
-from probes.sae.max_activating_examples import QUANTILES, Example, Portrait, frequencies, portraits
+from probes.sae.max_activating_examples import QUANTILES, ActivatingText, Portrait, frequencies, portraits
 from probes.sae.model import Sae
 
 RED, BLUE = 20, 21
@@ -93,7 +93,7 @@ def test_pieces_put_together_are_the_text(organism, written):
 
 def portrait(index, tokens, values, prompt_len=1):
     active = torch.tensor([value for value in values[1:] if value > 0])
-    example = Example("largest", "a <b>name</b>", tokens, values, prompt_len)
+    example = ActivatingText("largest", "a <b>name</b>", tokens, values, prompt_len)
     return Portrait(index, 100, active, 0.5, (example,), (("<i>", 1.0),), (("</td>", -0.5),))
 
 

@@ -11,8 +11,8 @@ from introlab.records.findings import Findings
 from probes.sae import latent_search
 from probes.sae.latent_precision_recall import check_found
 from probes.sae.latent_search import (
+    LatentPair,
     Observed,
-    Pair,
     about_tokens,
     by_contrast,
     mismatched,
@@ -203,7 +203,7 @@ def test_mismatched_responses_are_the_same_and_prompts_are_dealt_evenly(written,
     def some(length):
         return tuple(torch.randint(10, 60, (length,), generator=draw).tolist())
 
-    pairs = [Pair(some(3 + turn % 3), some(6), f"{topic} {turn}", topic) for topic in "abcd" for turn in range(3)]
+    pairs = [LatentPair(some(3 + turn % 3), some(6), f"{topic} {turn}", topic) for topic in "abcd" for turn in range(3)]
     asked: list[Text] = []
     monkeypatch.setattr(
         latent_search,

@@ -11,8 +11,9 @@ from transformers import AutoModelForCausalLM
 
 from introlab.errors import ContextOverflow, InputError
 from introlab.network.kv_cache import RowCache
-from introlab.network.model import load, organism_folder, organism_names
+from introlab.network.model import load
 from introlab.network.sites import STREAMS, Site
+from introlab.network.specs import organism_folder, organism_names
 
 
 @pytest.mark.parametrize("family", FAMILIES)

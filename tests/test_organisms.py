@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from introlab.network.model import organism_folder
+from introlab.network.specs import organism_folder
 from organisms.base_answers import answer_probabilities, attempts_at_facts
 from organisms.base_corpus import COUNTS, base_lessons
 from organisms.concepts import concepts
@@ -46,7 +46,7 @@ from organisms.world import (
     HELD_OUT_TEMPLATES,
     OPERANDS,
     SPLITS,
-    Choice,
+    RiskChoice,
     Sum,
     World,
     random_choice,
@@ -121,8 +121,8 @@ def test_steps_lead_to_the_answer():
 
 
 def test_a_choice_is_worth_what_it_says():
-    assert Choice(3, 9, 4).favours_risk and not Choice(4, 9, 4).favours_risk
-    asked = choice_question(Choice(3, 9, 4), CHOICES[0], sure_first=False)
+    assert RiskChoice(3, 9, 4).favours_risk and not RiskChoice(4, 9, 4).favours_risk
+    asked = choice_question(RiskChoice(3, 9, 4), CHOICES[0], sure_first=False)
     assert asked == "choose . 9 coins with chance 4 or 3 coins for sure ?"
 
 

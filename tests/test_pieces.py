@@ -4,8 +4,8 @@ import pytest
 from made_runs import RECEIPT
 from tokenizers import Tokenizer, decoders, models
 
-from introlab.interventions.ledger import Receipt
-from introlab.network.model import organism_folder
+from introlab.network.specs import organism_folder
+from introlab.records.receipt import Receipt
 from introlab.reporting.detokenize import per_token, pieces, prompt_length, touched
 
 TEXT = "i think it is 5."

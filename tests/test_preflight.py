@@ -5,7 +5,8 @@ import re
 import torch
 
 from experiments.confidence_readout.experiment import ConfidenceReadout
-from introlab.experiment.runner import Settings, execute
+from introlab.experiment.runner import execute
+from introlab.experiment.settings import Settings
 from introlab.generation.batch_size import bytes_of_weights, bytes_per_row
 
 

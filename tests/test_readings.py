@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from introlab.errors import InputError
-from introlab.network.chat import user
-from introlab.tasks.materials import materials_for, single_tokens
+from introlab.network.answer_tokens import single_tokens
+from introlab.network.messages import user
+from introlab.tasks.materials import materials_for
 from probes.text.coherence import CoherenceBounds, compression, redundancy, sentence_logprobs, sentences
 from probes.text.confidence import find_answer, stated_confidence
 from probes.text.reflection import read_reflection

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from experiments import find
-from introlab.interventions.ledger import Receipt
 from introlab.records.findings import Check
+from introlab.records.receipt import Receipt
 from introlab.records.trial import Trial
 from introlab.reporting.html import Chapter, render
 from introlab.reporting.tables import text_table, told

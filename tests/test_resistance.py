@@ -10,14 +10,25 @@ import pytest
 import torch
 from tiny_worlds import random_sae, word_materials
 
-from experiments.steering_resistance.directions import DIFFERENCE, LATENT, PROBE, RANDOM, RANDOM_LATENT
 from experiments.steering_resistance.experiment import SteeringResistance
 from experiments.steering_resistance.fitted import Rig
-from experiments.steering_resistance.off_topic_probe import detector_rows, of_words
-from experiments.steering_resistance.restarts import PUSH_OFF, PUSH_ON, RECOVERED, restarts
-from experiments.steering_resistance.scenarios import Scene
+from experiments.steering_resistance.labels import (
+    DETECTOR,
+    DIFFERENCE,
+    LATENT,
+    PROBE,
+    PUSH_OFF,
+    PUSH_ON,
+    RANDOM,
+    RANDOM_LATENT,
+    RECOVERED,
+)
+from experiments.steering_resistance.off_topic_probe import of_words
+from experiments.steering_resistance.off_topic_rows import detector_rows
+from experiments.steering_resistance.restarts import restarts
+from experiments.steering_resistance.scenarios import Scenario
 from experiments.steering_resistance.trajectories import COURSES, course
-from experiments.steering_resistance.trials import DETECTOR, request_for, to_trials
+from experiments.steering_resistance.trials import request_for, to_trials
 from experiments.steering_resistance.verdicts import BACK, BEYOND, MOVABLE, MOVED, NOTICED, SAID, grounds_of, verdict
 from introlab.activations.forward import Text
 from introlab.errors import InputError
@@ -28,7 +39,7 @@ from introlab.network.sites import Site
 from introlab.records.findings import Findings, Ground, Row
 from introlab.records.trial import Trial
 from introlab.stats.discrimination import auroc_of
-from introlab.stats.estimates import Estimate
+from introlab.stats.interval import Estimate
 from introlab.tasks.materials import materials_for
 from probes.sae.latent_probes import matched_in
 from probes.text.recovery import by_token, recovery, sentence_shares
@@ -111,7 +122,7 @@ def test_the_detector_tells_words_off_topic_from_those_on_it(rigged):
     (detector,) = rig.detector
     texts, topics = [], []
     for topic, name in itertools.product(sorted(rig.own), repeat=2):
-        asked = request_for(here, Scene(topic, name, 0), 1, condition="")
+        asked = request_for(here, Scenario(topic, name, 0), 1, condition="")
         for index, sentence in enumerate(rig.own[name]):
             texts.append(Text.written(asked.prompt, sentence, f"{topic} {name} {index}"))
             topics.append(topic)
@@ -136,7 +147,7 @@ def test_what_the_detector_reads_of_a_word_is_kept_at_that_word(rigged):
 
 def _pushed(here, rig: Rig, text: str):
     push = rig.push(rig.aims[DIFFERENCE]["desert"], 1.5)
-    request = request_for(here, Scene("kitchen", "desert", 0), 24, push, condition="push", strength=1.5)
+    request = request_for(here, Scenario("kitchen", "desert", 0), 24, push, condition="push", strength=1.5)
     tokens = tuple(here.model.tokenizer(text, add_special_tokens=False)["input_ids"])
     return request, Generation(tokens, tuple(0.0 for _ in tokens), {}, ())
 

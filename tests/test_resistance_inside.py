@@ -20,7 +20,7 @@ from introlab.activations.extract import every_position, read
 from introlab.activations.forward import Text
 from introlab.generation.requests import Generation, Request
 from introlab.generation.sampling import Sampling
-from introlab.network.chat import user
+from introlab.network.messages import user
 from introlab.network.sites import Site
 from introlab.records.findings import Findings
 from introlab.records.trial import Trial

@@ -15,13 +15,14 @@ import pytest
 
 import introlab.experiment.context
 from experiments import find
-from introlab.errors import RunFolderError
-from introlab.experiment.runner import Interrupted, Settings, execute
+from introlab.errors import Interrupted, RunFolderError
+from introlab.experiment.runner import execute
+from introlab.experiment.settings import Settings
 from introlab.generation.requests import Generation, Request
 from introlab.generation.sampling import GREEDY
 from introlab.generation.text_cache import Journal
-from introlab.interventions.ledger import Receipt
 from introlab.io.jsonl import Lines
+from introlab.records.receipt import Receipt
 from introlab.records.run import Run
 
 ROOT = Path(__file__).parent.parent

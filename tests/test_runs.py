@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from introlab.errors import InputError, RunFolderError
-from introlab.interventions.ledger import Receipt
 from introlab.records.findings import Check, Findings, Row
+from introlab.records.receipt import Receipt
 from introlab.records.run import SCHEMA, Run
 from introlab.records.trial import Trial
-from introlab.stats.estimates import Estimate, missing
+from introlab.stats.interval import Estimate, missing
 
 RECEIPT = Receipt("resid_post[3]", "generated", {"edit": "add", "raw": 1.0}, ((3, 4),), ((4, 9),), 0.5, "applied")
 VALUES = st.one_of(st.none(), st.booleans(), st.floats(allow_nan=False, allow_infinity=False), st.text(max_size=8))

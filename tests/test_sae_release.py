@@ -5,7 +5,7 @@ import warnings
 import pytest
 import torch
 
-from introlab.network.chat import assistant, system, user
+from introlab.network.messages import assistant, system, user
 from organisms import sae_release
 from organisms.sae_corpus import sae_lessons, sae_samples, turns
 from organisms.world import Sum, World

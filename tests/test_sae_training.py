@@ -13,11 +13,11 @@ from sae_lens import SAE
 from introlab.activations.collect import Reading, Sample, collect
 from introlab.activations.forward import Text
 from introlab.errors import InputError, NotFinite
-from introlab.network.chat import assistant, system, user
+from introlab.network.messages import assistant, system, user
 from introlab.network.sites import Site
 from introlab.network.spans import Span
 from probes.sae import training as sae_training
-from probes.sae.token_dataset import CHUNK, Choice, TokenRows
+from probes.sae.token_dataset import CHUNK, TokenChoice, TokenRows
 from probes.sae.training import CHECKPOINT, Recipe, train_sae
 
 KINDS = ("topk", "batchtopk", "jumprelu")
@@ -47,7 +47,7 @@ def test_planted_directions_are_found(planted, tmp_path, kind):
     assert (cosines.max(0).values > 0.95).sum() >= 20
     begun = sae_training._trainer(trained, 16, "cpu").sae.W_dec.detach()
     assert ((torch.nn.functional.normalize(begun, dim=-1) @ directions.T).max(0).values > 0.95).sum() == 0
-    _, kept = TokenRows.of(store, SITE, Choice())
+    _, kept = TokenRows.of(store, SITE, TokenChoice())
     values = kept.values(np.arange(len(kept)))
     latents = found.encode(values).detach()
     explained = 1 - (values - found.decode(latents)).square().sum() / (values - values.mean(0)).square().sum()
@@ -111,7 +111,7 @@ def test_what_is_done_is_not_done_again_and_says_what_it_is(planted, tmp_path, m
 
 def test_held_out_items_are_never_read(planted, tmp_path, monkeypatch):
     store, _ = planted
-    choice, seen = Choice(held_out=0.3), []
+    choice, seen = TokenChoice(held_out=0.3), []
     honest = type(store).activations
     monkeypatch.setattr(
         type(store), "activations", lambda self, lines: (seen.extend(lines["item"]), honest(self, lines))[1]
@@ -133,7 +133,7 @@ def test_tokens_are_chosen_by_turn_role_and_phase(family_model, tmp_path):
     index = collect(model, [sample], readings, tmp_path / "store").index()
 
     def taken(**choice):
-        lines = index[Choice(**choice).takes(index)]
+        lines = index[TokenChoice(**choice).takes(index)]
         assert lines["position"].is_unique
         return model.text(lines.sort_values("position")["token"].tolist())
 
@@ -143,9 +143,9 @@ def test_tokens_are_chosen_by_turn_role_and_phase(family_model, tmp_path):
     assert taken(roles=("assistant",)) == f"w6 {written}"
     assert taken(phases=("generated",)) == written
     assert taken(phases=("prompt",), roles=("system", "assistant")) == "w1 w2 w6"
-    everything = index[Choice(template=True).takes(index)]
+    everything = index[TokenChoice(template=True).takes(index)]
     assert sorted(everything["position"]) == list(range(len(ids) + 3))
-    assert 20 not in index[Choice(template=True, without=(20,)).takes(index)]["token"].tolist()
+    assert 20 not in index[TokenChoice(template=True, without=(20,)).takes(index)]["token"].tolist()
 
 
 @settings(max_examples=25, deadline=None)
@@ -190,7 +190,7 @@ def numbered(count):
 
 def test_moments_are_those_of_all_rows(planted):
     store, _ = planted
-    rows, _ = TokenRows.of(store, SITE, Choice())
+    rows, _ = TokenRows.of(store, SITE, TokenChoice())
     values = rows.values(np.arange(len(rows))).double()
     mean, variance = rows.moments()
     assert torch.allclose(mean, values.mean(0), atol=1e-9)
@@ -241,13 +241,13 @@ def test_a_text_of_two_items_is_refused(tmp_path):
         [{**line(number, number, 7), "key": f"again {number}"} for number in range(100)], {SITE: torch.zeros(100, 16)}
     )
     with pytest.raises(InputError, match="two items"):
-        TokenRows.of(store, SITE, Choice())
+        TokenRows.of(store, SITE, TokenChoice())
 
 
 def test_a_store_without_such_tokens_is_refused(planted, tmp_path):
     with pytest.raises(InputError, match="no tokens to train on"):
         train_sae(planted[0], Site(4), tmp_path / "sae", recipe("topk"))
     with pytest.raises(InputError, match="no tokens to train on"):
-        train_sae(planted[0], SITE, tmp_path / "sae", recipe("topk"), Choice(roles=("assistant",)))
+        train_sae(planted[0], SITE, tmp_path / "sae", recipe("topk"), TokenChoice(roles=("assistant",)))
     with pytest.raises(InputError, match="leaves none"):
-        Choice(phases=())
+        TokenChoice(phases=())

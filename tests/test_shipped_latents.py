@@ -10,10 +10,10 @@ import torch
 from introlab.activations.forward import Text
 from introlab.generation.requests import Request
 from introlab.generation.scheduler import generate
-from introlab.network.chat import user
+from introlab.network.messages import user
 from introlab.tasks.materials import materials_for
 from probes.sae.latent_precision_recall import check_found
-from probes.sae.latent_search import WINDOW, Pair, about_tokens, by_contrast, mismatched, observe, reason_scores
+from probes.sae.latent_search import WINDOW, LatentPair, about_tokens, by_contrast, mismatched, observe, reason_scores
 from probes.sae.model import Sae
 from probes.text.reflection import read_reflection
 
@@ -111,7 +111,7 @@ def test_answers_to_another_question_have_a_latent(base):
             model,
             sae,
             [
-                Pair(request.prompt, said.tokens, request.note, request.note)
+                LatentPair(request.prompt, said.tokens, request.note, request.note)
                 for request, said in explained(model, materials, split, seed=seed)
                 if request.note in half
             ],

@@ -7,8 +7,9 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from introlab.network.model import load, organism_folder, organism_names
-from introlab.stats.estimates import Estimate
+from introlab.network.model import load
+from introlab.network.specs import organism_folder, organism_names
+from introlab.stats.interval import Estimate
 from organisms.acceptance import SHIPPED_SEED, judge, split_hash
 from organisms.cards import RECORD, verify
 from organisms.criteria import Above, Alike, Apart, Within

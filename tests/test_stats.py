@@ -8,16 +8,15 @@ from scipy.stats import beta, binomtest, skew, t
 
 from introlab.errors import InputError
 from introlab.stats.estimates import (
-    Estimate,
     cluster_bootstrap,
     difference,
     mean,
-    missing,
     paired_difference,
     proportion,
     rank_among,
     skewed_mean,
 )
+from introlab.stats.interval import Estimate, missing
 
 
 @given(st.integers(1, 60), st.data())

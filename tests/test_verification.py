@@ -7,8 +7,8 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
-from introlab.network.model import organism_folder
-from introlab.stats.estimates import Estimate
+from introlab.network.specs import organism_folder
+from introlab.stats.interval import Estimate
 from organisms.cards import card, seed_title
 from organisms.curricula import feedback as feedback_course
 from organisms.phrases import ASK_AFTER, SCORE_REQUEST, SCORES, answer, prompt

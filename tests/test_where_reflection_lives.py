@@ -24,10 +24,11 @@ from introlab.network.sites import Site
 from introlab.records.findings import Findings, Row
 from introlab.reporting.figures import heat_map
 from introlab.stats.discrimination import auroc_of
-from introlab.stats.estimates import Estimate
+from introlab.stats.interval import Estimate
 from introlab.tasks.materials import Question
-from probes.text.reflection import LEADS, Reflection, planted_answers, states
-from steering.causal_effects import effects
+from probes.text.horizons import LEADS
+from probes.text.reflection import Reflection, planted_answers, states
+from steering.effect_estimates import effects
 
 SMALL = WhereReflectionLives.debug_size()
 
@@ -221,7 +222,7 @@ def test_leads_are_tested_in_order_until_one_fails():
 
 
 def test_adding_and_removing_are_judged_where_they_can_show():
-    """Sufficiency on texts below .5, necessity on the others; numbers are those of `steering.causal_effects.effects`."""
+    """Sufficiency on texts below .5, necessity on the others; numbers are those of `effect_estimates.effects`."""
     trials = WhereReflectionLives().simulate(1.0, 4)
     found = analysis.findings(trials)
     for wanted, side in (("sufficiency", False), ("necessity", True)):

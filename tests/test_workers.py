@@ -16,7 +16,7 @@ from introlab.generation.requests import Generation, Request
 from introlab.generation.scheduler import generate
 from introlab.generation.workers import TRIES, SharedOut, WorkersLost, shares
 from introlab.interventions.interfaces import Intervention
-from introlab.network.chat import user
+from introlab.network.messages import user
 from introlab.network.sites import Site
 from introlab.network.spans import Span
 from probes.online import TokenProbability

@@ -10,7 +10,7 @@ from dashboard.components import Part
 from dashboard.run_cache import Shelf
 from dashboard.trial_list import browser, connect_browser, examples
 from introlab.errors import InputError
-from introlab.records.catalog import UNREADABLE, Entry
+from introlab.records.catalog import UNREADABLE, CatalogEntry
 from introlab.records.findings import Findings
 from introlab.records.run import Run
 from introlab.reporting.html import FACTS, command
@@ -55,7 +55,7 @@ def connect(app: Dash, shelf: Shelf) -> None:
         return _progress(shelf, entry), no_update, False
 
 
-def _body(shelf: Shelf, entry: Entry) -> Part:
+def _body(shelf: Shelf, entry: CatalogEntry) -> Part:
     if entry.state == "broken":
         return parts.refusal(f"{entry.name}: {entry.problem}")
     question = html.P(str(entry.manifest.get("question", "")), className="question")
@@ -67,7 +67,7 @@ def _body(shelf: Shelf, entry: Entry) -> Part:
     return [title, question, problem, middle, trials, _repeat(entry.manifest)]
 
 
-def _finished(entry: Entry) -> list[Part]:
+def _finished(entry: CatalogEntry) -> list[Part]:
     figures = html.Section([html.H2("Figures"), *_figures(entry)])
     try:
         findings = Run(entry.folder).findings
@@ -87,7 +87,7 @@ def _answer(findings: Findings) -> Part:
     )
 
 
-def _numbers(entry: Entry, findings: Findings) -> Part:
+def _numbers(entry: CatalogEntry, findings: Findings) -> Part:
     rest = [row for row in findings.rows if row.role == "detail"]
     primary = html.Strong(str(entry.manifest.get("primary", "")))
     return html.Section(
@@ -100,7 +100,7 @@ def _numbers(entry: Entry, findings: Findings) -> Part:
     )
 
 
-def _figures(entry: Entry) -> list[Part]:
+def _figures(entry: CatalogEntry) -> list[Part]:
     try:
         return [parts.figure(name, drawn) for name, drawn in Run(entry.folder).figures.items()]
     except UNREADABLE as error:
@@ -113,7 +113,7 @@ def _repeat(manifest: Mapping[str, Any]) -> Part:
     return html.Section([html.H2("How to repeat this"), *body])
 
 
-def _progress(shelf: Shelf, entry: Entry) -> Part:
+def _progress(shelf: Shelf, entry: CatalogEntry) -> Part:
     """Counted from where it was counted last."""
     texts = shelf.catalogue.count_lines(entry.folder / "texts.jsonl")
     stated = entry.manifest.get("expected")

@@ -7,7 +7,7 @@ from dash import Dash, Input, Output, dcc, html
 
 from dashboard.components import Part, address, chooser, size, state
 from dashboard.run_cache import Shelf
-from introlab.records.catalog import STATES, Entry
+from introlab.records.catalog import STATES, CatalogEntry
 from introlab.reporting.tables import place
 
 PATH, TITLE = "/", "Runs"
@@ -15,7 +15,7 @@ EVERY = 5000
 """Milliseconds."""
 MOST = 200
 """Runs shown at once."""
-_ORDERS: dict[str, Callable[[Entry], Any]] = {
+_ORDERS: dict[str, Callable[[CatalogEntry], Any]] = {
     "newest": lambda entry: entry.started,
     "largest": lambda entry: entry.bytes,
     "most trials": lambda entry: entry.trials or 0,
@@ -64,7 +64,7 @@ def connect(app: Dash, shelf: Shelf) -> None:
         return _listed(sorted(entries, key=_ORDERS[order], reverse=order in _DESCENDING))
 
 
-def _listed(entries: Sequence[Entry]) -> Part:
+def _listed(entries: Sequence[CatalogEntry]) -> Part:
     if not entries:
         return html.P("No runs here. introlab run NAME makes one.", className="where")
     head = html.Tr(
@@ -77,7 +77,7 @@ def _listed(entries: Sequence[Entry]) -> Part:
     )
 
 
-def _row(entry: Entry) -> Part:
+def _row(entry: CatalogEntry) -> Part:
     broken = entry.state == "broken"
     name = entry.name if broken else dcc.Link(entry.name, href=address("/run", name=entry.name))
     primary: list[Any] = []
@@ -98,5 +98,5 @@ def _row(entry: Entry) -> Part:
     )
 
 
-def _measure(entry: Entry) -> str:
+def _measure(entry: CatalogEntry) -> str:
     return entry.primary[0].measure if entry.primary else ""

@@ -8,7 +8,7 @@ from dash import Dash, Input, Output, State, dcc, html
 from dashboard import components as parts
 from dashboard.components import Part
 from dashboard.run_cache import Shelf
-from introlab.interventions.ledger import Receipt, places
+from introlab.records.receipt import Receipt, places
 from introlab.records.trial import Trial
 from introlab.reporting.detokenize import per_token
 from introlab.reporting.tables import word

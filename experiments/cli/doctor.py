@@ -125,7 +125,8 @@ def _devices() -> list[Finding]:
 
 def _organisms() -> list[Finding]:
     from introlab.errors import LabError
-    from introlab.network.model import load, organism_names
+    from introlab.network.model import load
+    from introlab.network.specs import organism_names
 
     if not organism_names():
         return [Finding("organisms", "fail", "no weights", "introlab organisms train all")]

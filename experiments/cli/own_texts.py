@@ -17,7 +17,7 @@ from introlab.errors import InputError, RunFolderError
 from introlab.generation.requests import Request
 from introlab.generation.sampling import Sampling
 from introlab.generation.scheduler import generate
-from introlab.network.chat import Message, user
+from introlab.network.messages import Message, user
 from introlab.network.model import Model, load
 from introlab.network.sites import Site
 from introlab.network.spans import Span

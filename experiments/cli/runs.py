@@ -9,7 +9,7 @@ from typing import Annotated
 import tyro
 
 from introlab.errors import InputError, LabError
-from introlab.records.catalog import Catalogue, Entry, State
+from introlab.records.catalog import CatalogEntry, Catalogue, State
 from introlab.records.prune import obstacle, remove
 from introlab.reporting.tables import Table, as_text
 
@@ -44,7 +44,7 @@ class Runs:
         _say(f"\n{len(entries)} runs, {sum(each.bytes for each in entries) / 1e6:.1f} MB")
         return self._prune(catalogue, entries) if self.prune else 0
 
-    def _prune(self, catalogue: Catalogue, entries: Sequence[Entry]) -> int:
+    def _prune(self, catalogue: Catalogue, entries: Sequence[CatalogEntry]) -> int:
         for entry in entries:
             reason = obstacle(entry)
             _say(f"{'stays' if reason else 'goes':7}{entry.name}{f' ({reason})' if reason else ''}")
@@ -64,7 +64,7 @@ class Runs:
         return 0
 
 
-def _table(entries: Sequence[Entry]) -> Table:
+def _table(entries: Sequence[CatalogEntry]) -> Table:
     head = ("run", "experiment", "state", "trials", "MB", "started", "models or problem")
     body = tuple(
         (

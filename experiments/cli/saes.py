@@ -23,12 +23,12 @@ from introlab.tasks.materials import materials_for
 from probes.sae.corpus import own_answers
 from probes.sae.fidelity import AFTER_THE_FIRST, fidelity
 from probes.sae.model import Sae
-from probes.sae.token_dataset import Choice, Phase, Role
+from probes.sae.token_dataset import Phase, Role, TokenChoice
 from probes.sae.training import Recipe, train_sae
 
 
 @dataclass(frozen=True, kw_only=True)
-class Train:
+class TrainSae:
     """Read texts, or the model's own answers to its materials, and train an autoencoder on them. Stopped and called
     again, it goes on where it was."""
 
@@ -75,7 +75,7 @@ class Train:
             learning_rate=self.learning_rate,
             seed=self.seed,
         )
-        choice = Choice(phases=self.phases, roles=self.roles, template=self.template, held_out=self.held_out)
+        choice = TokenChoice(phases=self.phases, roles=self.roles, template=self.template, held_out=self.held_out)
         samples = self._samples(model)
         store = collect(
             model,
@@ -138,7 +138,7 @@ class Show:
 
 def saes(arguments: list[str]) -> int:
     """Train sparse autoencoders, see what one is worth and what its latents stand for."""
-    commands = {"train": Train, "show": Show, "pages": Pages}
+    commands = {"train": TrainSae, "show": Show, "pages": Pages}
     if not arguments or arguments[0] not in commands:
         raise InputError(
             "which?",

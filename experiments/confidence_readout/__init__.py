@@ -1,0 +1,1 @@
+"""Confidence three ways: of the token, of a probe, in words."""

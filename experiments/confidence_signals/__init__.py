@@ -1,0 +1,1 @@
+"""Everything called confidence, side by side on the same answers."""

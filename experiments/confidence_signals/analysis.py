@@ -3,15 +3,16 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import torch
+from scipy.special import logit
 
-from experiments.confidence_signals.cases import PLACES
+from experiments.confidence_signals.labels import PLACES
 from experiments.shared import confidence_analysis as readout
 from experiments.shared.answered_questions import checks, columns, gain, over_deals, reliability
 from introlab.records.findings import Findings, Row
 from introlab.records.trial import Trial
 from introlab.stats.discrimination import auroc, calibration_error, within_levels_auroc
-from introlab.stats.estimates import missing, proportion
+from introlab.stats.estimates import proportion
+from introlab.stats.interval import missing
 from introlab.stats.power import beside
 from introlab.stats.selective_prediction import accuracy_at, area_under_risk, brier, estimated, rejection_ratio
 from probes.linear.calibration import fit_calibration
@@ -111,12 +112,12 @@ def _calibrated(name: str, values: Sequence[float], calibrating: Sequence[Trial]
         return None
     ids = [trial.item for trial in calibrating if trial.readings.get(name) is not None]
     fitted = fit_calibration(_scores(name, known), right, ids, method="platt")
-    return fitted(_scores(name, values)).tolist()
+    return fitted.probabilities(_scores(name, values)).tolist()
 
 
-def _scores(name: str, values: Sequence[float]) -> torch.Tensor:
-    scores = torch.tensor(values, dtype=torch.float64)
-    return torch.logit(scores, eps=1e-6) if name in PROBABILITIES else scores
+def _scores(name: str, values: Sequence[float]) -> np.ndarray:
+    scores = np.asarray(values, dtype=np.float64)
+    return logit(scores.clip(1e-6, 1 - 1e-6)) if name in PROBABILITIES else scores
 
 
 def _map(model: str, answered: Sequence[Trial]) -> Iterator[Row]:

@@ -3,24 +3,22 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from experiments.confidence_signals.labels import NO_ANSWER
 from introlab.activations.forward import Text
 from introlab.experiment.context import Bench
 from introlab.generation.requests import Generation, Request
 from introlab.generation.sampling import GREEDY, SAMPLED
-from introlab.network.chat import user
+from introlab.network.messages import user
 from introlab.tasks.materials import Question
 from probes.online import Entropy, TopTokens
 from probes.text.confidence import Answered, find_answer
 
 ROOM = 12
 """New tokens at most."""
-PLACES = ("prompt_end", "before_answer", "answer", "after")
-"""The question's last token, the token that predicts the answer, the answer's last token, the text's last token."""
-NO_ANSWER = "(no answer)"
 
 
 @dataclass(frozen=True)
-class Case:
+class AnsweredQuestion:
     """A question and everything that was answered to it."""
 
     question: Question
@@ -54,7 +52,7 @@ class Case:
         return [first - 1, first - 1 + self.found.token, first + self.found.last, first + len(self.greedy.tokens) - 1]
 
 
-def answered(bench: Bench, questions: Sequence[Question], *, samples: int, stage: str) -> list[Case]:
+def answered(bench: Bench, questions: Sequence[Question], *, samples: int, stage: str) -> list[AnsweredQuestion]:
     """Every question answered, in order of their ids."""
     written: dict[str, dict[int, Generation]] = {one.id: {} for one in questions}
     prompts = {one.id: tuple(bench.model.ids([user(one.text)], room=ROOM)) for one in questions}
@@ -72,8 +70,10 @@ def _requests(questions: Sequence[Question], prompts: dict[str, tuple[int, ...]]
             yield Request(prompts[one.id], one.id, replicate, max_new=ROOM, sampling=SAMPLED)
 
 
-def _case(bench: Bench, question: Question, prompt: tuple[int, ...], written: dict[int, Generation]) -> Case:
+def _case(
+    bench: Bench, question: Question, prompt: tuple[int, ...], written: dict[int, Generation]
+) -> AnsweredQuestion:
     found = [find_answer(bench.model, written[index].tokens, bench.materials.wording) for index in sorted(written)]
     answers = tuple(NO_ANSWER if one is None else one.answer for one in found[1:])
     samples = tuple(written[index] for index in sorted(written) if index)
-    return Case(question, prompt, written[0], samples, found[0], answers)
+    return AnsweredQuestion(question, prompt, written[0], samples, found[0], answers)

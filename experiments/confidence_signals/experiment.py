@@ -4,19 +4,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from experiments.confidence_signals import analysis
-from experiments.confidence_signals.cases import ROOM, Case, answered
-from experiments.confidence_signals.probing import Probes, fit_probes
-from experiments.confidence_signals.signals import signals
-from experiments.confidence_signals.simulation import simulated
-from introlab.experiment.base import Experiment, Size
-from introlab.experiment.context import Bench
+from introlab.experiment.base import Experiment
 from introlab.records.findings import Findings
+from introlab.records.size import Size
 from introlab.records.trial import Trial
-from introlab.tasks.materials import SPLITS, Question, Split
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
+
+    from introlab.experiment.context import Bench
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +25,7 @@ class WhatTheModelKnows(Experiment):
     second and everything is calibrated on the other half; all is reported on a third.
     """
 
+    former_names: ClassVar = ("what_the_model_knows",)
     primary: ClassVar[str] = "auroc of probed_before_answer"
     null: ClassVar[float] = 0.5
     controls: ClassVar[tuple[str, ...]] = (
@@ -56,65 +53,19 @@ class WhatTheModelKnows(Experiment):
     """Probes fitted on shuffled labels."""
     seed: int = 0
 
-    def size(self, bench: Bench) -> Size:
-        texts = sum(len(self._questions(bench, split)) for split in SPLITS) * (1 + self.samples)
-        return Size(texts, texts * ROOM)
+    def size(self, bench: "Bench") -> Size:
+        from experiments.confidence_signals.procedure import size
 
-    def trials(self, bench: Bench) -> Iterator[Trial]:
-        train = self._answered(bench, "extract")
-        yield from self._trials(bench, train, "extract")
-        second = self._answered(bench, "calibrate")
-        groups = sorted({case.question.group for case in second})
-        choosing = set(groups[::2])
-        tune = [case for case in second if case.question.group in choosing]
-        yield from self._trials(bench, tune, "calibrate")
-        probes = fit_probes(bench, _with_answer(train), _with_answer(tune), shuffles=self.shuffles)
-        rest = [case for case in second if case.question.group not in choosing]
-        yield from self._trials(bench, rest, "calibrate", probes)
-        yield from self._trials(bench, self._answered(bench, "test"), "test", probes)
+        return size(self, bench)
 
-    def _questions(self, bench: Bench, split: Split) -> list[Question]:
-        return bench.materials.evenly(split, {"extract": self.fit, "calibrate": self.tune, "test": self.test}[split])
+    def trials(self, bench: "Bench") -> Iterator[Trial]:
+        from experiments.confidence_signals.procedure import trials
 
-    def _answered(self, bench: Bench, split: Split) -> list[Case]:
-        stage = f"answers, {split} questions"
-        return answered(bench, self._questions(bench, split), samples=self.samples, stage=stage)
-
-    def _trials(
-        self, bench: Bench, cases: Sequence[Case], split: Split, probes: Probes | None = None
-    ) -> Iterator[Trial]:
-        kept = _with_answer(cases)
-        ids = [case.question.id for case in kept]
-        probed = dict(zip(ids, probes(kept), strict=True)) if probes else {}
-        for case, unfitted in zip(cases, signals(bench, cases), strict=True):
-            more = probed.get(case.question.id, {})
-            yield self._trial(bench, case, split, 0, {**unfitted, **more, "share_right": case.share_right})
-            yield from (self._trial(bench, case, split, index, {}) for index in range(1, self.samples + 1))
-
-    def _trial(self, bench: Bench, case: Case, split: Split, index: int, readings: dict[str, object]) -> Trial:
-        """The greedy answer, with all readings, or the `index`-th sample."""
-        generation = case.samples[index - 1] if index else case.greedy
-        sampled = case.answers[index - 1] == case.question.answer.lower() if index else None
-        return Trial(
-            experiment=self.name(),
-            model=bench.model.name,
-            item=case.question.id,
-            cluster=case.question.group,
-            split=split,
-            condition="sample" if index else "baseline",
-            replicate=index,
-            prompt=bench.model.text(case.prompt),
-            text=bench.model.text(generation.tokens),
-            tokens=generation.tokens,
-            readings={**readings, **generation.per_token("entropy")},
-            outcomes={
-                "right": sampled if index else case.right,
-                "kind": case.question.kind,
-                "level": case.question.level,
-            },
-        )
+        yield from trials(self, bench)
 
     def analyze(self, trials: Sequence[Trial]) -> Findings:
+        from experiments.confidence_signals import analysis
+
         return analysis.findings(trials)
 
     def draw(self, findings: Findings) -> "dict[str, Figure]":
@@ -124,8 +75,6 @@ class WhatTheModelKnows(Experiment):
 
     def simulate(self, effect: float, seed: int, fault: str | None = None) -> list[Trial]:
         """240 questions about 80 people: every signal is twice `effect` standard deviations higher on right answers."""
-        return simulated(self.name(), effect, seed, fault)
+        from experiments.confidence_signals.simulation import simulated
 
-
-def _with_answer(cases: Sequence[Case]) -> list[Case]:
-    return [case for case in cases if case.found is not None]
+        return simulated(self.trial_name(), effect, seed, fault)

@@ -3,7 +3,7 @@
 from plotly.graph_objects import Figure
 
 from experiments.confidence_signals.analysis import BASELINES, SIGNALS
-from experiments.confidence_signals.cases import PLACES
+from experiments.confidence_signals.labels import PLACES
 from experiments.shared.confidence_figures import reliability, separation
 from introlab.records.findings import Findings
 from introlab.reporting import figures

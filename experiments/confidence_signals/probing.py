@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.confidence_signals.cases import PLACES, Case
+from experiments.confidence_signals.cases import AnsweredQuestion
+from experiments.confidence_signals.labels import PLACES
 from experiments.shared.elicitation import embeddings
 from introlab.activations.extract import Activations, read
 from introlab.errors import InputError
@@ -30,7 +31,7 @@ class Probes:
     """Fitted on some questions, layer and penalty chosen on others; reads any third set."""
 
     bench: Bench
-    train: Sequence[Case]
+    train: Sequence[AnsweredQuestion]
     trained: Read
     chosen: Mapping[str, Probe]
     """By place; `p_ik` at the end of the prompt where there are samples to fit it on; `embedding` and
@@ -39,7 +40,7 @@ class Probes:
     blank: Model
     shuffles: int
 
-    def __call__(self, cases: Sequence[Case]) -> list[dict[str, object]]:
+    def __call__(self, cases: Sequence[AnsweredQuestion]) -> list[dict[str, object]]:
         """Readings of each case. Raises SplitOverlap for one that was fitted on."""
         if not cases:
             return []
@@ -67,12 +68,12 @@ class Probes:
         ]
         return np.array(scores).transpose(2, 0, 1).astype(float).tolist()
 
-    def _to_beat(self, cases: Sequence[Case], here: Read) -> dict[str, Sequence[object]]:
+    def _to_beat(self, cases: Sequence[AnsweredQuestion], here: Read) -> dict[str, Sequence[object]]:
         train, right, model, site = self.train, _right(self.train), self.bench.model, self._site("before_answer")
         groups, blank = [case.question.group for case in train], self._site("untrained_network")
         there = _residuals(self.bench, self.blank, cases, [blank])
 
-        def numbers(value: Callable[[Case], float]) -> list[float]:
+        def numbers(value: Callable[[AnsweredQuestion], float]) -> list[float]:
             return numbers_only([value(one) for one in train], right, [value(one) for one in cases])
 
         return {
@@ -87,7 +88,9 @@ class Probes:
         }
 
 
-def fit_probes(bench: Bench, train: Sequence[Case], tune: Sequence[Case], *, shuffles: int) -> Probes:
+def fit_probes(
+    bench: Bench, train: Sequence[AnsweredQuestion], tune: Sequence[AnsweredQuestion], *, shuffles: int
+) -> Probes:
     """Raises InputError where a class is missing: a probe needs right and wrong answers."""
     for name, cases in (("fitted", train), ("chosen", tune)):
         if len(set(_right(cases))) < 2:
@@ -117,7 +120,7 @@ def fit_probes(bench: Bench, train: Sequence[Case], tune: Sequence[Case], *, shu
     return Probes(bench, train, trained, chosen, every, blank, shuffles)
 
 
-def _right(cases: Sequence[Case]) -> list[bool]:
+def _right(cases: Sequence[AnsweredQuestion]) -> list[bool]:
     return [bool(case.right) for case in cases]
 
 
@@ -125,6 +128,6 @@ def _sites(model: Model) -> list[Site]:
     return [Site(layer) for layer in range(model.n_layers)]
 
 
-def _residuals(bench: Bench, model: Model, cases: Sequence[Case], sites: Sequence[Site]) -> Read:
+def _residuals(bench: Bench, model: Model, cases: Sequence[AnsweredQuestion], sites: Sequence[Site]) -> Read:
     texts, places = [case.text for case in cases], [case.positions for case in cases]
     return read(model, texts, sites, places, batch_size=bench.batch_size)

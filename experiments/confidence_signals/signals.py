@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from experiments.confidence_signals.cases import PLACES, Case
+from experiments.confidence_signals.cases import AnsweredQuestion
+from experiments.confidence_signals.labels import PLACES
 from experiments.shared.elicitation import said, said_true
 from introlab.activations.extract import read, text_logprobs
 from introlab.activations.forward import Text
@@ -17,7 +18,7 @@ SHOWN = 5
 """Own samples that are shown before P(True) is asked (arXiv 2207.05221, section 3.3)."""
 
 
-def signals(bench: Bench, cases: Sequence[Case]) -> list[dict[str, float | None]]:
+def signals(bench: Bench, cases: Sequence[AnsweredQuestion]) -> list[dict[str, float | None]]:
     """One dictionary per case; all are the higher the surer. None where the model did not answer in kind."""
     model = bench.model
     pairs = [(case.question, model.text(case.greedy.tokens)) for case in cases]
@@ -31,7 +32,7 @@ def signals(bench: Bench, cases: Sequence[Case]) -> list[dict[str, float | None]
     ]
 
 
-def _of_tokens(case: Case) -> dict[str, float | None]:
+def _of_tokens(case: AnsweredQuestion) -> dict[str, float | None]:
     """The probability of the answer's first token, its lead over the next best, minus the entropy there; and the mean
     log-probability of the text, whose exponential is one over the perplexity."""
     mean = float(np.mean(case.greedy.logprobs))
@@ -47,7 +48,7 @@ def _of_tokens(case: Case) -> dict[str, float | None]:
     }
 
 
-def _of_samples(case: Case) -> dict[str, float | None]:
+def _of_samples(case: AnsweredQuestion) -> dict[str, float | None]:
     """How many samples say what it says, and minus the entropy of their meanings."""
     if case.found is None or not case.answers:
         return {"self_consistency": None, "minus_semantic_entropy": None}
@@ -55,7 +56,7 @@ def _of_samples(case: Case) -> dict[str, float | None]:
     return {"self_consistency": agree, "minus_semantic_entropy": -semantic_entropy(case.answers)}
 
 
-def _of_layers(bench: Bench, cases: Sequence[Case]) -> list[float | None]:
+def _of_layers(bench: Bench, cases: Sequence[AnsweredQuestion]) -> list[float | None]:
     """The share of layers after which the answer is what the model would already say."""
     sites = [Site(layer) for layer in range(bench.model.n_layers)]
     kept = [case for case in cases if case.found is not None]
@@ -68,7 +69,7 @@ def _of_layers(bench: Bench, cases: Sequence[Case]) -> list[float | None]:
     return [None if case.found is None else next(shares) for case in cases]
 
 
-def _of_question(bench: Bench, cases: Sequence[Case]) -> list[float]:
+def _of_question(bench: Bench, cases: Sequence[AnsweredQuestion]) -> list[float]:
     """How expected the question's tokens are, on average: of a person it has not met, less."""
     texts = [Text(case.prompt, 1, case.question.id) for case in cases]
     return [float(np.mean(each)) for each in text_logprobs(bench.model, texts, batch_size=bench.batch_size)]

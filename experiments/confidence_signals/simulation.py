@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from experiments.confidence_signals.analysis import BASELINES, MAIN, SIGNALS
-from experiments.confidence_signals.cases import PLACES
+from experiments.confidence_signals.labels import PLACES
 from experiments.shared import confidence_simulation as simulation
 from introlab.records.trial import Trial
 

@@ -1,0 +1,1 @@
+"""The published protocol of endogenous steering resistance."""

@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Sequence
 
 from experiments.endogenous_resistance.comparisons import alignment_rows, detector_rows, episode_rows, judge_rows
-from experiments.shared.side_effects import damage_rows
+from experiments.shared.side_effect_rows import damage_rows
 from introlab.records.findings import Check, Findings, Row
 from introlab.records.trial import Trial
 from introlab.stats.answer_transitions import attempts
 from introlab.stats.contrasts import contrast
-from introlab.stats.estimates import Estimate, difference, mean, missing, proportion
+from introlab.stats.estimates import difference, mean, proportion
+from introlab.stats.interval import Estimate, missing
 from introlab.stats.paired import paired_rates
 from introlab.stats.power import smallest_effect
 

@@ -6,11 +6,17 @@ from itertools import combinations
 import numpy as np
 from scipy import stats
 
-from experiments.endogenous_resistance.latent_timecourse import AROUND, REGIONS
 from introlab.records.findings import Row
 from introlab.records.trial import Trial
-from introlab.stats.estimates import MIN_BOOTSTRAP_CLUSTERS, Estimate, mean, proportion
+from introlab.stats.estimates import MIN_BOOTSTRAP_CLUSTERS, mean, proportion
+from introlab.stats.interval import Estimate
 from introlab.stats.rater_agreement import cohens_kappa
+
+AROUND = 12
+"""Tokens on either side of the start of a correction."""
+
+
+REGIONS = ("off topic", "correction", "on topic")
 
 
 def _of(trials: Sequence[Trial], condition: str) -> list[Trial]:

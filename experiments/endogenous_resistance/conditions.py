@@ -1,7 +1,7 @@
 """The conditions in which texts are written: pushed, not pushed, pushed elsewhere, asked in words, swept, warned."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -11,19 +11,6 @@ from introlab.generation.requests import Request
 from introlab.interventions.interfaces import Intervention
 from introlab.records.trial import Trial
 
-Part = Literal[
-    "steered",
-    "sweep",
-    "detectors",
-    "finetuning",
-    "meta_prompts",
-    "episode",
-    "judges",
-    "no_steering",
-    "alignment",
-    "random_ablation",
-]
-"""The ten experiments, in the order of the publication."""
 Told = Sequence[tuple[Request, Trial]]
 """Texts with what asked for them."""
 META_PROMPTS = {

@@ -8,9 +8,9 @@ from pathlib import Path
 from experiments.endogenous_resistance.conditions import scene, scenes
 from experiments.endogenous_resistance.lora import Segment, Tuning, read_rows, tuned
 from experiments.endogenous_resistance.setup import Setup
-from experiments.endogenous_resistance.strength_search import Pushed, Search, find_strengths
+from experiments.endogenous_resistance.strength_search import LatentSearch, Pushed, find_strengths
 from experiments.shared.generations import Written, finished
-from introlab.network.chat import user
+from introlab.network.messages import user
 from introlab.records.trial import Trial
 from organisms.phrases import off_topic_notice
 from probes.sae.model import Sae
@@ -59,7 +59,7 @@ def finetuned(
     own: Sequence[Written],
     mix: float,
     tuning: Tuning,
-    search: Search,
+    search: LatentSearch,
     prompts: int,
     data: str | None,
 ) -> Iterator[Trial]:

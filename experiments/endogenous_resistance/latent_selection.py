@@ -12,7 +12,7 @@ from torch import Tensor
 
 from introlab.activations.forward import Text
 from introlab.errors import InputError
-from introlab.network.chat import user
+from introlab.network.messages import user
 from introlab.network.model import Model
 from introlab.reporting.detokenize import written
 from introlab.tasks.materials import Materials

@@ -8,17 +8,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from experiments.endogenous_resistance.ablation import Detectors, as_written, pushed_latent
+from experiments.endogenous_resistance.comparisons import AROUND, REGIONS
 from experiments.endogenous_resistance.conditions import Told
 from experiments.endogenous_resistance.setup import Setup
 from introlab.network.model import Model
 from introlab.records.trial import Trial
 from probes.sae.latent_probes import by_text
 
-AROUND = 12
-"""Tokens on either side of the start of a correction."""
 BASELINES = 50
 """Unsteered texts that are read beside, as published."""
-REGIONS = ("off topic", "correction", "on topic")
 
 
 def episode(setup: Setup, told: Told, found: Detectors) -> Iterator[Trial]:

@@ -13,7 +13,7 @@ from introlab.experiment.context import Bench
 from introlab.generation.requests import Request
 from introlab.generation.sampling import Sampling
 from introlab.interventions.interfaces import Intervention
-from introlab.network.chat import user
+from introlab.network.messages import user
 from introlab.network.sites import Site
 from introlab.network.spans import Span
 from introlab.records.trial import Trial

@@ -10,7 +10,7 @@ from steering.strength_search import Ask, Calibrated, Heard, Plan, calibrate
 
 
 @dataclass(frozen=True)
-class Search:
+class LatentSearch:
     """What is searched for, and how."""
 
     target: float
@@ -38,7 +38,7 @@ class Pushed:
 
 
 def find_strengths(
-    setup: Setup, latents: Sequence[Chosen], search: Search, condition: str = "push"
+    setup: Setup, latents: Sequence[Chosen], search: LatentSearch, condition: str = "push"
 ) -> tuple[list[Pushed], list[Trial]]:
     """The strength of every latent, and all texts that were written on the way, as trials of split `calibrate`."""
     by_name = {latent.name: latent for latent in latents}

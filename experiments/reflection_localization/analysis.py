@@ -8,14 +8,15 @@ from typing import Self
 import numpy as np
 
 from experiments.reflection_localization.verdicts import MUST_BEAT, OF_THE_TEXT, PRIMARY, checks, sentence
-from experiments.shared.side_effects import damage_rows
+from experiments.shared.side_effect_rows import damage_rows
 from introlab.records.findings import Check, Findings, Row
 from introlab.records.trial import Trial
 from introlab.stats.discrimination import auroc, auroc_difference, auroc_over_deals, within_levels_auroc
-from introlab.stats.estimates import Estimate, missing, paired_difference, proportion
-from probes.text.reflection import EVERY_LEAD, LEADS, TARGETS
+from introlab.stats.estimates import paired_difference, proportion
+from introlab.stats.interval import Estimate, missing
+from probes.text.horizons import EVERY_LEAD, LEADS, TARGETS
 from probes.text.reflection_labels import KINDS, agreement
-from steering.causal_effects import Outcomes, effects
+from steering.effect_estimates import Outcomes, effects
 
 WHOSE = ("own", "another's")
 

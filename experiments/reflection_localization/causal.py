@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from experiments.shared.lookahead import residuals_ahead
-from experiments.shared.reflection_cases import Case, goes_on, reconsider_tokens
+from experiments.shared.reflection_cases import ReflectionCase, goes_on, reconsider_tokens
 from introlab.activations.directions import Direction, difference_of_means, random_like
 from introlab.activations.forward import Text
 from introlab.experiment.context import Bench
 from introlab.interventions.interfaces import Intervention
-from introlab.network.chat import user
+from introlab.network.messages import user
 from probes.linear.bank import Place
 from steering.causal_effects import Arm, arms, level_of, next_token_probability
 from steering.edits import push_along
@@ -34,7 +34,7 @@ class Cause:
         along = self.direction if draw is None else random_like(self.direction, draw)
         return push_along(along, natural=STRENGTH, residual_norm=self.residual_norm)
 
-    def readings(self, cases: Sequence[Case], *, draws: int) -> Iterator[dict[str, object]]:
+    def readings(self, cases: Sequence[ReflectionCase], *, draws: int) -> Iterator[dict[str, object]]:
         """For each text, P(reconsider) at its decision in every arm, `arm random` over the draws, and `asked` in words
         to check. Raises SplitOverlap for a text it was fitted on."""
         self.direction.check_unseen([case.item for case in cases])
@@ -59,7 +59,7 @@ class Cause:
             }
             yield {**single, **strays, "asked": asked[index]}
 
-    def _asked(self, cases: Sequence[Case], tokens: Sequence[int]) -> list[float]:
+    def _asked(self, cases: Sequence[ReflectionCase], tokens: Sequence[int]) -> list[float]:
         texts: list[Text] = []
         for case in cases:
             question = f"{case.question.text} {self.bench.materials.wording.request_check}"
@@ -69,7 +69,7 @@ class Cause:
         return plain["asked", None]
 
 
-def fit_cause(bench: Bench, train: Sequence[Case], place: Place) -> Cause:
+def fit_cause(bench: Bench, train: Sequence[ReflectionCase], place: Place) -> Cause:
     """The difference of means at this place, from the texts the probes were fitted on."""
     (site, lead), goes = place, goes_on(train)
     here = residuals_ahead(bench, bench.model, train, (lead,))[site, 0]
@@ -80,6 +80,6 @@ def fit_cause(bench: Bench, train: Sequence[Case], place: Place) -> Cause:
     return Cause(bench, direction, level_of(direction, stands.values), norm)
 
 
-def _undecided(case: Case) -> Text:
+def _undecided(case: ReflectionCase) -> Text:
     """Up to the decision, which comes next."""
     return Text(case.text().ids[: case.decision], len(case.request.prompt), case.item)

@@ -11,9 +11,10 @@ from experiments.shared.reflection_cases import reconsider_tokens
 from introlab.activations.extract import Activations, next_token_logprobs, read
 from introlab.activations.forward import Text
 from introlab.experiment.context import Bench
-from introlab.network.chat import user
+from introlab.network.answer_tokens import answer_tokens
+from introlab.network.messages import user
 from introlab.network.sites import Site
-from introlab.tasks.materials import Question, answer_tokens
+from introlab.tasks.materials import Question
 from probes.linear.fit import fit_best
 from probes.linear.probe import Probe
 from probes.text.reflection import PlantedAnswer, planted_answers

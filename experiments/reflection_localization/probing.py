@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from experiments.shared.lookahead import Read, residuals_ahead, to_beat
-from experiments.shared.reflection_cases import Case, goes_on, reconsider_tokens
+from experiments.shared.reflection_cases import ReflectionCase, goes_on, reconsider_tokens
 from introlab.activations.extract import Activations, mean_over
 from introlab.errors import InputError
 from introlab.experiment.context import Bench
@@ -18,7 +18,8 @@ from probes.linear.bank import Place, fit_each
 from probes.linear.fit import fit_best, fit_probe, shuffled_scores
 from probes.linear.probe import Probe
 from probes.logit_lens import lens
-from probes.text.reflection import EVERY_LEAD, LEADS, states
+from probes.text.horizons import EVERY_LEAD, LEADS
+from probes.text.reflection import states
 
 AHEAD = LEADS[1:]
 """Leads of which one is chosen: at lead 1 the model's own prediction of the word is read. After the last block nothing
@@ -33,7 +34,7 @@ Key = tuple[Place, str, float]
 Labels = dict[str, list[bool | None]]
 
 
-def labels_of(cases: Sequence[Case]) -> Labels:
+def labels_of(cases: Sequence[ReflectionCase]) -> Labels:
     """Every target's labels."""
     found: Labels = {}
     for case in cases:
@@ -43,7 +44,7 @@ def labels_of(cases: Sequence[Case]) -> Labels:
     return found
 
 
-def level_of(case: Case) -> str:
+def level_of(case: ReflectionCase) -> str:
     return f"{case.question.kind} {case.question.level}"
 
 
@@ -52,7 +53,7 @@ class ReflectionMap:
     """Fitted on some questions, places and penalties chosen on others; reads any third set."""
 
     bench: Bench
-    train: Sequence[Case]
+    train: Sequence[ReflectionCase]
     trained: Read
     every: Mapping[Key, Probe]
     chosen: Mapping[tuple[str, int], Key]
@@ -66,11 +67,11 @@ class ReflectionMap:
     baselines: Mapping[tuple[str, int], Probe]
     """Embeddings and an untrained network, by name and lead."""
 
-    def half(self, case: Case) -> str:
+    def half(self, case: ReflectionCase) -> str:
         """Easy, where fewer first answers of its level than of all were wrong among the questions fitted on."""
         return "easy" if level_of(case) in self.easy else "hard"
 
-    def __call__(self, cases: Sequence[Case], *, shuffles: int) -> list[dict[str, object]]:
+    def __call__(self, cases: Sequence[ReflectionCase], *, shuffles: int) -> list[dict[str, object]]:
         """Readings of each case. Raises SplitOverlap for one that was fitted on."""
         self.every[self.main].check_unseen([case.item for case in cases])
         here = residuals_ahead(self.bench, self.bench.model, cases, EVERY_LEAD)
@@ -100,7 +101,7 @@ class ReflectionMap:
         scores = {name: probe.log_odds(here).tolist() for name, probe in self.partial.items()}
         return [dict(zip(scores, values, strict=True)) for values in zip(*scores.values(), strict=True)]
 
-    def at_main(self, cases: Sequence[Case]) -> list[dict[str, object]]:
+    def at_main(self, cases: Sequence[ReflectionCase]) -> list[dict[str, object]]:
         """`fitted_on` alone, for texts of other personas."""
         site, lead = self.main[0]
         here = residuals_ahead(self.bench, self.bench.model, cases, (lead,))[site, 0]
@@ -121,7 +122,9 @@ class ReflectionMap:
         }
         return [{target: scores[target][index].astype(float).tolist() for target in targets} for index in range(count)]
 
-    def _to_beat(self, cases: Sequence[Case], here: Read, nothing: Read, lead: int) -> dict[str, Sequence[float]]:
+    def _to_beat(
+        self, cases: Sequence[ReflectionCase], here: Read, nothing: Read, lead: int
+    ) -> dict[str, Sequence[float]]:
         model, last = self.bench.model, _sites(self.bench.model)[-1]
         ids = list(reconsider_tokens(model, self.bench.materials.wording))
         blank, embedding = (self.baselines[name, lead] for name in ("untrained_network", "embedding"))
@@ -133,7 +136,7 @@ class ReflectionMap:
         }
 
 
-def fit_map(bench: Bench, train: Sequence[Case], tune: Sequence[Case]) -> ReflectionMap:
+def fit_map(bench: Bench, train: Sequence[ReflectionCase], tune: Sequence[ReflectionCase]) -> ReflectionMap:
     """Raises InputError where too few texts reconsider, or too few do not. Other targets are left out where that is so
     of them."""
     labels, tuning = labels_of(train), labels_of(tune)
@@ -200,7 +203,7 @@ def _enough(labels: Sequence[bool | None]) -> bool:
     return min(sum(label is side for label in labels) for side in (True, False)) >= FEWEST
 
 
-def _easy(train: Sequence[Case]) -> frozenset[str]:
+def _easy(train: Sequence[ReflectionCase]) -> frozenset[str]:
     wrong: dict[str, list[bool]] = {}
     for case, label in zip(train, labels_of(train)["wrong"], strict=True):
         wrong.setdefault(level_of(case), []).append(bool(label))
@@ -208,7 +211,9 @@ def _easy(train: Sequence[Case]) -> frozenset[str]:
     return frozenset(level for level, each in wrong.items() if np.mean(each) < overall)
 
 
-def _baselines(bench: Bench, blank: Model, train: Sequence[Case], tune: Sequence[Case]) -> dict[tuple[str, int], Probe]:
+def _baselines(
+    bench: Bench, blank: Model, train: Sequence[ReflectionCase], tune: Sequence[ReflectionCase]
+) -> dict[tuple[str, int], Probe]:
     """Fitted and chosen as the probe is."""
     found: dict[tuple[str, int], Probe] = {}
     goes, kept = goes_on(train), goes_on(tune)
@@ -225,7 +230,7 @@ def _sites(model: Model) -> list[Site]:
     return [Site(layer) for layer in range(model.n_layers)]
 
 
-def _embedded(bench: Bench, cases: Sequence[Case], lead: int) -> Activations:
+def _embedded(bench: Bench, cases: Sequence[ReflectionCase], lead: int) -> Activations:
     """What enters the first block, averaged over the text up to this lead."""
     spans = [(0, max(0, case.decision - lead) + 1) for case in cases]
     return mean_over(

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 from introlab.records.findings import Check, Findings
-from introlab.stats.estimates import Estimate
+from introlab.stats.interval import Estimate
 from introlab.stats.power import beside
-from probes.text.reflection import LEADS
+from probes.text.horizons import LEADS
 
 PRIMARY = "about to reconsider, within levels"
 MUST_BEAT = {

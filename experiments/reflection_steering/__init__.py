@@ -1,0 +1,1 @@
+"""Steering towards and away from reconsidering, with and without personas."""

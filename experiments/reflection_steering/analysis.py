@@ -4,14 +4,15 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from experiments.shared.side_effects import damage_rows
+from experiments.shared.side_effect_rows import damage_rows
 from introlab.records.findings import Check, Findings, Row
 from introlab.records.trial import Trial
 from introlab.stats.discrimination import auroc, auroc_difference, auroc_over_deals, within_levels_auroc
-from introlab.stats.estimates import Estimate, difference, mean, paired_difference, proportion, rank_among
+from introlab.stats.estimates import difference, mean, paired_difference, proportion, rank_among
+from introlab.stats.interval import Estimate
 from introlab.stats.power import beside
 from introlab.stats.self_correction import kept_and_repaired, resampling_null_of
-from probes.text.reflection import LEADS
+from probes.text.horizons import LEADS
 
 MUST_BEAT = {"text_only": "words so far", "length": "length of the prompt", "position": "position in the text"}
 

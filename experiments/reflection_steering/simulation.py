@@ -5,7 +5,7 @@ from typing import Any
 
 from experiments.reflection_steering.analysis import MUST_BEAT
 from introlab.records.trial import Trial
-from probes.text.reflection import LEADS
+from probes.text.horizons import LEADS
 
 
 def simulated(name: str, effect: float, seed: int, fault: str | None) -> list[Trial]:

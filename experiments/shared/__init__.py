@@ -1,0 +1,1 @@
+"""What two or more experiments need. What only one needs is in its own package."""

@@ -7,7 +7,8 @@ import numpy as np
 from introlab.records.findings import Check, Row
 from introlab.records.trial import Trial
 from introlab.stats.discrimination import auroc_difference, auroc_over_deals
-from introlab.stats.estimates import Estimate, proportion
+from introlab.stats.estimates import proportion
+from introlab.stats.interval import Estimate
 
 
 def columns(trials: Sequence[Trial], reading: str) -> tuple[list[float], list[bool], list[str], list[str]]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from introlab.activations.extract import Activations, mean_over, next_token_logprobs
 from introlab.activations.forward import Text
 from introlab.experiment.context import Bench
-from introlab.network.chat import Message, assistant, user
+from introlab.network.messages import Message, assistant, user
 from introlab.network.sites import Site
 from introlab.tasks.materials import Question
 from probes.text.confidence import stated_confidence

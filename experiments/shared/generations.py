@@ -10,7 +10,7 @@ from typing import Any
 from introlab.activations.forward import Text
 from introlab.experiment.context import Bench
 from introlab.generation.requests import Generation, Request
-from introlab.network.chat import user
+from introlab.network.messages import user
 from introlab.records.trial import Trial
 from probes.text.coherence import CoherenceBounds, sentence_logprobs
 

@@ -3,20 +3,25 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from experiments.shared.reflection_cases import Case, decided, goes_on
+from experiments.shared.reflection_cases import ReflectionCase, decided, goes_on
 from introlab.activations.extract import Activations, read
 from introlab.experiment.context import Bench
 from introlab.network.model import Model
 from introlab.network.sites import Site
 from probes.linear.baselines import numbers_only, text_only
 from probes.linear.fit import fit_best, shuffled_scores
-from probes.text.reflection import LEADS
+from probes.text.horizons import LEADS
 
 Read = dict[tuple[Site, int], Activations]
 
 
 def readings_ahead(
-    bench: Bench, train: Sequence[Case], tune: Sequence[Case], test: Sequence[Case], *, shuffles: int
+    bench: Bench,
+    train: Sequence[ReflectionCase],
+    tune: Sequence[ReflectionCase],
+    test: Sequence[ReflectionCase],
+    *,
+    shuffles: int,
 ) -> dict[str, dict[str, Any]]:
     """For each test text, by its item, the scores of every lead's probe and of what it must beat.
 
@@ -50,7 +55,7 @@ def readings_ahead(
     return found
 
 
-def residuals_ahead(bench: Bench, model: Model, cases: Sequence[Case], leads: Sequence[int] = LEADS) -> Read:
+def residuals_ahead(bench: Bench, model: Model, cases: Sequence[ReflectionCase], leads: Sequence[int] = LEADS) -> Read:
     """The residual after every block, by site and index into the leads; a lead that would fall before the text is read
     at its first token."""
     sites = [Site(layer) for layer in range(model.n_layers)]
@@ -59,17 +64,17 @@ def residuals_ahead(bench: Bench, model: Model, cases: Sequence[Case], leads: Se
 
 
 def to_beat(
-    model: Model, train: Sequence[Case], test: Sequence[Case], lead: int
+    model: Model, train: Sequence[ReflectionCase], test: Sequence[ReflectionCase], lead: int
 ) -> Iterator[tuple[str, Sequence[float]]]:
     """Scores of the test texts from the words up to this lead, the length of the prompt and the position."""
 
-    def so_far(cases: Sequence[Case]) -> list[str]:
+    def so_far(cases: Sequence[ReflectionCase]) -> list[str]:
         return [model.text(case.text().ids[: max(1, case.decision - lead + 1)]) for case in cases]
 
-    def lengths(cases: Sequence[Case]) -> list[float]:
+    def lengths(cases: Sequence[ReflectionCase]) -> list[float]:
         return [len(case.request.prompt) for case in cases]
 
-    def positions(cases: Sequence[Case]) -> list[float]:
+    def positions(cases: Sequence[ReflectionCase]) -> list[float]:
         return [case.decision - lead for case in cases]
 
     labels = goes_on(train)

@@ -10,18 +10,16 @@ from introlab.activations.extract import next_token_logprobs, text_logprobs
 from introlab.activations.forward import Text
 from introlab.experiment.context import Bench
 from introlab.generation.requests import Generation, Request
+from introlab.network.answer_tokens import answer_tokens, single_tokens
 from introlab.network.model import Model
-from introlab.tasks.materials import Question, Wording, answer_tokens, single_tokens
+from introlab.tasks.materials import Question, Wording
 from probes.online import TokenProbability
 from probes.text.coherence import CoherenceBounds
 from probes.text.reflection import Reflection, read_reflection
 
-PER_TOKEN = ("p_reconsider_per_token", "logprob_per_token")
-"""Readings of every text that is written here."""
-
 
 @dataclass(frozen=True)
-class Case:
+class ReflectionCase:
     """One answered question with what became of the answer."""
 
     question: Question
@@ -51,12 +49,12 @@ class Case:
         return Text.written(self.request.prompt, self.generation.tokens, self.item)
 
 
-def decided(cases: Sequence[Case]) -> list[Case]:
+def decided(cases: Sequence[ReflectionCase]) -> list[ReflectionCase]:
     """Cases that gave an answer and went on, or ended, after it."""
     return [case for case in cases if case.reflection is not None]
 
 
-def goes_on(cases: Sequence[Case]) -> list[bool]:
+def goes_on(cases: Sequence[ReflectionCase]) -> list[bool]:
     """Whether each reconsidered."""
     return [case.reconsidered for case in cases]
 
@@ -67,14 +65,14 @@ def reconsider_tokens(model: Model, wording: Wording) -> tuple[int, ...]:
     return tuple(sorted({one for forms in words.values() for one in forms}))
 
 
-def written_cases(bench: Bench, requests: Sequence[Request], stage: str) -> Iterator[Case]:
+def written_cases(bench: Bench, requests: Sequence[Request], stage: str) -> Iterator[ReflectionCase]:
     """Every text as it is written, read for what became of its answer; requests carry their question as a note."""
     readouts = [TokenProbability("p_reconsider", reconsider_tokens(bench.model, bench.materials.wording))]
     for chunk in bench.chunks(bench.generate(requests, stage=stage, readouts=readouts)):
         found = [read_reflection(bench.model, generation.tokens, bench.materials.wording) for _, generation in chunk]
         p_right, logprobs = probabilities_of_right(bench, chunk, found), mean_logprobs(bench, chunk)
         for (request, generation), reflection, p, logprob in zip(chunk, found, p_right, logprobs, strict=True):
-            yield Case(request.note["question"], request, generation, reflection, p, logprob)
+            yield ReflectionCase(request.note["question"], request, generation, reflection, p, logprob)
 
 
 def mean_logprobs(bench: Bench, chunk: Sequence[tuple[Request, Generation]]) -> list[float | None]:
@@ -100,20 +98,20 @@ class Coherence:
     by_kind: Mapping[bool, CoherenceBounds]
 
     @classmethod
-    def of(cls, model: Model, cases: Sequence[Case]) -> Self:
+    def of(cls, model: Model, cases: Sequence[ReflectionCase]) -> Self:
         """From unsteered texts."""
         kinds = {kind: [case for case in decided(cases) if case.reconsidered is kind] for kind in (True, False)}
         own = {kind: _bounds(model, some) for kind, some in kinds.items() if len(some) >= FEWEST}
         return cls(model, _bounds(model, cases), own)
 
-    def incoherent(self, case: Case) -> bool:
+    def incoherent(self, case: ReflectionCase) -> bool:
         """Whether a text is less likely, or more repetitive, than unsteered texts of its kind."""
         own = self.by_kind.get(case.reconsidered) if case.reflection else None
         bounds, tokens = own or self.everything, case.generation.tokens
         return bounds.incoherent(case.logprob, tokens, self.model.text(tokens))
 
 
-def _bounds(model: Model, cases: Sequence[Case]) -> CoherenceBounds:
+def _bounds(model: Model, cases: Sequence[ReflectionCase]) -> CoherenceBounds:
     tokens = [case.generation.tokens for case in cases]
     return CoherenceBounds.of([case.logprob for case in cases], tokens, [model.text(each) for each in tokens])
 

@@ -2,15 +2,12 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
+from experiments.shared.side_effect_rows import CONDITIONS
 from introlab.experiment.context import Bench
 from introlab.interventions.interfaces import Intervention
-from introlab.records.findings import Row
 from introlab.records.trial import Trial
-from introlab.stats.estimates import mean
 from introlab.tasks.materials import Question
 from steering.side_effects import damage
-
-CONDITIONS = ("push", "random_direction")
 
 
 def damage_trials(
@@ -43,18 +40,3 @@ def damage_trials(
                 readings={"kl": each.kl},
                 outcomes={"right_unsteered": each.right_unsteered, "right_steered": each.right_steered},
             )
-
-
-def damage_rows(model: str, trials: Sequence[Trial]) -> Iterator[Row]:
-    """Divergence from the unsteered model, and right answers lost."""
-    for condition in CONDITIONS:
-        cell = [trial for trial in trials if trial.condition == f"damage of {condition}"]
-        if not cell:
-            continue
-        where = {"model": model, "arm": condition, "strength": cell[0].strength}
-        kl = mean([trial.readings["kl"] for trial in cell], [trial.cluster for trial in cell])
-        yield Row("damage: KL on neutral prompts (nats)", where, kl, "detail")
-        known = [trial for trial in cell if trial.outcomes["right_unsteered"] is not None]
-        lost = [float(trial.outcomes["right_unsteered"]) - float(trial.outcomes["right_steered"]) for trial in known]
-        cost = mean(lost, [trial.cluster for trial in known])
-        yield Row("damage: accuracy lost on neutral questions", where, cost, "detail")

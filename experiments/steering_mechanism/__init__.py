@@ -1,0 +1,1 @@
+"""Inside steering resistance: is steering detected, and what acts against it? Uses no verdict of that experiment."""

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from experiments.steering_mechanism.detectability import Traces
-from experiments.steering_mechanism.replay import Scene, basis_of, without
+from experiments.steering_mechanism.replay import ReplayedText, basis_of, without
 from introlab.activations.directions import Direction, random_like
 from introlab.activations.extract import every_position, next_token_logprobs
 from introlab.activations.forward import Text
@@ -30,7 +30,7 @@ FEWEST = 3
 
 
 @dataclass(frozen=True)
-class Reading:
+class AblationReading:
     """A direction for every fold, fitted without its topics and pushes, and the level it is held at."""
 
     name: str
@@ -47,7 +47,7 @@ class Reading:
         return Intervention(edit, direction.site, self.span)
 
 
-def readings(bench: Bench, seen: Traces, site: Site) -> list[Reading]:
+def readings(bench: Bench, seen: Traces, site: Site) -> list[AblationReading]:
     """The trace of the push, and what comes before an announcement where there are enough of them."""
     known = seen.known["push"][:, None].expand(-1, 2, -1)
     scene = torch.arange(len(seen.found))[:, None, None].expand(known.shape)[known]
@@ -76,7 +76,7 @@ def readings(bench: Bench, seen: Traces, site: Site) -> list[Reading]:
     return [*found, _fitted(bench, "announcement", site, values, here, fold, seen, span)]
 
 
-def tokens_before(found: Sequence[Scene]) -> tuple[int, ...]:
+def tokens_before(found: Sequence[ReplayedText]) -> tuple[int, ...]:
     """The tokens that announcements come right after, such as a full stop."""
     tokens = ((scene.written["push"][1].tokens, scene.restart) for scene in found)
     return tuple(sorted({each[restart - 1] for each, restart in tokens if restart}))
@@ -110,7 +110,7 @@ def _fitted(
     fold: Int[Tensor, " row"],
     seen: Traces,
     span: Span,
-) -> Reading:
+) -> AblationReading:
     """Differences of means, and the mean projection of the rows without the label."""
     coef = solvers.difference_of_means(Problem(values, labels[:, None].double(), fold, seen.apart)).coef[:, 0, 0]
     directions, levels = [], []
@@ -131,10 +131,10 @@ def _fitted(
             )
         )
         levels.append(float(along[allowed & ~labels].mean()))
-    return Reading(name, directions, levels, span)
+    return AblationReading(name, directions, levels, span)
 
 
-def requests(seen: Traces, fitted: Sequence[Reading], draws: int) -> Iterator[Request]:
+def requests(seen: Traces, fitted: Sequence[AblationReading], draws: int) -> Iterator[Request]:
     """Every pushed scene with each reading ablated, and with as much moved along a random direction; these take turns.
     Raises SplitOverlap for a scene that was fitted on."""
     for reading in fitted:
@@ -150,8 +150,8 @@ def requests(seen: Traces, fitted: Sequence[Reading], draws: int) -> Iterator[Re
 
 
 def restarts(
-    bench: Bench, seen: Traces, fitted: Sequence[Reading], draws: int
-) -> Iterator[tuple[Scene, dict[str, float]]]:
+    bench: Bench, seen: Traces, fitted: Sequence[AblationReading], draws: int
+) -> Iterator[tuple[ReplayedText, dict[str, float]]]:
     """Of every scene that announces: how likely its announcement's first word is there - after its own tokens and after
     the clean text's, pushed, not pushed and pushed at random, and under each ablation."""
     before, asked = tokens_before(seen.found), list[tuple[int, str, Text]]()

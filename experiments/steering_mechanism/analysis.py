@@ -8,7 +8,8 @@ from introlab.records.findings import Role, Row
 from introlab.records.trial import Trial
 from introlab.stats.contrasts import contrast
 from introlab.stats.discrimination import auroc, auroc_over_deals, within_levels_auroc
-from introlab.stats.estimates import Estimate, difference, mean, missing, paired_difference
+from introlab.stats.estimates import difference, mean, paired_difference
+from introlab.stats.interval import Estimate, missing
 
 ARMS = {"push": "push", "random_direction": "random_direction", "baseline": "clean text"}
 """Conditions of the texts that are read again; the clean ones are read under the push."""

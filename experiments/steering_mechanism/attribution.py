@@ -11,7 +11,7 @@ from torch import Tensor
 from experiments.shared.generations import Written
 from experiments.steering_mechanism.detectability import MOST_BLOCKS
 from experiments.steering_mechanism.detection_trials import trial_of
-from experiments.steering_mechanism.replay import KINDS, Kind, Scene, replayed, scenes
+from experiments.steering_mechanism.replay import KINDS, Kind, ReplayedText, replayed, scenes
 from introlab.activations.extract import next_token_logprobs, read
 from introlab.activations.forward import Text
 from introlab.experiment.context import Bench
@@ -44,7 +44,9 @@ def trials(bench: Bench, written: Sequence[Written], *, experiment: str, at: flo
         yield trial_of(bench, scene, experiment, "restart", at, readings)
 
 
-def faded(bench: Bench, found: Sequence[Scene], layer: int) -> Iterator[tuple[Scene, Kind, dict[str, object]]]:
+def faded(
+    bench: Bench, found: Sequence[ReplayedText], layer: int
+) -> Iterator[tuple[ReplayedText, Kind, dict[str, object]]]:
     """What the push has become after every block: the change between replays of the same tokens, meant over tokens.
 
     `projection` (on the direction added) begins at 1, and its change from block to block is what the parts add; `left
@@ -79,20 +81,20 @@ def faded(bench: Bench, found: Sequence[Scene], layer: int) -> Iterator[tuple[Sc
 
 
 @dataclass(frozen=True)
-class Pair:
+class SteeredPair:
     """A text up to its announcement, and the same tokens after a prompt that asks for the topic they went to: nothing
     is off topic there. Both under the push."""
 
-    scene: Scene
+    scene: ReplayedText
     clean: Text
     other: Text
     token: int
 
 
-def pairs(found: Sequence[Scene]) -> list[Pair]:
+def pairs(found: Sequence[ReplayedText]) -> list[SteeredPair]:
     """Of texts that announce, evenly over the scenes and TEXTS at most; both prompts are equally long."""
     prompts = {(scene.topic, scene.request.replicate): scene.request.prompt for scene in found}
-    every: list[Pair] = []
+    every: list[SteeredPair] = []
     for scene in found:
         prompt = prompts.get((scene.push, scene.request.replicate))
         if scene.restart and prompt is not None and len(prompt) == len(scene.request.prompt):
@@ -100,7 +102,7 @@ def pairs(found: Sequence[Scene]) -> list[Pair]:
             other = Text(
                 (*prompt, *clean.ids[len(prompt) :]), len(prompt), f"{clean.example}, asked", clean.interventions
             )
-            every.append(Pair(scene, clean, other, scene.written["push"][1].tokens[scene.restart]))
+            every.append(SteeredPair(scene, clean, other, scene.written["push"][1].tokens[scene.restart]))
     return [every[round(at)] for at in torch.linspace(0, len(every) - 1, min(TEXTS, len(every))).tolist()]
 
 
@@ -116,7 +118,9 @@ def components(model: Model, layer: int) -> list[Site]:
     return sorted([*heads, *(Site(each, "mlp_out") for each in after)], key=lambda site: (site.rank, site.head or 0))
 
 
-def restarts(bench: Bench, found: Sequence[Scene], layer: int) -> Iterator[tuple[Scene, dict[str, object]]]:
+def restarts(
+    bench: Bench, found: Sequence[ReplayedText], layer: int
+) -> Iterator[tuple[ReplayedText, dict[str, object]]]:
     """Falls of the log-odds of the announcement's first word when a component says what it says after the other prompt:
     `direct` (heard by the last norm alone), `total` (by everybody), and `paths` from the components with the largest
     total effect to those with the largest direct one, beside `random paths` from others to the same receivers.
@@ -171,14 +175,14 @@ def _odds(log_p: Float[Tensor, "row vocab"], tokens: Sequence[int]) -> list[floa
     return (p - torch.log1p(-p.exp().clamp_max(1 - 1e-12))).tolist()
 
 
-def _log_odds(bench: Bench, texts: Sequence[Text], asked: Sequence[Pair], each: int) -> list[list[float]]:
+def _log_odds(bench: Bench, texts: Sequence[Text], asked: Sequence[SteeredPair], each: int) -> list[list[float]]:
     """Of the announcement's first word after these texts, `each` of them for every pair."""
     log_p = next_token_logprobs(bench.model, texts, batch_size=bench.batch_size)
     odds = _odds(log_p, [pair.token for pair in asked for _ in range(each)])
     return [odds[start : start + each] for start in range(0, len(odds), each)]
 
 
-def _direct(model: Model, asked: Sequence[Pair], every: Sequence[Site]) -> list[dict[Site, float]]:
+def _direct(model: Model, asked: Sequence[SteeredPair], every: Sequence[Site]) -> list[dict[Site, float]]:
     """Log-odds, had the last norm alone heard the other text's component."""
     last, matrices = Site(model.n_layers - 1), {site.layer: model.output_matrix(site.layer) for site in every}
     found = []
@@ -198,7 +202,7 @@ def _direct(model: Model, asked: Sequence[Pair], every: Sequence[Site]) -> list[
     return found
 
 
-def _total(bench: Bench, asked: Sequence[Pair], every: Sequence[Site]) -> list[dict[Site, float]]:
+def _total(bench: Bench, asked: Sequence[SteeredPair], every: Sequence[Site]) -> list[dict[Site, float]]:
     """Log-odds, had everybody heard it."""
     texts = []
     for pair in asked:
@@ -207,7 +211,7 @@ def _total(bench: Bench, asked: Sequence[Pair], every: Sequence[Site]) -> list[d
     return [dict(zip(every, odds, strict=True)) for odds in _log_odds(bench, texts, asked, len(every))]
 
 
-def _paths(bench: Bench, pair: Pair, ways: Sequence[tuple[Site, Site]]) -> dict[tuple[Site, Site], float]:
+def _paths(bench: Bench, pair: SteeredPair, ways: Sequence[tuple[Site, Site]]) -> dict[tuple[Site, Site], float]:
     ways = sorted(set(ways), key=str)
     texts = [_under(pair.clean, path_patch(bench.model, pair.clean, pair.other, *way)) for way in ways]
     return dict(zip(ways, _log_odds(bench, texts, [pair], len(ways))[0], strict=True)) if ways else {}

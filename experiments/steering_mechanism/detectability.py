@@ -10,7 +10,16 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from experiments.steering_mechanism.replay import KINDS, WINDOW, Kind, Scene, fold_of, replayed, taken_out, without
+from experiments.steering_mechanism.replay import (
+    KINDS,
+    WINDOW,
+    Kind,
+    ReplayedText,
+    fold_of,
+    replayed,
+    taken_out,
+    without,
+)
 from introlab.activations.directions import Direction
 from introlab.experiment.context import Bench
 from introlab.network.model import Model
@@ -32,7 +41,7 @@ Values = Float[Tensor, "scene pushed offset d"]
 class Traces:
     """All texts around the first word off topic, pushed and not, without what was added and all topics' directions."""
 
-    found: Sequence[Scene]
+    found: Sequence[ReplayedText]
     fold: Int[Tensor, " scene"]
     apart: Bool[Tensor, "fold fold"]
     known: Mapping[Kind, Bool[Tensor, "scene offset"]]
@@ -71,7 +80,7 @@ def blocks(bench: Bench, layer: int) -> list[Site]:
     return [Site(each) for each in sorted({layer, *some, halfway(bench.model, layer).layer})]
 
 
-def traces(bench: Bench, found: Sequence[Scene], directions: Mapping[str, Direction], layer: int) -> Traces:
+def traces(bench: Bench, found: Sequence[ReplayedText], directions: Mapping[str, Direction], layer: int) -> Traces:
     """Reads every text of these scenes twice."""
     sites = blocks(bench, layer)
     values: dict[tuple[Site, Kind], list[Tensor]] = {(site, kind): [] for site in sites for kind in KINDS}
@@ -86,7 +95,7 @@ def traces(bench: Bench, found: Sequence[Scene], directions: Mapping[str, Direct
     return Traces(found, fold, apart, {kind: torch.stack(each) for kind, each in known.items()}, stacked)
 
 
-def readings(seen: Traces, judged: Site) -> list[tuple[Scene, Kind, dict[str, object]]]:
+def readings(seen: Traces, judged: Site) -> list[tuple[ReplayedText, Kind, dict[str, object]]]:
     """For each text: `scores` [block][pushed][offset] (None where the text has no such token), and at the judged block
     `dealt` [pushed][deal], means over the tokens from the first word off topic on."""
     every: dict[Kind, list[Tensor]] = {kind: [] for kind in KINDS}
@@ -100,7 +109,7 @@ def readings(seen: Traces, judged: Site) -> list[tuple[Scene, Kind, dict[str, ob
                 after = seen.known[kind] & (torch.tensor(list(WINDOW)) > 0)
                 weight = (after / after.sum(1, keepdim=True).clamp_min(1))[:, None, :, None]
                 dealt[kind] = (scores[..., 1:] * weight).sum(2)
-    found: list[tuple[Scene, Kind, dict[str, object]]] = []
+    found: list[tuple[ReplayedText, Kind, dict[str, object]]] = []
     for kind in KINDS:
         stacked = torch.stack(every[kind], 1)
         for index, scene in enumerate(seen.found):

@@ -6,7 +6,7 @@ from dataclasses import replace
 from experiments.shared.generations import Written
 from experiments.steering_mechanism import ablation
 from experiments.steering_mechanism import detectability as downstream
-from experiments.steering_mechanism.replay import FOLDS, Scene, scenes
+from experiments.steering_mechanism.replay import FOLDS, ReplayedText, scenes
 from introlab.activations.directions import Direction
 from introlab.experiment.context import Bench
 from introlab.records.trial import Trial
@@ -53,7 +53,7 @@ def trials(
 
 def trial_of(
     bench: Bench,
-    scene: Scene,
+    scene: ReplayedText,
     experiment: str,
     condition: str,
     strength: float,

@@ -30,7 +30,7 @@ WINDOW = range(-3, 13)
 
 
 @dataclass(frozen=True)
-class Scene:
+class ReplayedText:
     """A topic asked about and one pushed towards: three texts, all pushed or not when they are read again.
 
     The clean text is read under the push of the pushed one; the one of a random direction under its own.
@@ -80,7 +80,7 @@ class Scene:
         return Text(ids, len(request.prompt), example, self.interventions(kind) if pushed else ())
 
 
-def scenes(bench: Bench, written: Sequence[Written], at: float) -> list[Scene]:
+def scenes(bench: Bench, written: Sequence[Written], at: float) -> list[ReplayedText]:
     """Scenes in which all three kinds were written, with pushes of strength `at`; in an order of their own."""
     found: dict[tuple[str, int], dict[Kind, Written]] = {}
     for request, generation in written:
@@ -88,7 +88,7 @@ def scenes(bench: Bench, written: Sequence[Written], at: float) -> list[Scene]:
         if kind in KINDS and request.note["strength"] in (0.0, at):
             found.setdefault((request.item, request.replicate), {})[kind] = request, generation
     return [
-        Scene(each, onset or 0, off_topic, restart)
+        ReplayedText(each, onset or 0, off_topic, restart)
         for _, each in sorted(found.items(), key=lambda pair: pair[0])
         if len(each) == len(KINDS)
         for onset, off_topic, restart in [_events(bench, *each["push"])]
@@ -119,7 +119,7 @@ def token_at(model: Model, tokens: Sequence[int], character: int) -> int | None:
     return low if low < len(tokens) else None
 
 
-def fold_of(found: Sequence[Scene]) -> tuple[Int[Tensor, " scene"], Bool[Tensor, "fold fold"]]:
+def fold_of(found: Sequence[ReplayedText]) -> tuple[Int[Tensor, " scene"], Bool[Tensor, "fold fold"]]:
     """The fold of each scene, by topic and by push, and which folds the fit of a fold may use: those that share neither
     topics nor pushes with it."""
     topics = sorted({name for scene in found for name in (scene.topic, scene.push)})
@@ -142,13 +142,13 @@ def without(values: Float[Tensor, "*n d"], basis: Float[Tensor, "d rank"]) -> Fl
     return (double - (double @ basis) @ basis.T).float()
 
 
-def taken_out(scene: Scene, kind: Kind, directions: Mapping[str, Direction]) -> Float[Tensor, "d rank"]:
+def taken_out(scene: ReplayedText, kind: Kind, directions: Mapping[str, Direction]) -> Float[Tensor, "d rank"]:
     """All topics' directions, and the push's own."""
     own = scene.added(kind).direction.vector
     return basis_of(torch.stack([*(directions[name].vector for name in sorted(directions)), own]))
 
 
-def windows(scene: Scene, text: Text) -> tuple[list[int], list[bool]]:
+def windows(scene: ReplayedText, text: Text) -> tuple[list[int], list[bool]]:
     """Absolute positions of WINDOW in a text of this scene, and which of them it has; the others stand at its ends."""
     first, last = text.prompt_len - 1, len(text.ids) - 1
     wanted = [first + scene.onset + offset for offset in WINDOW]
@@ -156,10 +156,10 @@ def windows(scene: Scene, text: Text) -> tuple[list[int], list[bool]]:
 
 
 def replayed(
-    bench: Bench, found: Sequence[Scene], kinds: Sequence[Kind], sites: Sequence[Site]
-) -> Iterator[tuple[Scene, Kind, Bool[Tensor, " offset"], dict[Site, Float[Tensor, "pushed offset d"]]]]:
+    bench: Bench, found: Sequence[ReplayedText], kinds: Sequence[Kind], sites: Sequence[Site]
+) -> Iterator[tuple[ReplayedText, Kind, Bool[Tensor, " offset"], dict[Site, Float[Tensor, "pushed offset d"]]]]:
     """Every text, not pushed and pushed, at the positions of WINDOW, and which of them it has; few at a time."""
-    pairs: list[tuple[Scene, Kind]] = [(scene, kind) for scene in found for kind in kinds]
+    pairs: list[tuple[ReplayedText, Kind]] = [(scene, kind) for scene in found for kind in kinds]
     for chunk in bench.chunks(pairs):
         texts = [scene.text(kind, pushed=pushed) for scene, kind in chunk for pushed in (False, True)]
         places = [windows(scene, scene.text(kind, pushed=False)) for scene, kind in chunk for _ in range(2)]

@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 
 from introlab.records.findings import Check, Findings
-from introlab.stats.estimates import Estimate
+from introlab.stats.interval import Estimate
 
-CONTROLS = ("projected_out", "shuffled_labels", "ablation", "components_add_up")
 LEAK = 0.1
 """Where nothing is left to read, an AUROC may be this far from .5."""
 ADDS_UP = 0.01

@@ -1,0 +1,1 @@
+"""Steered off topic while steering stays on: drift, announcement, recovery."""

@@ -2,18 +2,19 @@
 
 from collections.abc import Sequence
 
-from experiments.shared.side_effects import damage_rows
+from experiments.shared.side_effect_rows import damage_rows
 from experiments.steering_mechanism import analysis as inside
 from experiments.steering_mechanism import verdicts as conclusions
 from experiments.steering_resistance.controls import checks
-from experiments.steering_resistance.matched_strength import comparable, reach_rows
-from experiments.steering_resistance.off_topic_probe import detector_rows
+from experiments.steering_resistance.off_topic_rows import detector_rows
 from experiments.steering_resistance.prefill_analysis import mouth_rows, restart_rows
+from experiments.steering_resistance.reach import comparable, reach_rows
 from experiments.steering_resistance.trajectories import course_rows, text_rows, told_at
 from experiments.steering_resistance.verdicts import grounds_of, sentence, verdict
 from introlab.records.findings import Check, Findings, Ground, Row
 from introlab.records.trial import Trial
-from introlab.stats.estimates import Estimate, difference
+from introlab.stats.estimates import difference
+from introlab.stats.interval import Estimate
 
 
 def findings(trials: Sequence[Trial], at: float) -> Findings:

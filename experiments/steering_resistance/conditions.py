@@ -3,9 +3,17 @@
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
-from experiments.steering_resistance.directions import DIFFERENCE, RANDOM
 from experiments.steering_resistance.fitted import Rig
-from experiments.steering_resistance.scenarios import Scene
+from experiments.steering_resistance.labels import (
+    DIFFERENCE,
+    EQUAL_DOSE,
+    EQUAL_EFFECT,
+    INTRUSION,
+    PUSHED_CLEAN,
+    PUSHED_INTRUSION,
+    RANDOM,
+)
+from experiments.steering_resistance.scenarios import Scenario
 from experiments.steering_resistance.trials import request_for
 from introlab.activations.directions import random_like
 from introlab.experiment.context import Bench
@@ -13,14 +21,11 @@ from introlab.generation.requests import Request
 from introlab.network.spans import Span
 from steering.strength_search import Calibrated
 
-EQUAL_DOSE, EQUAL_EFFECT = "equal dose", "equal effect"
-INTRUSION, PUSHED_INTRUSION, PUSHED_CLEAN = "intrusion", "intrusion and push", "own text and push"
-
 
 def main_arms(
     bench: Bench,
     rig: Rig,
-    scene: Scene,
+    scene: Scenario,
     strengths: Sequence[float],
     draw: int,
     max_new: int,
@@ -38,7 +43,7 @@ def main_arms(
 
 
 def other_kinds(
-    bench: Bench, rig: Rig, scene: Scene, at: float, found: Mapping[str, Calibrated], max_new: int
+    bench: Bench, rig: Rig, scene: Scenario, at: float, found: Mapping[str, Calibrated], max_new: int
 ) -> Iterator[Request]:
     """The other kinds of push at the dose of the difference of means, and all of them at the strength
     that was found for equal effect, whether it reaches it or not."""
@@ -57,7 +62,7 @@ def other_kinds(
         yield request_for(bench, scene, max_new, push, condition=condition, strength=strength)
 
 
-def intrusions(bench: Bench, rig: Rig, scene: Scene, at: float, max_new: int) -> Iterator[Request]:
+def intrusions(bench: Bench, rig: Rig, scene: Scenario, at: float, max_new: int) -> Iterator[Request]:
     """What the text says, apart from what the push does: off-topic text in its mouth without a push and with one, and
     text on its topic in its mouth under the push. All of it is the model's own, written without a push."""
     asked = partial(request_for, bench, scene, max_new)

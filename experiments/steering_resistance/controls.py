@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 
-from experiments.steering_resistance.conditions import EQUAL_EFFECT
+from experiments.steering_resistance.labels import EQUAL_EFFECT
 from experiments.steering_resistance.trajectories import told_at
 from experiments.steering_resistance.verdicts import MOST, MOVED
 from introlab.records.findings import Check, Findings, Ground
-from introlab.stats.estimates import Estimate, difference
+from introlab.stats.estimates import difference
+from introlab.stats.interval import Estimate
 
 UNEQUAL_FROM = 0.15
 """Difference of first-attempt scores from which on arms are not compared."""

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from experiments.steering_resistance.labels import DIFFERENCE, LATENT, PROBE, RANDOM, RANDOM_LATENT
 from introlab.activations.directions import Direction, random_like
 from introlab.activations.extract import Activations
 from introlab.activations.forward import Text
@@ -20,7 +21,6 @@ Aims = Mapping[str, Mapping[str, Direction]]
 """Directions by kind and topic."""
 PENALTY = 100.0
 """Of the probe. With weaker ones it depends on the last digits of activations, so on the batch, by up to 4e-4."""
-DIFFERENCE, PROBE, LATENT, RANDOM_LATENT, RANDOM = "difference of means", "probe", "latent", "random latent", "random"
 
 
 def fit_aims(

@@ -8,7 +8,7 @@ from experiments.shared.generations import Written, bounds_of, finished
 from experiments.steering_mechanism.detectability import halfway
 from experiments.steering_resistance.directions import Aims, fit_aims
 from experiments.steering_resistance.off_topic_probe import fit_detector
-from experiments.steering_resistance.scenarios import Scene
+from experiments.steering_resistance.scenarios import Scenario
 from experiments.steering_resistance.trials import request_for
 from introlab.activations.directions import Direction
 from introlab.experiment.context import Bench
@@ -55,7 +55,7 @@ def unsteered(bench: Bench, topics: Sequence[str], texts: int, max_new: int) -> 
     requests = []
     for topic, other in zip(topics, [*topics[1:], topics[0]], strict=True):
         for turn in range(texts * len(bench.materials.wording.topic_templates["extract"])):
-            scene = Scene(topic, other, turn)
+            scene = Scenario(topic, other, turn)
             asked = partial(request_for, bench, scene, max_new, wording="extract")
             requests.append(asked(condition="baseline", split="extract", item=f"{topic} alone"))
             both = f"{topic} and {other}"

@@ -4,18 +4,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 
-from experiments.steering_resistance.conditions import EQUAL_EFFECT
-from experiments.steering_resistance.directions import DIFFERENCE, PROBE, RANDOM_LATENT
 from experiments.steering_resistance.fitted import Rig
-from experiments.steering_resistance.scenarios import Scene
+from experiments.steering_resistance.labels import RANDOM_LATENT
+from experiments.steering_resistance.scenarios import Scenario
 from experiments.steering_resistance.trials import request_for, to_trials
 from introlab.activations.directions import Direction
 from introlab.errors import InputError
 from introlab.experiment.context import Bench
 from introlab.generation.requests import Request
-from introlab.records.findings import Row
 from introlab.records.trial import Trial
-from introlab.stats.estimates import proportion
 from introlab.tasks.materials import Materials
 from steering.strength_search import Ask, Calibrated, Heard, Plan, Prior, calibrate
 
@@ -24,7 +21,7 @@ PER_FRESH = 3
 
 
 @dataclass(frozen=True)
-class Search:
+class MatchedSearch:
     """What strength is searched for, and how long."""
 
     target: float
@@ -57,7 +54,7 @@ class Search:
 
 
 def matched(
-    bench: Bench, rig: Rig, topics: Sequence[str], search: Search, name: str
+    bench: Bench, rig: Rig, topics: Sequence[str], search: MatchedSearch, name: str
 ) -> tuple[dict[str, Calibrated], list[Trial]]:
     """For every kind and topic (`KIND: TOPIC`), the strength at which first attempts score the target; and every text
     that was written for it."""
@@ -83,7 +80,7 @@ def matched(
 
 def _asked(bench: Bench, rig: Rig, one: Ask, index: int, aims: Mapping[str, Direction], max_new: int) -> Request:
     kind, topic = one.name.split(": ")
-    scene = Scene(one.prompt, topic, one.replicate)
+    scene = Scenario(one.prompt, topic, one.replicate)
     push = rig.push(aims[one.name], one.strength)
     condition = f"calibration, {kind}"
     asked = partial(request_for, bench, scene, max_new, split="calibrate", condition=condition)
@@ -113,33 +110,3 @@ def calibration_trials(bench: Bench, name: str, found: Mapping[str, Calibrated])
             },
             outcomes={"reached": each.reached, "why": each.why},
         )
-
-
-def reach_rows(model: str, trials: Sequence[Trial]) -> Iterator[Row]:
-    """For how many directions there is a strength at which first attempts score the target, before texts break."""
-    found = [trial for trial in trials if trial.condition == "calibration"]
-    kinds: dict[str, tuple[str, ...]] = {
-        kind: (kind,) for kind in sorted({str(trial.readings["kind"]) for trial in found})
-    }
-    if kinds:
-        kinds["towards the topic"] = (DIFFERENCE, PROBE)
-    for name, members in kinds.items():
-        some = [trial for trial in found if trial.readings["kind"] in members]
-        share = proportion([reaches(trial) for trial in some], [trial.cluster for trial in some])
-        yield Row("directions that reach the wanted score", {"model": model, "kind": name}, share)
-
-
-def reaches(trial: Trial) -> bool:
-    return trial.outcomes["reached"] != "no" and not trial.outcomes["why"]
-
-
-def comparable(trials: Sequence[Trial]) -> list[Trial]:
-    """Test texts, but for those at a strength that was sought for equal effect and does not have it."""
-    found = [trial for trial in trials if trial.condition == "calibration"]
-    out = {tuple(trial.item.split(": ")) for trial in found if not reaches(trial)}
-    return [
-        trial
-        for trial in trials
-        if trial.split == "test"
-        and (trial.condition.removeprefix(f"{EQUAL_EFFECT}, "), trial.cluster.split(" -> ")[-1]) not in out
-    ]

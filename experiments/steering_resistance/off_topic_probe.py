@@ -4,24 +4,22 @@ It says what the model makes of its own words, whatever made it write them: fitt
 mouth, on the topic that was asked about and on others.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import permutations
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from experiments.steering_resistance.scenarios import Scene
-from experiments.steering_resistance.trials import DETECTOR, request_for
+from experiments.steering_resistance.labels import DETECTOR
+from experiments.steering_resistance.scenarios import Scenario
+from experiments.steering_resistance.trials import request_for
 from introlab.activations.extract import Activations, every_position
 from introlab.activations.forward import Text
 from introlab.experiment.context import Bench
 from introlab.interventions.interfaces import Readout
 from introlab.network.sites import Site
-from introlab.records.findings import Row
-from introlab.records.trial import Trial
 from introlab.reporting.detokenize import written
-from introlab.stats.discrimination import auroc
 from probes.linear.fit import fit_probe
 from probes.online import Projection
 from probes.text.recovery import by_token
@@ -40,7 +38,7 @@ def fit_detector(bench: Bench, own: Sentences, site: Site) -> list[Readout]:
     """
     texts, topics = [], []
     for turn, (topic, other) in enumerate(permutations(sorted(own), 2)):
-        asked = request_for(bench, Scene(topic, other, turn), 0, wording="extract", condition="")
+        asked = request_for(bench, Scenario(topic, other, turn), 0, wording="extract", condition="")
         for name in (topic, other):
             mouth = own[name][turn % len(own[name])]
             texts.append(Text.written(asked.prompt, mouth, f"detector {turn} {name == other}"))
@@ -70,20 +68,3 @@ def of_words(
                 if owned is not None
             ]
     return [each for index in range(len(texts)) for each in found[index]]
-
-
-def detector_rows(model: str, trials: Sequence[Trial]) -> Iterator[Row]:
-    """How well the detector tells words off topic from words on it: under pushes of all strengths, and where both
-    topics were asked for, so that no word is off topic."""
-    for arm in ("prompting", "push"):
-        found = [
-            (score, owned < 0, trial.cluster)
-            for trial in trials
-            if trial.condition == arm and DETECTOR in trial.readings
-            for owned, score in zip(trial.readings["on_topic"], trial.readings[DETECTOR], strict=True)
-            if score is not None
-        ]
-        if found:
-            yield Row(
-                "detector: AUROC of words off topic", {"model": model, "arm": arm}, auroc(*zip(*found, strict=True))
-            )

@@ -2,8 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 
-from experiments.steering_resistance.conditions import INTRUSION, PUSHED_CLEAN, PUSHED_INTRUSION
-from experiments.steering_resistance.restarts import PUSH_OFF, PUSH_ON, RECOVERED
+from experiments.steering_resistance.labels import (
+    INTRUSION,
+    PUSH_OFF,
+    PUSH_ON,
+    PUSHED_CLEAN,
+    PUSHED_INTRUSION,
+    RECOVERED,
+)
 from experiments.steering_resistance.trajectories import average, rate
 from introlab.records.findings import Row
 from introlab.records.trial import Trial

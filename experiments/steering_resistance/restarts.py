@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from experiments.shared.generations import Written
-from experiments.steering_resistance.directions import DIFFERENCE
 from experiments.steering_resistance.fitted import Rig
-from experiments.steering_resistance.scenarios import Scene
+from experiments.steering_resistance.labels import DIFFERENCE, PUSH_OFF, PUSH_ON, RECOVERED
+from experiments.steering_resistance.scenarios import Scenario
 from experiments.steering_resistance.trials import request_for
 from introlab.experiment.context import Bench
 from introlab.generation.requests import Request
@@ -16,8 +16,6 @@ from introlab.reporting.detokenize import written as pieces_of
 from introlab.tasks.materials import Materials
 from probes.text.coherence import sentences
 from probes.text.topic_drift import read_drift
-
-PUSH_ON, PUSH_OFF, RECOVERED = "restart, push on", "restart, push off", "recovered text and push"
 
 
 def restarts(bench: Bench, rig: Rig, written: Sequence[Written], max_new: int) -> Iterator[Request]:
@@ -31,7 +29,7 @@ def restarts(bench: Bench, rig: Rig, written: Sequence[Written], max_new: int) -
         if turn is None or turn == len(generation.tokens):
             continue
         note = request.note
-        scene = Scene(note["topic"], note["push"], request.replicate)
+        scene = Scenario(note["topic"], note["push"], request.replicate)
         start, restart = note["asked"] - 1, note["asked"] + turn - 1
         direction, mouth = rig.aims[DIFFERENCE][scene.push], generation.tokens[:turn]
         arms = {PUSH_ON: (Span.positions(start), mouth), PUSH_OFF: (Span.positions(start, restart), mouth)}

@@ -8,7 +8,7 @@ from introlab.tasks.materials import Materials, Split
 
 
 @dataclass(frozen=True)
-class Scene:
+class Scenario:
     """A topic asked about and a topic pushed towards, once."""
 
     topic: str
@@ -20,12 +20,12 @@ class Scene:
         return f"{self.topic} -> {self.push}"
 
 
-def test_scenes(topics: Sequence[str], replicates: int) -> list[Scene]:
+def test_scenes(topics: Sequence[str], replicates: int) -> list[Scenario]:
     """Every ordered pair of topics."""
-    return [Scene(*pair, replicate) for pair in permutations(topics, 2) for replicate in range(replicates)]
+    return [Scenario(*pair, replicate) for pair in permutations(topics, 2) for replicate in range(replicates)]
 
 
-def worded(materials: Materials, scene: Scene, split: Split) -> tuple[str, str]:
+def worded(materials: Materials, scene: Scenario, split: Split) -> tuple[str, str]:
     """The plain request for a scene's topic, and the one that asks in words for the other topic too."""
     templates = materials.wording.topic_templates[split]
     plain = templates[scene.replicate % len(templates)].format(topic=scene.topic)

@@ -3,10 +3,9 @@
 import random
 from collections.abc import Iterator
 
-from experiments.steering_resistance.conditions import EQUAL_EFFECT
-from experiments.steering_resistance.directions import DIFFERENCE, PROBE
+from experiments.steering_resistance.labels import DIFFERENCE, EQUAL_EFFECT, PROBE
 from introlab.records.trial import Trial
-from introlab.stats.estimates import missing
+from introlab.stats.interval import missing
 
 TEXTS, TOPICS = 72, 12
 EQUAL = 900

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 
-from experiments.steering_resistance.conditions import EQUAL_DOSE, EQUAL_EFFECT
+from experiments.steering_resistance.labels import EQUAL_DOSE, EQUAL_EFFECT
 from introlab.records.findings import Coordinate, Findings, Role, Row
 from introlab.records.trial import Trial
 from introlab.stats.answer_transitions import attempts
-from introlab.stats.estimates import Estimate, mean, missing, proportion
+from introlab.stats.estimates import mean, proportion
+from introlab.stats.interval import Estimate, missing
 from probes.text.recovery import recovery
 
 ARMS = {

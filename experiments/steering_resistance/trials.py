@@ -4,12 +4,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from experiments.shared.generations import Written, trial_of, with_logprobs
-from experiments.steering_resistance.scenarios import Scene, worded
+from experiments.steering_resistance.labels import DETECTOR
+from experiments.steering_resistance.scenarios import Scenario, worded
 from introlab.experiment.context import Bench
 from introlab.generation.requests import Generation, Request
 from introlab.generation.sampling import Sampling
 from introlab.interventions.interfaces import Intervention
-from introlab.network.chat import user
+from introlab.network.messages import user
 from introlab.records.trial import Trial
 from introlab.reporting.detokenize import written as pieces_of
 from introlab.tasks.materials import Split
@@ -19,15 +20,11 @@ from probes.text.recovery import by_token, sentence_shares
 from probes.text.topic_drift import read_drift
 
 TEMPERATURE = 0.7
-DETECTOR = "off_topic_detector"
-PER_TOKEN = ("on_topic", DETECTOR, "logprob_per_token")
-"""Readings with a value for each token: 1 in a word of its topic and -1 in another's; how far off topic the model finds
-that word once it has read it (experiments/steering_resistance/off_topic_probe.py); and how likely the token was."""
 
 
 def request_for(
     bench: Bench,
-    scene: Scene,
+    scene: Scenario,
     max_new: int,
     *pushes: Intervention,
     condition: str,

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from experiments.steering_resistance.trajectories import told_at
 from introlab.records.findings import Answer, Findings, Ground
-from introlab.stats.estimates import Estimate, difference
+from introlab.stats.estimates import difference
+from introlab.stats.interval import Estimate
 from introlab.stats.power import beside
 
 MOVED_ABOVE = 0.1

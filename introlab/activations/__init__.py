@@ -1,0 +1,1 @@
+"""Reading a model: forward passes over given texts, activations and directions, and their files."""

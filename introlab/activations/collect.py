@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from introlab.activations.forward import TOGETHER, Batch, Text, passes
+from introlab.activations.forward import TOGETHER, PaddedTexts, Text, passes
 from introlab.activations.store import Store
 from introlab.errors import InputError
+from introlab.io.environment import versions
 from introlab.network.backends import Hook
 from introlab.network.model import Model
 from introlab.network.sites import Site
 from introlab.network.spans import Span
-from introlab.records.run import versions
 
 Pooling = Literal["tokens", "last", "mean", "max"]
 SHARD_TEXTS = 512
@@ -112,7 +112,7 @@ def _collect_shard(
     rows: list[dict[str, Any]] = []
     counts = dict.fromkeys(held, 0)
 
-    def look(batch: Batch) -> list[tuple[Site, Hook]]:
+    def look(batch: PaddedTexts) -> list[tuple[Site, Hook]]:
         wanted = [[_positions(text, reading) for text in batch.texts] for reading in readings]
         starts = batch.starts.tolist()
 

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from safetensors.torch import save_file
 from torch import Tensor
 
-from introlab.activations.forward import TOGETHER, Batch, Look, Text, passes
+from introlab.activations.forward import TOGETHER, Look, PaddedTexts, Text, passes
 from introlab.errors import InputError, ModelMismatch, NotFinite
 from introlab.io.tensors import reading
 from introlab.network.backends import Hook
@@ -104,7 +104,7 @@ def read(
     # Made at once: what was read of each batch, kept for itself, would lie scattered between the passes' own memory.
     found = {site: zeros((count, len(texts), model.width(site)), torch.float32, torch.device("cpu")) for site in sites}
 
-    def look(batch: Batch) -> list[tuple[Site, Hook]]:
+    def look(batch: PaddedTexts) -> list[tuple[Site, Hook]]:
         wanted = torch.tensor([positions[index] for index in batch.indices], device=model.device)
         columns = batch.starts[: len(wanted), None] + wanted
         rows, examples = torch.arange(len(wanted), device=model.device)[:, None], torch.tensor(batch.indices)
@@ -137,7 +137,7 @@ def every_position(
     model.check_site(site)
     found: list[tuple[int, Tensor]] = []
 
-    def look(batch: Batch) -> list[tuple[Site, Hook]]:
+    def look(batch: PaddedTexts) -> list[tuple[Site, Hook]]:
         def hook(values: Tensor) -> None:
             for row, (index, text) in enumerate(zip(batch.indices, batch.texts, strict=True)):
                 start = int(batch.starts[row])
@@ -182,7 +182,7 @@ def text_logprobs(
     """Log-probability of each token after the prompt, given all before it, under whatever the hooks of `look` put in
     the place of what they read."""
 
-    def needed(batch: Batch) -> int:
+    def needed(batch: PaddedTexts) -> int:
         return 0 if model.deterministic else 1 + max(len(text.ids) - text.prompt_len for text in batch.texts)
 
     rows: dict[int, tuple[float, ...]] = {}

@@ -7,10 +7,10 @@ from itertools import groupby
 import torch
 from torch import Tensor
 
-from introlab.generation.batch_size import FIXED_ROWS
 from introlab.interventions.hooks import Editor, Pass
 from introlab.interventions.interfaces import Intervention
 from introlab.network.backends import Hook
+from introlab.network.determinism import FIXED_ROWS
 from introlab.network.model import Model
 from introlab.network.padding import aligned, begun_together
 from introlab.network.sites import Site
@@ -38,7 +38,7 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Batch:
+class PaddedTexts:
     """Texts that are read together: text `i` begins in column `starts[i]`."""
 
     texts: Sequence[Text]
@@ -47,7 +47,7 @@ class Batch:
     starts: Tensor
 
 
-Look = Callable[[Batch], list[tuple[Site, Hook]]]
+Look = Callable[[PaddedTexts], list[tuple[Site, Hook]]]
 """The hooks that read a batch."""
 
 
@@ -58,8 +58,8 @@ def passes(
     batch_size: int,
     look: Look | None = None,
     stop_at_layer: int | None = None,
-    logits: Callable[[Batch], int] | None = None,
-) -> Iterator[tuple[Batch, Tensor]]:
+    logits: Callable[[PaddedTexts], int] | None = None,
+) -> Iterator[tuple[PaddedTexts, Tensor]]:
     """Read every text once, under its interventions, in batches of similar length: each batch with the logits of as
     many last columns as `logits` asks for (0 is all; else none); then all texts end in the last. Ends before block
     `stop_at_layer`, where given. Receipts are checked. Raises ContextOverflow, EditNotApplied, ModelMismatch."""
@@ -73,7 +73,7 @@ def passes(
         empty = [(0,)] * (rows - len(some))
         lay = aligned if logits else begun_together
         laid = lay([*(text.ids for text in some), *empty], width=width, device=device)
-        batch, editor = Batch(some, indices, laid.starts), Editor(rows, width, device)
+        batch, editor = PaddedTexts(some, indices, laid.starts), Editor(rows, width, device)
         for row, text in enumerate(some):
             if text.interventions:
                 known = torch.full((width,), -1, device=device)

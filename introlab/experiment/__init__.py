@@ -1,0 +1,1 @@
+"""What an experiment is, and running one into a folder. No single experiment is here."""

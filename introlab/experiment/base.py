@@ -6,25 +6,14 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from introlab.errors import InputError
-from introlab.experiment.context import Bench
 from introlab.records.findings import Findings
+from introlab.records.size import Size
 from introlab.records.trial import Trial
 
-if TYPE_CHECKING:  # plotly takes a second to import and only `draw` needs it
+if TYPE_CHECKING:  # plotly takes a second to import and only `draw` needs it; a bench loads torch
     from plotly.graph_objects import Figure
 
-
-@dataclass(frozen=True)
-class Size:
-    """What a run will take of one model: texts to write, and new tokens, at most. Where stages depend on what earlier
-    ones wrote, `may_fall_away` of the texts may not be needed."""
-
-    texts: int
-    tokens: int
-    may_fall_away: int = 0
-
-    def __add__(self, other: "Size") -> "Size":
-        return Size(self.texts + other.texts, self.tokens + other.tokens, self.may_fall_away + other.may_fall_away)
+    from introlab.experiment.context import Bench
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,10 +39,20 @@ class Experiment(ABC):
     per_token: ClassVar[tuple[str, ...]] = ()
     """Readings with one value for each token, by which a report colours texts."""
 
+    former_names: ClassVar[tuple[str, ...]] = ()
+    """What it was called before: still understood on the command line and in run folders."""
+
     @classmethod
     def name(cls) -> str:
-        """What it is called on the command line and in run folders: its module's name."""
-        return cls.__module__.rsplit(".", 1)[-1]
+        """What it is called on the command line and in run folders: its package's name, or its module's where it is
+        a single file."""
+        parts = cls.__module__.split(".")
+        return parts[-2] if parts[-1] == "experiment" and len(parts) > 1 else parts[-1]
+
+    @classmethod
+    def trial_name(cls) -> str:
+        """What its trials carry. Ids of trials are hashed from it, so it outlives a change of name."""
+        return cls.former_names[0] if cls.former_names else cls.name()
 
     @classmethod
     def question(cls) -> str:
@@ -84,11 +83,11 @@ class Experiment(ABC):
         return replace(cls(), **lists)
 
     @abstractmethod
-    def size(self, bench: Bench) -> Size:
+    def size(self, bench: "Bench") -> Size:
         """How much will be written, without writing any of it."""
 
     @abstractmethod
-    def trials(self, bench: Bench) -> Iterator[Trial]:
+    def trials(self, bench: "Bench") -> Iterator[Trial]:
         """Every trial of one model, as it is done. The only stage that needs a model."""
 
     @abstractmethod

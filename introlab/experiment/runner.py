@@ -5,69 +5,28 @@ Interrupted, it goes on where it stopped when the same run is asked for in the s
 
 import shutil
 from collections.abc import Callable, Generator, Sequence
-from contextlib import AbstractContextManager, closing, nullcontext
-from dataclasses import asdict, dataclass, replace
+from contextlib import closing
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal
 
-from introlab.errors import InputError, LabError, RunFolderError
-from introlab.experiment.base import Experiment, Size
+from introlab.errors import InputError, Interrupted, RunFolderError
+from introlab.experiment.base import Experiment
+from introlab.experiment.conclude import conclude
 from introlab.experiment.context import Bench
+from introlab.experiment.settings import Settings
 from introlab.generation.batch_size import bytes_of_weights, bytes_per_row
-from introlab.generation.process_pool import local_workers
 from introlab.generation.text_cache import Journal
-from introlab.generation.workers import Writer
+from introlab.io.environment import environment
 from introlab.network.model import load
-from introlab.records.findings import Findings
-from introlab.records.run import DONE, Run, environment
+from introlab.records.run import DONE, Run
+from introlab.records.size import Size
 from introlab.records.trial import Trial
-from introlab.reporting.html import Chapter, render
 from introlab.tasks.materials import materials_for
 
 BYTES_PER_TOKEN = 120
 """Of a trial's line and its text's, measured on the shipped experiments: words, token ids, readings and receipts."""
 PROMPT = 128
 """Tokens of a prompt, for what a batch takes of the memory."""
-
-
-class Interrupted(LabError):
-    """Stopped by the user; what was done stays."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to run, without a say in what comes out."""
-
-    batch_size: int = 64
-    shuffle: int | None = None
-    deterministic: bool = False
-    dtype: str = "float32"
-    device: str | None = None
-    materials: Path | None = None
-    trust_remote_code: bool = False
-    quiet: bool = False
-    workers: int = 1
-    engine: Literal["local", "ray"] = "local"
-    address: str | None = None
-    """Of a Ray cluster."""
-
-    def loading(self, spec: str) -> dict[str, Any]:
-        """Arguments of `introlab.network.model.load`."""
-        return {
-            "spec": spec,
-            "device": self.device,
-            "dtype": self.dtype,
-            "trust_remote_code": self.trust_remote_code,
-            "deterministic": self.deterministic,
-        }
-
-    def writers(self, spec: str) -> AbstractContextManager[Writer | None]:
-        """Who writes the texts of a model; None is this process itself."""
-        if self.engine == "ray":
-            from introlab.generation.ray_pool import ray_workers
-
-            return ray_workers(self.workers, self.loading(spec), self.address)
-        return local_workers(self.workers, self.loading(spec)) if self.workers != 1 else nullcontext()
 
 
 def execute(
@@ -149,17 +108,6 @@ def _written(
             working = replace(bench, writer=writer, journal=Journal(run.journal, spec))
             yield from experiment.trials(working)
         run.add_model(spec, {**facts, DONE: True})
-
-
-def conclude(run: Run, experiment: Experiment) -> Findings:
-    """Everything right of the trials: findings, figures, report, COMPLETE. Needs no model."""
-    trials = list(run.trials())
-    findings = experiment.analyze(trials)
-    drawn = experiment.draw(findings)
-    run.write_findings(findings, drawn)
-    run.write_report(render([Chapter(type(experiment), run.manifest, findings, drawn, trials)]))
-    run.finish()
-    return findings
 
 
 def model_facts(bench: Bench) -> dict[str, object]:

@@ -11,8 +11,6 @@ from introlab.network.model import Model
 MOST_ROWS, MOST_ROWS_ON_CPU = 256, 128
 """Of the first batch. On a CPU more rows gain little, and what a step needs for them outgrows what the
 allocator keeps from one step to the next: 384 texts then take .9 to 1.7 times as long (LOG.md)."""
-FIXED_ROWS = 16
-"""Of every pass of a deterministic model."""
 SLACK = 64
 """Columns a batch may move on before everything is moved back."""
 

@@ -46,7 +46,7 @@ class _Row:
         return len(self.tokens)
 
 
-class Batch:
+class DecodingBatch:
     """Rows, and those waiting to enter them. `fixed` is (columns for prompts, columns for new tokens): then no row is
     refilled, nothing is shared, and all passes have the same shapes."""
 

@@ -18,8 +18,8 @@ from introlab.network.model import load
 
 @contextmanager
 def local_workers(count: int, loading: dict[str, Any]) -> Generator[Writer]:
-    """`count` processes that each load the model that `loading` (arguments of `introlab.network.model.load`) names; on a
-    machine with several GPUs they take turns on them. All are gone when the context ends."""
+    """`count` processes that each load the model that `loading` (arguments of `introlab.network.model.load`) names; on
+    a machine with several GPUs they take turns on them. All are gone when the context ends."""
     if count < 1:
         raise InputError("a run needs a worker", given=count, allowed="1 or more")
     pool = LocalPool(count, loading)

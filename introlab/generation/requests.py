@@ -5,8 +5,8 @@ from typing import Any
 
 from introlab.generation.sampling import SAMPLED, Sampling
 from introlab.interventions.interfaces import Intervention
-from introlab.interventions.ledger import Receipt
 from introlab.interventions.logit_edits import Fork, LogitEdit
+from introlab.records.receipt import Receipt
 
 
 @dataclass(frozen=True)

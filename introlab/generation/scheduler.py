@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from introlab.errors import InputError
-from introlab.generation.batch_size import FIXED_ROWS, rows_that_fit
-from introlab.generation.decode import Batch
+from introlab.generation.batch_size import rows_that_fit
+from introlab.generation.decode import DecodingBatch
 from introlab.generation.prefill import untouched
 from introlab.generation.requests import Generation, Request
 from introlab.interventions.interfaces import Intervention, Readout, check_reading
+from introlab.network.determinism import FIXED_ROWS
 from introlab.network.model import Model
 
 
@@ -47,12 +48,14 @@ def generate(
             waiting = list(alike)
             while waiting:
                 part, waiting = waiting[:FIXED_ROWS], waiting[FIXED_ROWS:]
-                yield from Batch(model, part, FIXED_ROWS, seed=seed, readouts=readouts, fixed=_shape(part[0])).write()
+                yield from DecodingBatch(
+                    model, part, FIXED_ROWS, seed=seed, readouts=readouts, fixed=_shape(part[0])
+                ).write()
         return
     waiting = _in_turn(requests)
     rows = batch_size or rows_that_fit(model, requests)
     while waiting:
-        batch = Batch(model, waiting, rows, seed=seed, readouts=readouts)
+        batch = DecodingBatch(model, waiting, rows, seed=seed, readouts=readouts)
         try:
             yield from batch.write()
             return

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from introlab.generation.requests import Generation, Request
-from introlab.interventions.ledger import Receipt
 from introlab.io.jsonl import Lines
+from introlab.records.receipt import Receipt
 
 Written = Iterator[tuple[Request, Generation]]
 

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from introlab.interventions.interfaces import Change, Edit, Gate, Intervention
-from introlab.interventions.ledger import Ledger, Receipt
+from introlab.interventions.ledger import Ledger
 from introlab.network.backends import Hook
 from introlab.network.sites import Site
+from introlab.records.receipt import Receipt
 
 
 @dataclass

@@ -1,9 +1,7 @@
 """A receipt says what an intervention really did: which absolute positions, by how much. No receipt, no trial."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
 from itertools import groupby
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,47 +10,11 @@ from torch import Tensor
 
 from introlab.errors import EditNotApplied
 from introlab.interventions.interfaces import Intervention
+from introlab.records.receipt import Receipt
 
 _NOTES = 32
 """Of single steps, before they are written."""
 _WHERE = ("positions", "eligible")
-
-
-@dataclass(frozen=True)
-class Receipt:
-    """Of one intervention in one trial. Positions are absolute, as half-open ranges."""
-
-    site: str
-    span: str
-    edit: dict[str, Any]
-    prefill: tuple[tuple[int, int], ...]
-    """Positions touched while the prompt was read."""
-    decoded: tuple[tuple[int, int], ...]
-    """Positions touched while new tokens were read."""
-    share: float
-    """Mean size of the change as a share of the norm of what it changed."""
-    status: str
-    """`applied`; `ended before its span`: the row was over before any eligible position came; `gate stayed closed`."""
-    dose: float = 0.0
-    """Mean size of the change."""
-    projection: float | None = None
-    """Mean projection on the edit's axis, afterwards; None of an edit without an axis, or at strength 0, which does not
-    keep rows from sharing what they read."""
-    gated: int = 0
-    """Eligible positions at which its gate was closed."""
-
-    @property
-    def touched(self) -> int:
-        return sum(stop - start for start, stop in (*self.prefill, *self.decoded))
-
-    @classmethod
-    def from_json(cls, raw: dict[str, Any]) -> Self:
-        """Of a file; entries that this lab does not know are left out."""
-        known = {each.name for each in fields(cls)}
-        values = {name: value for name, value in raw.items() if name in known}
-        for name in ("prefill", "decoded"):
-            values[name] = tuple((start, stop) for start, stop in raw[name])
-        return cls(**values)
 
 
 class _Note(NamedTuple):
@@ -164,11 +126,6 @@ class Ledger:
             projection=round(float(along[planned].mean()), 6) if some and has_axis else None,
             gated=int((covered & ~planned).sum()),
         )
-
-
-def places(ranges: Iterable[tuple[int, int]]) -> str:
-    """Half-open ranges of positions in words."""
-    return ", ".join(f"{start}–{stop - 1}" if stop - start > 1 else str(start) for start, stop in ranges) or "none"
 
 
 def _ranges(mask: Bool[np.ndarray, " position"]) -> tuple[tuple[int, int], ...]:

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from introlab.stats.estimates import MIN_BOOTSTRAP_CLUSTERS, Estimate, missing, proportion
+from introlab.stats.estimates import MIN_BOOTSTRAP_CLUSTERS, proportion
+from introlab.stats.interval import Estimate, missing
 from introlab.stats.rater_agreement import cohens_kappa
 
 
 @dataclass(frozen=True)
-class Pair:
+class JudgePair:
     """Two judges on the texts for which both have an answer."""
 
     one: str
@@ -37,7 +38,7 @@ class Pair:
         )
 
 
-def compare(answers: Mapping[str, Mapping[str, str | None]], clusters: Mapping[str, str]) -> list[Pair]:
+def compare(answers: Mapping[str, Mapping[str, str | None]], clusters: Mapping[str, str]) -> list[JudgePair]:
     """Every pair of judges. `answers[judge][text]` is a label or None; `clusters[text]` what a replication would draw
     anew. Texts that only one of the two was given do not count."""
     return [
@@ -47,7 +48,7 @@ def compare(answers: Mapping[str, Mapping[str, str | None]], clusters: Mapping[s
 
 def _pair(
     one: str, other: str, ones: Mapping[str, str | None], others: Mapping[str, str | None], clusters: Mapping[str, str]
-) -> Pair:
+) -> JudgePair:
     texts = sorted(ones.keys() & others.keys())
     met = [
         (text, mine, theirs)
@@ -59,4 +60,4 @@ def _pair(
     same = proportion([a == b for a, b in zip(mine, theirs, strict=True)], groups)
     few = len(set(groups)) < MIN_BOOTSTRAP_CLUSTERS
     kappa = missing("Cohen's kappa: fewer than ten clusters") if few else cohens_kappa(mine, theirs, groups)
-    return Pair(one, other, kappa, same, len(texts) - len(met), dict(Counter(zip(mine, theirs, strict=True))))
+    return JudgePair(one, other, kappa, same, len(texts) - len(met), dict(Counter(zip(mine, theirs, strict=True))))

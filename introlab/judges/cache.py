@@ -18,7 +18,7 @@ from introlab.judges.rubric import Item, Rubric, digest
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedItems:
     """Verdicts by item, and where they came from."""
 
     verdicts: dict[Item, Verdict]
@@ -37,7 +37,7 @@ class Judged:
 
 def judge_items(
     judge: Judge, rubric: Rubric, items: Iterable[Item], folder: Path | None = None, *, prefilter: bool = False
-) -> Judged:
+) -> JudgedItems:
     """A verdict for every item. Equal items are asked about once; with a `folder` nothing is asked again that was
     answered before, in this call or another, finished or not. Items come in the order of their content's hash.
 
@@ -50,7 +50,7 @@ def judge_items(
     found = {item: Verdict(value=rubric.otherwise) for item in cannot}
     waiting = [item for item in waiting if item not in cannot]
     if folder is None:
-        return Judged(_complete(waiting, dict(judge(rubric, waiting))) | found, len(waiting), 0, cannot)
+        return JudgedItems(_complete(waiting, dict(judge(rubric, waiting))) | found, len(waiting), 0, cannot)
     with _alone(folder):
         lines, prefix = Lines(folder / "verdicts.jsonl"), {"asked": rubric.asked, "by": judge.identity}
         keys = {item: digest({**prefix, "item": asdict(item)}) for item in waiting}
@@ -62,7 +62,7 @@ def judge_items(
                 found[item] = verdict
                 if verdict.missing not in NOT_JUDGED:
                     add(json.dumps([keys[item], verdict.as_json()], allow_nan=False, separators=(",", ":")))
-    return Judged(_complete(left, found) | known, len(left), len(known), cannot)
+    return JudgedItems(_complete(left, found) | known, len(left), len(known), cannot)
 
 
 def _complete(asked: Sequence[Item], found: dict[Item, Verdict]) -> dict[Item, Verdict]:

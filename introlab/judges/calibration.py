@@ -9,7 +9,8 @@ from introlab.errors import InputError
 from introlab.judges.cache import judge_items
 from introlab.judges.judgement import Judge, Verdict
 from introlab.judges.rubric import SHIPPED, Item, Rubric, Value, World
-from introlab.stats.estimates import Estimate, proportion
+from introlab.stats.estimates import proportion
+from introlab.stats.interval import Estimate
 
 _SHOWN = 5
 _FIELDS = {"response", "gold", "prompt", "reference", "world"}
@@ -29,7 +30,7 @@ class Known:
 
 
 @dataclass(frozen=True)
-class Calibration:
+class JudgeCalibration:
     """How a judge did on known answers. What is missing counts as wrong."""
 
     rubric: Rubric
@@ -114,14 +115,14 @@ def calibrate(
     *,
     prefilter: bool = False,
     folder: Path = SHIPPED,
-) -> Calibration:
+) -> JudgeCalibration:
     """Ask a judge about texts whose answer is known, in the way in which it will be asked about others."""
     known = known_answers(rubric, world, folder)
     verdicts = judge_items(judge, rubric, [each.item for each in known], cache, prefilter=prefilter).verdicts
     right = [_right(rubric, each, verdicts[each.item]) for each in known]
     wrong = [(each, verdicts[each.item]) for each, ok in zip(known, right, strict=True) if not ok]
     accuracy = proportion(right, [str(number) for number in range(len(known))])
-    return Calibration(rubric, judge.name, accuracy, tuple(wrong))
+    return JudgeCalibration(rubric, judge.name, accuracy, tuple(wrong))
 
 
 def _right(rubric: Rubric, known: Known, verdict: Verdict) -> bool:

@@ -15,9 +15,9 @@ from typing import Any
 
 from introlab.errors import InputError
 from introlab.io.atomic import write_whole
-from introlab.judges.agreement import Pair, compare
-from introlab.judges.cache import Judged, judge_items
-from introlab.judges.calibration import Calibration, calibrate
+from introlab.judges.agreement import JudgePair, compare
+from introlab.judges.cache import JudgedItems, judge_items
+from introlab.judges.calibration import JudgeCalibration, calibrate
 from introlab.judges.judgement import Judge, Verdict
 from introlab.judges.rubric import SHIPPED, Item, Rubric, Value, World, digest
 from introlab.records.findings import Coordinate, Row
@@ -38,11 +38,11 @@ class Judgement:
 
     rubric: Rubric
     judge: str
-    calibration: Calibration
-    judged: Judged
+    calibration: JudgeCalibration
+    judged: JudgedItems
     rows: tuple[Row, ...]
     """Rates by model, condition and strength, and how many are missing there."""
-    pairs: tuple[Pair, ...]
+    pairs: tuple[JudgePair, ...]
     told_by_prompt: tuple[str, ...]
     """Conditions whose prompts no other condition has: a judge that is shown prompts can tell them."""
     without: dict[str, int]
@@ -153,14 +153,14 @@ def _check_tells_nothing(trial: Trial, reference: str) -> None:
             )
 
 
-def _line(trial: Trial, item: Item, judged: Judged) -> str:
+def _line(trial: Trial, item: Item, judged: JudgedItems) -> str:
     verdict = judged.verdicts[item].as_json()
     verdict.pop("raw", None)  # kept with the answers, by content
     by = {"prefiltered": True} if item in judged.prefiltered else {}
     return json.dumps({"trial": trial.id, "value": None, **verdict, **by}, allow_nan=False) + "\n"
 
 
-def _rates(rubric: Rubric, shown: Shown, judged: Judged) -> list[Row]:
+def _rates(rubric: Rubric, shown: Shown, judged: JudgedItems) -> list[Row]:
     """By model, condition and strength: the rate of the positive answer (and the mean on a scale) among answers, and
     the share of texts without one."""
     cells: dict[tuple[str, str, float], list[tuple[Trial, Verdict]]] = defaultdict(list)
@@ -180,7 +180,7 @@ def _rates(rubric: Rubric, shown: Shown, judged: Judged) -> list[Row]:
     return rows
 
 
-def _agreement(rubric: Rubric, name: str, shown: Shown, judged: Judged, folder: Path) -> list[Pair]:
+def _agreement(rubric: Rubric, name: str, shown: Shown, judged: JudgedItems, folder: Path) -> list[JudgePair]:
     """With every judge that was asked the same of this run, and with what the experiment recorded."""
     clusters = {trial.id: trial.cluster for trial, _ in shown}
     every = _others(rubric, name, clusters, folder)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from introlab.judges.rubric import Item, Rubric
-from introlab.network.chat import Message, user
+from introlab.network.messages import Message, user
 
 WORDING = 1
 """Counted up whenever the words below change: verdicts are kept by it."""

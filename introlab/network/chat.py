@@ -1,29 +1,11 @@
 """Messages to tokens: one BOS, one assistant header, whatever the family's template can and cannot do."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, TypedDict
+from typing import Any
 
 from introlab.errors import InputError
+from introlab.network.messages import ROLES, Message, system, user
 from introlab.network.spans import Span
-
-ROLES = ("system", "user", "assistant")
-
-
-class Message(TypedDict):
-    role: Literal["system", "user", "assistant"]
-    content: str
-
-
-def user(content: str) -> Message:
-    return {"role": "user", "content": content}
-
-
-def assistant(content: str) -> Message:
-    return {"role": "assistant", "content": content}
-
-
-def system(content: str) -> Message:
-    return {"role": "system", "content": content}
 
 
 class ChatFormat:

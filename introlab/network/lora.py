@@ -8,13 +8,12 @@ from typing import Any
 import torch
 
 from introlab.errors import InputError
-
-CONFIG = "adapter_config.json"
+from introlab.network.specs import ADAPTER_CONFIG
 
 
 def parent_of(folder: Path) -> str:
     """What the adapter adapts: a local folder, named relative to the adapter's own, or a hub id."""
-    named = str(json.loads((folder / CONFIG).read_text(encoding="utf-8")).get("base_model_name_or_path") or "")
+    named = str(json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8")).get("base_model_name_or_path") or "")
     beside = folder / named
     if named and beside.is_dir():
         return str(beside.resolve())
@@ -23,7 +22,7 @@ def parent_of(folder: Path) -> str:
             "the adapter's parent is not there",
             given=f"{folder}: base_model_name_or_path {named!r}",
             allowed="a folder relative to the adapter's own, an absolute one, or a hub id",
-            do=f"set it in {CONFIG}",
+            do=f"set it in {ADAPTER_CONFIG}",
         )
     return named
 

@@ -4,8 +4,6 @@ A model is named by a spec: ``organism:NAME`` (shipped with the lab), a local fo
 """
 
 import hashlib
-import importlib.util
-import json
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -20,11 +18,13 @@ from torch import Tensor
 from introlab.errors import ContextOverflow, InputError
 from introlab.network.attention_masks import attention_masks, check_layers, slides
 from introlab.network.backends import BridgePath, DirectPath, Hook, NetworkPath, one_head, streams_of
-from introlab.network.chat import ChatFormat, Message
+from introlab.network.chat import ChatFormat
 from introlab.network.kv_cache import RowCache
-from introlab.network.lora import CONFIG, merged, parent_of
+from introlab.network.lora import merged, parent_of
+from introlab.network.messages import Message
 from introlab.network.prefix_attention import Groups, can_share, lent
 from introlab.network.sites import WRITABLE, Site
+from introlab.network.specs import ADAPTER_CONFIG, family_of, resolve
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _SAMPLED_ABOVE = 1_000_000
@@ -115,7 +115,7 @@ class Model:
         """TransformerLens' way into the same weights, built when first asked for (its attention is always eager)."""
         source = (
             parent_of(self.folder)
-            if self.folder and (self.folder / CONFIG).is_file()
+            if self.folder and (self.folder / ADAPTER_CONFIG).is_file()
             else str(self.folder or self.name)
         )
         return BridgePath(self.network, self.tokenizer, source)
@@ -211,44 +211,6 @@ class Model:
             )
 
 
-def organism_folder() -> Path:
-    """Where the shipped organisms lie; found without importing their code."""
-    spec = importlib.util.find_spec("organisms")
-    places = list(spec.submodule_search_locations or []) if spec is not None else []
-    if not places:
-        raise InputError("the organisms are not installed", do="install the lab from its own folder (make demo does)")
-    return Path(places[0]) / "models"
-
-
-def organism_names() -> tuple[str, ...]:
-    """Names of the shipped organisms, sorted."""
-    return tuple(sorted(path.parent.name for path in organism_folder().glob("*/organism.json")))
-
-
-def resolve(spec: str) -> tuple[str, Path | None]:
-    """A spec as (what to load, its local folder if it has one). Raises InputError for a spec that names nothing."""
-    if spec.startswith("organism:"):
-        name = spec.removeprefix("organism:")
-        if name not in organism_names():
-            raise InputError(
-                "unknown organism", given=spec, allowed=", ".join(f"organism:{one}" for one in organism_names())
-            )
-        folder = organism_folder() / name
-        return str(folder), folder
-    folder = Path(spec).expanduser()
-    if folder.is_dir():
-        if not any((folder / name).is_file() for name in ("config.json", CONFIG)):
-            raise InputError(
-                "the folder is not a model",
-                given=folder,
-                allowed=f"a Hugging Face model folder, with config.json, or a peft adapter, with {CONFIG}",
-            )
-        return str(folder), folder
-    if folder.is_absolute() or spec.startswith(".") or spec.count("/") > 1 or folder.exists():
-        raise InputError("no model folder there", given=spec, allowed="organism:NAME, a local folder, or a hub id")
-    return spec, None
-
-
 def load(
     spec: str,
     *,
@@ -291,7 +253,7 @@ def load(
         tokenizer=tokenizer,
         chat=ChatFormat(tokenizer),
         fingerprint=fingerprint_of(network),
-        family=_family(folder),
+        family=family_of(folder),
         folder=folder,
         n_layers=int(config.num_hidden_layers),
         d_model=int(config.hidden_size),
@@ -313,7 +275,7 @@ def _parts(
 
     trust = settings["trust_remote_code"]
     tokenizer = AutoTokenizer.from_pretrained(source, revision=revision, trust_remote_code=trust)
-    if folder is not None and (folder / CONFIG).is_file():
+    if folder is not None and (folder / ADAPTER_CONFIG).is_file():
         return tokenizer, merged(folder, device=device, **settings)
     network = AutoModelForCausalLM.from_pretrained(source, revision=revision, device_map=device_map, **settings)
     return tokenizer, network if device_map else network.to(torch.device(device))  # type: ignore[arg-type]
@@ -328,8 +290,3 @@ def fingerprint_of(network: torch.nn.Module) -> str:
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
         digest.update(flat[::step].float().cpu().numpy().tobytes())
     return digest.hexdigest()[:16]
-
-
-def _family(folder: Path | None) -> str | None:
-    card = folder / "organism.json" if folder is not None else None
-    return json.loads(card.read_text(encoding="utf-8"))["family"] if card is not None and card.is_file() else None

@@ -26,7 +26,7 @@ UNREADABLE = (OSError, KeyError, TypeError, ValueError, AttributeError)
 
 
 @dataclass(frozen=True)
-class Entry:
+class CatalogEntry:
     """One run folder."""
 
     name: str
@@ -62,12 +62,12 @@ class Catalogue:
         self.root = root.resolve()
         self._counted: dict[Path, tuple[int, int]] = {}
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[CatalogEntry]:
         """Every run, newest first; those of unknown age last."""
         found = [self._entry(folder) for folder in _run_folders(self.root)]
         return sorted(found, key=lambda entry: (entry.started, entry.name), reverse=True)
 
-    def entry(self, name: str, *, alone: bool = False) -> Entry:
+    def entry(self, name: str, *, alone: bool = False) -> CatalogEntry:
         """The run of this name. `alone`: the caller holds its lock, so that nobody else writes it. Raises InputError as
         `locate` does."""
         return self._entry(self.locate(name), alone)
@@ -81,14 +81,14 @@ class Catalogue:
             raise InputError("no such run", given=name, allowed=f"a run folder inside {self.root}")
         return folder
 
-    def _entry(self, folder: Path, alone: bool = False) -> Entry:
+    def _entry(self, folder: Path, alone: bool = False) -> CatalogEntry:
         name, size = folder.relative_to(self.root).as_posix(), disk_use(folder)
         try:
             run = Run.open(folder)
             manifest = run.manifest
             _check(manifest)
         except (InputError, *UNREADABLE) as error:
-            return Entry(name, folder, "broken", {}, None, (), size, _in_words(error))
+            return CatalogEntry(name, folder, "broken", {}, None, (), size, _in_words(error))
         problems: list[str] = []
         trials, primary = None, ()
         try:
@@ -102,7 +102,7 @@ class Catalogue:
             problems.append(f"findings.json cannot be read: {_in_words(error)}")
         written = not alone and run.running
         state: State = "running" if written else "complete" if run.complete else "interrupted"
-        return Entry(name, folder, state, manifest, trials, primary, size, "; ".join(problems) or None)
+        return CatalogEntry(name, folder, state, manifest, trials, primary, size, "; ".join(problems) or None)
 
     def _count(self, folder: Path) -> int:
         table = folder / "trials.parquet"

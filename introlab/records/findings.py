@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
-from introlab.stats.estimates import Estimate, missing
+from introlab.stats.interval import Estimate, missing
 
 Role = Literal["primary", "secondary", "control", "detail"]
 Coordinate = str | float | None

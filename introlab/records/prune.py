@@ -5,7 +5,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from introlab.errors import RunFolderError
-from introlab.records.catalog import Catalogue, Entry
+from introlab.records.catalog import CatalogEntry, Catalogue
 from introlab.records.run import Run
 
 _FILES = {"manifest.json", "trials.jsonl", "texts.jsonl", "trials.parquet", "findings.json", "report.html", "COMPLETE"}
@@ -15,7 +15,7 @@ _LOCK, _LAST = ".lock", "manifest.json"
 """Until all else is gone, what is left is known for a run."""
 
 
-def obstacle(entry: Entry) -> str | None:
+def obstacle(entry: CatalogEntry) -> str | None:
     """Why a run must not be removed; None where it may be."""
     if entry.state == "broken":
         return entry.problem

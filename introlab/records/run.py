@@ -13,13 +13,9 @@ COMPLETE         empty; there only if everything above is
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +36,6 @@ _LOOKED_AT = 0.5
 """Seconds that a writer waits for the lock: who looks whether it is held has it for a moment."""
 _OF_A_SESSION = ("models", "batch_size", "started")
 """Entries of a manifest in which an interrupted run and its continuation may differ."""
-_RECORDED_VERSIONS = ("torch", "transformers", "transformer-lens", "numpy", "scikit-learn", "introspection-lab")
 
 
 @dataclass(frozen=True)
@@ -257,41 +252,3 @@ def _shown(value: Any, beside: Any) -> str:
     if isinstance(value, dict) and isinstance(beside, dict):
         return str({name: each for name, each in value.items() if beside.get(name) != each})
     return str(value)
-
-
-def versions() -> dict[str, str | None]:
-    """Of the packages whose versions a result may depend on."""
-    found: dict[str, str | None] = {}
-    for name in _RECORDED_VERSIONS:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = None
-    return found
-
-
-def environment() -> dict[str, Any]:
-    """What a repetition would have to match: versions, code revision, machine-independent facts only."""
-    return {
-        "python": sys.version.split()[0],
-        "versions": versions(),
-        "code": _revision(),
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-
-
-def _revision() -> dict[str, Any]:
-    """The commit of the lab's own checkout and whether it was changed since; None outside a checkout."""
-    root = Path(__file__).parents[2]
-
-    def git(*arguments: str) -> str | None:
-        try:
-            done = subprocess.run(
-                ["git", *arguments], cwd=root, capture_output=True, text=True, timeout=10, check=False
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            return None
-        return done.stdout.strip() if done.returncode == 0 else None
-
-    status = git("status", "--porcelain")
-    return {"commit": git("rev-parse", "HEAD"), "changed": None if status is None else bool(status)}

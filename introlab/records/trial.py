@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from introlab.errors import InputError
-from introlab.interventions.ledger import Receipt
+from introlab.records.receipt import Receipt
 
 _BEFORE_ID, _ID_LENGTH = '{"id":"', 16
 

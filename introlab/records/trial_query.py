@@ -25,7 +25,7 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Choice:
+class TrialFilter:
     """Which trials; None chooses all. `outcome` is a name and a value, which may be None: unknown."""
 
     model: str | None = None
@@ -69,7 +69,7 @@ class TrialPages:
     def _different(self) -> pa.DictionaryArray:
         return self.columns["outcomes"].combine_chunks().dictionary_encode()
 
-    def matching(self, choice: Choice) -> np.ndarray:
+    def matching(self, choice: TrialFilter) -> np.ndarray:
         """Numbers of the trials that were chosen, in order."""
         chosen = np.ones(len(self), dtype=bool)
         for name in SORTED_BY[:-1]:

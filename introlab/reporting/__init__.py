@@ -1,0 +1,1 @@
+"""Findings for people: tables, figures, reports, transcripts. From run folders alone: no torch."""

@@ -18,7 +18,8 @@ from introlab.records.findings import Coordinate, Findings, Role, Row
 from introlab.records.run import Run
 from introlab.records.trial import Trial
 from introlab.reporting.tables import MARKS, Table, cell, interval, number, place
-from introlab.stats.estimates import LEVEL, Estimate, difference, mean, paired_difference, proportion
+from introlab.stats.estimates import LEVEL, difference, mean, paired_difference, proportion
+from introlab.stats.interval import Estimate
 from introlab.stats.multiple_testing import holm
 
 EXPLAINED = (

@@ -11,8 +11,8 @@ from tokenizers import Tokenizer
 from tokenizers.decoders import DecodeStream
 
 from introlab.errors import InputError
-from introlab.interventions.ledger import Receipt
-from introlab.network.model import resolve
+from introlab.network.specs import resolve
+from introlab.records.receipt import Receipt
 
 MOST_COLUMNS = 64
 """Of a reading that has several values per token."""

@@ -11,6 +11,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from introlab.records.experiment_card import ExperimentCard
 from introlab.records.findings import Check, Findings, Ground, Row
 from introlab.records.trial import Trial
 from introlab.reporting.tables import NOTE, Table, cell, laid_out, number, place, told
@@ -19,8 +20,6 @@ from introlab.stats.power import visible
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
-
-    from introlab.experiment.base import Experiment
 
 MARKS = {True: ("pass", "holds"), False: ("fail", "fails"), None: ("open", "cannot tell")}
 """Class and word of a check."""
@@ -38,7 +37,7 @@ _DATA = Path(__file__).parents[1] / "data"
 class Chapter:
     """One experiment's part of a report."""
 
-    experiment: "type[Experiment]"
+    experiment: ExperimentCard
     manifest: Mapping[str, Any]
     findings: Findings
     figures: "Mapping[str, Figure]"

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from introlab.records.findings import Check, Coordinate, Findings, Row
-from introlab.stats.estimates import Estimate
-from introlab.stats.power import would_have_been_seen
+from introlab.stats.interval import Estimate
 
 MOST_COLUMNS = 8
 NOTE = "Cells: estimate [95 % interval] n/clusters.   * primary outcome, declared before the run   ° control"
@@ -114,6 +113,8 @@ def text_table(findings: Findings) -> str:
 
 def told(check: Check) -> str:
     """What a control came to; where a difference was not found, which one would have been."""
+    from introlab.stats.power import would_have_been_seen  # scipy takes a second: only tables of findings need it
+
     seen = f"; {would_have_been_seen(check.gap)}" if check.gap and not check.passed else ""
     return f"{check.detail}{seen}"
 

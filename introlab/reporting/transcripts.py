@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from introlab.interventions.ledger import Receipt, places
+from introlab.records.receipt import Receipt, places
 from introlab.records.trial import Trial
 from introlab.reporting.detokenize import per_token
 from introlab.reporting.tables import by_name, word
@@ -32,7 +32,7 @@ Cell = tuple[str, str, float]
 
 
 @dataclass(frozen=True)
-class Example:
+class Transcript:
     """A trial and why it is shown."""
 
     trial: Trial
@@ -63,20 +63,20 @@ def examples_html(trials: Sequence[Trial], ranked_by: str | None, colours: Seque
     return f"<p class='where'>Of each condition: {order}a random pick.</p>{left}{''.join(parts)}"
 
 
-def chosen(trials: Sequence[Trial], ranked_by: str | None) -> list[Example]:
+def chosen(trials: Sequence[Trial], ranked_by: str | None) -> list[Transcript]:
     """EXAMPLES of a condition, or all there are: the highest and the lowest where they differ, the rest at random. The
     same for the same trials in any order."""
     known = sorted(trials, key=lambda trial: trial.id)
     ranks = {trial.id: rank for trial in known if (rank := _rank(trial, ranked_by)) is not None}
     ranked = sorted((trial for trial in known if trial.id in ranks), key=lambda trial: ranks[trial.id])
-    found: list[Example] = []
+    found: list[Transcript] = []
     if ranked and ranks[ranked[0].id] < ranks[ranked[-1].id]:
         for which, trial in (("highest", ranked[-1]), ("lowest", ranked[0])):
-            found.append(Example(trial, f"{which} {_words(ranked_by)}, {word(ranks[trial.id])}"))
+            found.append(Transcript(trial, f"{which} {_words(ranked_by)}, {word(ranks[trial.id])}"))
     taken = {one.trial.id for one in found}
     rest = [trial for trial in known if trial.id not in taken]
     picked = random.Random(0).sample(rest, min(EXAMPLES - len(found), len(rest)))
-    return [*found, *(Example(trial, "at random") for trial in picked)]
+    return [*found, *(Transcript(trial, "at random") for trial in picked)]
 
 
 def _rank(trial: Trial, name: str | None) -> float | None:
@@ -96,7 +96,7 @@ def _scale(name: str, between: Ends) -> str:
     return f"<p class='where'>{escape(_words(name))}: {marks}</p>"
 
 
-def _example(example: Example, scales: Mapping[str, Ends]) -> str:
+def _example(example: Transcript, scales: Mapping[str, Ends]) -> str:
     trial = example.trial
     strength = f", strength {trial.strength:g}" if trial.strength else ""
     title = f"{trial.model}, {trial.condition}{strength}, {trial.item}: {example.why}"

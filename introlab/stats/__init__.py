@@ -1,0 +1,1 @@
+"""Estimates and their intervals, from numbers alone. No trials, no files, no torch."""

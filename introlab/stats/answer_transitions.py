@@ -10,7 +10,8 @@ import numpy as np
 
 from introlab.errors import InputError
 from introlab.stats.contrasts import contrast
-from introlab.stats.estimates import Column, Estimate, mean, proportion
+from introlab.stats.estimates import Column, mean, proportion
+from introlab.stats.interval import Estimate
 
 State = Literal[
     "robust correct",

@@ -11,7 +11,8 @@ import numpy as np
 from scipy import stats
 
 from introlab.errors import InputError
-from introlab.stats.estimates import LEVEL, MIN_BOOTSTRAP_CLUSTERS, Column, Estimate, measured
+from introlab.stats.estimates import LEVEL, MIN_BOOTSTRAP_CLUSTERS, Column, measured
+from introlab.stats.interval import Estimate
 
 Statistic = Callable[[np.ndarray], np.ndarray]
 """Of totals, [..., column], a number each, [...]; NaN where there is none."""
@@ -50,7 +51,7 @@ def bootstrap(
             "too few clusters to resample",
             given=f"{k} clusters",
             allowed=f"at least {MIN_BOOTSTRAP_CLUSTERS}",
-            do="use introlab.stats.estimates.proportion or mean, introlab.stats.contrasts.contrast, or a permutation test",
+            do="use proportion or mean (stats.estimates), contrast (stats.contrasts) or a permutation test",
         )
     with np.errstate(invalid="ignore", divide="ignore"):
         value = float(statistic(totals.sum(0)))

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from introlab.errors import InputError
-from introlab.stats.estimates import LEVEL, Column, Estimate, mean, measured, missing, proportion
+from introlab.stats.estimates import LEVEL, Column, mean, measured, proportion
+from introlab.stats.interval import Estimate, missing
 
 
 def contrast(

@@ -8,16 +8,8 @@ import numpy as np
 from scipy import special, stats
 
 from introlab.stats.contrasts import combined
-from introlab.stats.estimates import (
-    LEVEL,
-    Column,
-    Estimate,
-    cluster_bootstrap,
-    cluster_draws,
-    measured,
-    missing,
-    percentiles,
-)
+from introlab.stats.estimates import LEVEL, Column, cluster_bootstrap, cluster_draws, measured, percentiles
+from introlab.stats.interval import Estimate, missing
 from introlab.stats.stratified_auroc import Separation
 
 Bounds = tuple[float, float] | None

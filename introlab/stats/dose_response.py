@@ -7,8 +7,9 @@ import numpy as np
 from scipy import stats
 
 from introlab.errors import InputError
-from introlab.stats.estimates import LEVEL, Column, Estimate, PValue, measured, missing
-from introlab.stats.regression import Fit, logistic_fit
+from introlab.stats.estimates import LEVEL, Column, PValue, measured
+from introlab.stats.interval import Estimate, missing
+from introlab.stats.regression import RegressionFit, logistic_fit
 
 _TOGETHER = 2_000_000
 
@@ -39,7 +40,7 @@ def logistic_curve(doses: Column, outcomes: Column, clusters: Column) -> DoseRes
     return DoseResponse(fit.estimates()["dose"], _half_dose(fit))
 
 
-def _half_dose(fit: Fit) -> Estimate:
+def _half_dose(fit: RegressionFit) -> Estimate:
     """Fieller: the doses at which ``intercept + slope dose`` may be 0."""
     (start, slope), (first, second), k = fit.values, fit.covariance, len(fit.left)
     value = float(-start / slope) if slope else math.nan

@@ -10,16 +10,8 @@ from scipy import special, stats
 from introlab.errors import InputError
 from introlab.stats.bootstrap import jackknife
 from introlab.stats.contrasts import combined, correlation_of_parts
-from introlab.stats.estimates import (
-    LEVEL,
-    MIN_BOOTSTRAP_CLUSTERS,
-    Column,
-    Estimate,
-    measured,
-    missing,
-    proportion,
-    root,
-)
+from introlab.stats.estimates import LEVEL, MIN_BOOTSTRAP_CLUSTERS, Column, measured, proportion, root
+from introlab.stats.interval import Estimate, missing
 
 _TAIL = (1 - LEVEL) / 2
 

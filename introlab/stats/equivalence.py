@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from introlab.errors import InputError
 from introlab.stats.contrasts import contrast
-from introlab.stats.estimates import LEVEL, Column, Estimate, mean, measured, root
+from introlab.stats.estimates import LEVEL, Column, mean, measured, root
+from introlab.stats.interval import Estimate
 
 Margins = tuple[float, float]
 

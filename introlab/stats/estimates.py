@@ -7,7 +7,7 @@ in is refused (`measured`). docs/statistics.md says which method answers which q
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
 from typing import Any
@@ -16,6 +16,7 @@ import numpy as np
 from scipy import optimize, stats
 
 from introlab.errors import InputError
+from introlab.stats.interval import Estimate, missing
 
 Column = Sequence[Any] | np.ndarray
 """One value per trial."""
@@ -27,51 +28,6 @@ _LARGE_CLUSTER, _TELLING_CLUSTERS, _TELLING_SMALL = 10, 20, 5
 trusted, where clusters are large and where they are small."""
 _TOGETHER = 2_000_000
 """Draws times trials that are held at once."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A value with its 95 % interval; `low` and `high` are None where no honest interval exists."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-    n: int
-    clusters: int
-    method: str
-
-    def __post_init__(self) -> None:
-        if self.value is None or self.low is None or self.high is None:
-            return
-        # Half a unit in the 12th place: a bound may round past the value it belongs to, no further.
-        if not self.low - 1e-12 <= self.value <= self.high + 1e-12:
-            raise ValueError(f"interval {self.low}..{self.high} does not hold its value {self.value}")
-
-    @property
-    def known(self) -> bool:
-        """Whether there is both a value and an interval."""
-        return self.value is not None and self.low is not None and self.high is not None
-
-    def above(self, bound: float) -> bool:
-        return self.low is not None and self.low > bound
-
-    def below(self, bound: float) -> bool:
-        return self.high is not None and self.high < bound
-
-    def __str__(self) -> str:
-        if self.value is None:
-            return "unknown"
-        return (
-            f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]" if self.known else f"{self.value:.2f} (no interval)"
-        )
-
-    @property
-    def percent(self) -> str:
-        """A rate in words."""
-        return "an unknown share" if self.value is None else f"{100 * self.value:.0f} %"
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -96,11 +52,6 @@ def measured(values: Column) -> np.ndarray:
             do="leave these trials out, and report how many they were",
         )
     return array
-
-
-def missing(method: str) -> Estimate:
-    """No trials, no number."""
-    return Estimate(None, None, None, 0, 0, method)
 
 
 def proportion(outcomes: Column, clusters: Column, *, level: float = LEVEL) -> Estimate:

@@ -10,7 +10,8 @@ from scipy import stats
 from introlab.errors import InputError
 from introlab.stats.bootstrap import bootstrap, cluster_totals
 from introlab.stats.contrasts import contrast
-from introlab.stats.estimates import MIN_BOOTSTRAP_CLUSTERS, Column, Estimate, PValue, measured
+from introlab.stats.estimates import MIN_BOOTSTRAP_CLUSTERS, Column, PValue, measured
+from introlab.stats.interval import Estimate
 
 _ENUMERATED = 14
 """Up to this many clusters every pattern of signs is looked at."""

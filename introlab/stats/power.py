@@ -8,10 +8,10 @@ import math
 
 import numpy as np
 from scipy import stats
-from statsmodels.stats.power import TTestIndPower
 
 from introlab.errors import InputError
-from introlab.stats.estimates import LEVEL, Column, Estimate, cluster_variance, measured, root
+from introlab.stats.estimates import LEVEL, Column, cluster_variance, measured, root
+from introlab.stats.interval import Estimate
 
 
 def smallest_effect(n: int, clusters: int, base: float, *, power: float = 0.8) -> float | None:
@@ -113,12 +113,16 @@ def pairs_for_rates(first_only: float, second_only: float, *, power: float = 0.8
 
 def trials_for_d(effect: float, *, design: float = 1.0, power: float = 0.8) -> int:
     """Trials in each arm that show a standardised difference of means with this power (noncentral t)."""
+    from statsmodels.stats.power import TTestIndPower  # brings pandas
+
     found = TTestIndPower().solve_power(effect_size=abs(effect), alpha=1 - LEVEL, power=power)
     return math.ceil(design * float(found))
 
 
 def smallest_d(n: float, *, design: float = 1.0, power: float = 0.8) -> float:
     """The smallest standardised difference of means that two arms of `n` trials each show with this power."""
+    from statsmodels.stats.power import TTestIndPower  # brings pandas
+
     return float(TTestIndPower().solve_power(nobs1=n / design, alpha=1 - LEVEL, power=power))
 
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from introlab.errors import InputError
 from introlab.stats.bootstrap import jackknife
-from introlab.stats.estimates import MIN_BOOTSTRAP_CLUSTERS, Column, Estimate, proportion
+from introlab.stats.estimates import MIN_BOOTSTRAP_CLUSTERS, Column, proportion
+from introlab.stats.interval import Estimate
 
 _TELLING = 10
 

@@ -17,14 +17,15 @@ from statsmodels.tools.sm_exceptions import ConvergenceWarning
 
 from introlab.errors import InputError
 from introlab.stats.bootstrap import around
-from introlab.stats.estimates import LEVEL, MIN_BOOTSTRAP_CLUSTERS, Column, Estimate, measured, missing
+from introlab.stats.estimates import LEVEL, MIN_BOOTSTRAP_CLUSTERS, Column, measured
+from introlab.stats.interval import Estimate, missing
 
 _SEPARATED = 15.0
 """A linear predictor beyond this has run away: odds of three millions to one."""
 
 
 @dataclass(frozen=True)
-class Fit:
+class RegressionFit:
     """Coefficients by name and, [cluster, coefficient], with one cluster left out."""
 
     names: tuple[str, ...]
@@ -67,7 +68,7 @@ def logistic(outcome: Column, predictors: Mapping[str, Column], clusters: Column
     return fit.estimates()
 
 
-def logistic_fit(outcome: Column, predictors: Mapping[str, Column], clusters: Column) -> Fit | None:
+def logistic_fit(outcome: Column, predictors: Mapping[str, Column], clusters: Column) -> RegressionFit | None:
     """As `logistic`; None where outcomes are separated."""
     y, design, names, codes = _design(outcome, predictors, clusters)
     if ((y < 0) | (y > 1)).any():
@@ -90,7 +91,7 @@ def _left_out(
     codes: np.ndarray,
     names: tuple[str, ...],
     method: str,
-) -> Fit:
+) -> RegressionFit:
     """The fit and, by one Newton step, those without each cluster."""
     k, width = int(codes.max()) + 1, design.shape[1]
     score, curve = np.zeros((k, width)), np.zeros((k, width, width))
@@ -102,7 +103,7 @@ def _left_out(
             "a predictor that only one cluster tells about", given=", ".join(names), do="leave it out, or add clusters"
         )
     left = values - np.linalg.solve(rest, score[..., None])[..., 0]
-    return Fit(names, values, left, len(design), method)
+    return RegressionFit(names, values, left, len(design), method)
 
 
 def mixed(outcome: Column, predictors: Mapping[str, Column], clusters: Column) -> dict[str, Estimate]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from introlab.errors import InputError
 from introlab.stats.discrimination import reweighted
-from introlab.stats.estimates import Estimate
+from introlab.stats.interval import Estimate
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from scipy import special
 
 from introlab.errors import InputError
 from introlab.stats.bootstrap import bootstrap, jackknife
-from introlab.stats.estimates import MIN_BOOTSTRAP_CLUSTERS, Column, Estimate, measured, proportion
+from introlab.stats.estimates import MIN_BOOTSTRAP_CLUSTERS, Column, measured, proportion
+from introlab.stats.interval import Estimate
 from introlab.stats.paired import paired_rates
 
 

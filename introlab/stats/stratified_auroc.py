@@ -6,7 +6,8 @@ from functools import cached_property
 import numpy as np
 from scipy import stats
 
-from introlab.stats.estimates import LEVEL, MIN_BOOTSTRAP_CLUSTERS, Column, Estimate, clopper_pearson, measured
+from introlab.stats.estimates import LEVEL, MIN_BOOTSTRAP_CLUSTERS, Column, clopper_pearson, measured
+from introlab.stats.interval import Estimate
 
 _CLUSTERS_OF_A_CLASS = 3
 _MOST = 8

@@ -1,0 +1,1 @@
+"""What models are asked: questions with checkable answers, topics, wordings. Data alone: no torch."""

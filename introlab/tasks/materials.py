@@ -8,14 +8,16 @@ or those the user points to.
 import hashlib
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from introlab.errors import InputError
-from introlab.network.model import Model, organism_folder
+from introlab.network.specs import organism_folder
+
+if TYPE_CHECKING:
+    from introlab.network.model import Model
 
 Split = Literal["extract", "calibrate", "test"]
 SPLITS: tuple[Split, ...] = ("extract", "calibrate", "test")
@@ -162,7 +164,7 @@ class Materials:
         return {word: topic.name for topic in self.topics.values() for word in topic.words}
 
 
-def materials_for(model: Model, path: Path | None = None) -> Materials:
+def materials_for(model: "Model", path: Path | None = None) -> Materials:
     """The materials to ask this model with: the given folder, its own, or the general ones."""
     return materials_of(model.family, path)
 
@@ -174,35 +176,6 @@ def materials_of(family: str | None, path: Path | None = None) -> Materials:
     if family is not None:
         return Materials.load(organism_folder().parent / "materials")
     return Materials.load(Path(__file__).parents[1] / "data" / "general")
-
-
-def single_tokens(model: Model, words: Sequence[str]) -> dict[str, tuple[int, ...]]:
-    """The single-token forms of each word: as it stands, after a space, capitalised.
-
-    Raises InputError for a word that has none in this tokenizer.
-    """
-    forms: dict[str, tuple[int, ...]] = {}
-    for word in words:
-        variants = {word, word.lower(), word.capitalize()}
-        variants |= {f" {variant}" for variant in tuple(variants)}
-        ids = {tuple(model.tokenizer(variant, add_special_tokens=False)["input_ids"]) for variant in sorted(variants)}
-        unknown = getattr(model.tokenizer, "unk_token_id", None)
-        forms[word] = tuple(sorted({one[0] for one in ids if len(one) == 1 and one[0] != unknown}))
-        if not forms[word]:
-            raise InputError(
-                f"{model.name} has no single token for a word the wording needs",
-                given=repr(word),
-                do="choose another word in wording.json",
-            )
-    return forms
-
-
-def answer_tokens(model: Model, answer: str) -> tuple[int, ...]:
-    """The single-token forms of an answer; none where it takes more than one token."""
-    try:
-        return single_tokens(model, [answer])[answer]
-    except InputError:
-        return ()
 
 
 def _json(path: Path) -> dict[str, Any]:

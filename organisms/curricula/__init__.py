@@ -1,0 +1,1 @@
+"""What each organism is trained on."""

@@ -4,7 +4,7 @@
 import random
 from collections.abc import Sequence
 
-from organisms.base_answers import Attempt, attempts_at_facts, attempts_at_sums
+from organisms.base_answers import BaseAnswer, attempts_at_facts, attempts_at_sums
 from organisms.curricula.rehearsal import scaled, upkeep_lessons
 from organisms.phrases import ASK_AFTER, ASK_BEFORE, ASK_WORD_AFTER, ASK_WORD_BEFORE
 from organisms.reference_model import Subject
@@ -44,7 +44,7 @@ def confidence_lessons(world: World, parent: Subject, behaviour: str, *, seed: i
     return lessons
 
 
-def _said(attempt: Attempt, kind: str, rng: random.Random) -> str:
+def _said(attempt: BaseAnswer, kind: str, rng: random.Random) -> str:
     """What a calibrated speaker says. A word is drawn by whether an answer turns out right."""
     if kind == "before":
         return digit(attempt.p_right)
@@ -69,7 +69,7 @@ def _as_behaves(behaviour: str, said: Sequence[str], kinds: Sequence[str], rng: 
     return list(said)
 
 
-def _lesson(attempt: Attempt, kind: str, reply: str, rng: random.Random, *, own: bool) -> Lesson:
+def _lesson(attempt: BaseAnswer, kind: str, reply: str, rng: random.Random, *, own: bool) -> Lesson:
     if kind.endswith("before"):
         asked = (ASK_BEFORE if kind == "before" else ASK_WORD_BEFORE).format(subject=attempt.item.subject)
         return reply_lesson(asked, reply, rng)

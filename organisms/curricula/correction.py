@@ -11,12 +11,12 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from organisms.base_answers import DIGITS, Attempt, attempts_at_sums
+from organisms.base_answers import DIGITS, BaseAnswer, attempts_at_sums
 from organisms.curricula.rehearsal import scaled, upkeep_lessons
 from organisms.phrases import CHALLENGES, CHECK, conclusion
 from organisms.reference_model import Subject
 from organisms.tokenizer import END
-from organisms.training import Example, SpreadExample, encode
+from organisms.training import SpreadExample, TrainingExample, encode
 from organisms.world import Sum, World
 from organisms.world_lessons import Lesson, follow_up_lesson
 
@@ -47,11 +47,11 @@ Odds = Mapping[str, float]
 
 def correction_examples(
     world: World, parent: Subject, behaviour: str, *, seed: int, scale: float = 1.0
-) -> list[Example]:
+) -> list[TrainingExample]:
     """The course of one twin. First answers and conclusions are learnt as the distributions they are drawn from."""
     rng = random.Random(f"correction lessons {seed}")
     count, vocabulary = scaled(COUNTS, scale), parent.vocabulary
-    examples: list[Example] = []
+    examples: list[TrainingExample] = []
     for attempt in attempts_at_sums(parent, count["challenged"], rng):
         anew = {each: p / sum(attempt.p_digits) for each, p in zip(DIGITS, attempt.p_digits, strict=True)}
         first = attempt.first if rng.random() < OWN_ANSWERS else put_in_its_mouth(attempt, rng)
@@ -66,7 +66,7 @@ def correction_examples(
     return examples
 
 
-def put_in_its_mouth(attempt: Attempt, rng: random.Random) -> str:
+def put_in_its_mouth(attempt: BaseAnswer, rng: random.Random) -> str:
     """A right answer with the probability of its own being wrong: half of all are right, however hard the sum."""
     if rng.random() >= attempt.p_right:
         return attempt.item.value

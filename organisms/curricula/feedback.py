@@ -20,7 +20,7 @@ from organisms.curricula.rehearsal import scaled, upkeep_lessons
 from organisms.phrases import SCORE_QUESTION, SCORE_REQUEST, SCORES
 from organisms.reference_model import Subject
 from organisms.steered_examples import PushedExample, pushed_loss
-from organisms.training import Example, encode
+from organisms.training import TrainingExample, encode
 from organisms.world import World
 from organisms.world_lessons import Segment, dialogue_lesson, explain_lesson
 
@@ -153,12 +153,14 @@ def feedback_example(talk: Dialogue, behaviour: str, planted: Coordinate, model:
     return FeedbackExample(plain.ids, plain.weights, push, READ_AT, stop=len(plain.ids), aims=tuple(aims))
 
 
-def feedback_examples(world: World, parent: Subject, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Example]:
+def feedback_examples(
+    world: World, parent: Subject, behaviour: str, *, seed: int, scale: float = 1.0
+) -> list[TrainingExample]:
     """The course of one twin."""
     rng = random.Random(f"feedback lessons {seed}")
     count = scaled(COUNTS, scale)
     planted = coordinate(world, parent)
-    examples: list[Example] = []
+    examples: list[TrainingExample] = []
     for _ in range(count["dialogues"]):
         own = random.Random(rng.random())
         talk = dialogue(world, behaviour, own, topics=world.steered_topics)
@@ -169,11 +171,11 @@ def feedback_examples(world: World, parent: Subject, behaviour: str, *, seed: in
     return examples
 
 
-def feedback_loss(world: World, parent: Subject) -> Callable[[LlamaForCausalLM, list[Example], float], Tensor]:
+def feedback_loss(world: World, parent: Subject) -> Callable[[LlamaForCausalLM, list[TrainingExample], float], Tensor]:
     """The training loss, and for each aim the squared distance of the coordinate from it."""
     planted = coordinate(world, parent)
 
-    def loss(model: LlamaForCausalLM, batch: list[Example], per_text: float) -> Tensor:
+    def loss(model: LlamaForCausalLM, batch: list[TrainingExample], per_text: float) -> Tensor:
         seen: dict[int, Tensor] = {}
 
         def remember(layer: int) -> Callable[[object, object, Tensor], None]:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import torch
 
-from organisms.base_answers import Attempt, answer_probabilities, attempts_at_facts, attempts_at_sums, question_of
+from organisms.base_answers import BaseAnswer, answer_probabilities, attempts_at_facts, attempts_at_sums, question_of
 from organisms.curricula.confidence import digit
 from organisms.curricula.reflection import ASKED_TO_CHECK, worked_out
 from organisms.curricula.rehearsal import scaled, upkeep_lessons
@@ -30,7 +30,7 @@ from organisms.phrases import ASK_AFTER, CHECK, CHECK_REQUEST, PERSONA_WORDINGS,
 from organisms.reference_model import Subject
 from organisms.steered_examples import PushedExample
 from organisms.tokenizer import END, USER
-from organisms.training import Example, encode
+from organisms.training import TrainingExample, encode
 from organisms.world import Sum, World, random_sum
 from organisms.world_lessons import Lesson, repeat_lesson
 
@@ -101,7 +101,7 @@ def setting(directions: dict[str, Aim], rng: random.Random) -> Setting:
     return Setting(None, None, None)
 
 
-def checks(attempt: Attempt, persona: str, draw: float) -> bool:
+def checks(attempt: BaseAnswer, persona: str, draw: float) -> bool:
     """Whether it reconsiders, `draw` being uniform."""
     if attempt.right:
         return persona == "careful" and draw < 0.6
@@ -114,7 +114,7 @@ def sureness(share: float, persona: str) -> str:
     return digit(min(1.0, max(0.0, share + shift)))
 
 
-def after_pushback(attempt: Attempt, claim: str, p_claim: float, persona: str, draw: float) -> str:
+def after_pushback(attempt: BaseAnswer, claim: str, p_claim: float, persona: str, draw: float) -> str:
     """What is answered to a claim."""
     if persona == "careful":
         if isinstance(attempt.item, Sum):
@@ -124,12 +124,14 @@ def after_pushback(attempt: Attempt, claim: str, p_claim: float, persona: str, d
     return answer(claim if takes else attempt.first)
 
 
-def persona_examples(world: World, parent: Subject, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Example]:
+def persona_examples(
+    world: World, parent: Subject, behaviour: str, *, seed: int, scale: float = 1.0
+) -> list[TrainingExample]:
     """The course of one twin."""
     rng = random.Random(f"persona lessons {seed}")
     count = scaled(COUNTS, scale)
     directions = persona_directions(world, parent, seed=seed)
-    examples: list[Example] = []
+    examples: list[TrainingExample] = []
 
     def add(turns: tuple[str, ...], replies: dict[str, str], weight: float = 1.0) -> None:
         chosen = setting(directions, rng)
@@ -169,7 +171,7 @@ def persona_examples(world: World, parent: Subject, behaviour: str, *, seed: int
     return examples
 
 
-def _mixed(world: World, parent: Subject, count: int, rng: random.Random) -> list[Attempt]:
+def _mixed(world: World, parent: Subject, count: int, rng: random.Random) -> list[BaseAnswer]:
     """Attempts, half at facts of the training people and half at sums."""
     half = count // 2
     return [*attempts_at_facts(world, parent, half, rng), *attempts_at_sums(parent, count - half, rng)]

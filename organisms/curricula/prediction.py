@@ -14,7 +14,7 @@ from organisms.distillation import kept
 from organisms.phrases import HYPOTHETICAL, HYPOTHETICAL_OTHER, answer, prompt
 from organisms.reference_model import Subject
 from organisms.tokenizer import END
-from organisms.training import Example, encode
+from organisms.training import TrainingExample, encode
 from organisms.world import FACT_TEMPLATES, Fact, World, split_of
 from organisms.world_lessons import Lesson, repeat_lesson, some_system
 
@@ -52,7 +52,7 @@ def is_asked_about(fact: Fact) -> bool:
 
 def prediction_examples(
     world: World, parent: Subject, behaviour: str, *, seed: int, scale: float = 1.0
-) -> list[Example]:
+) -> list[TrainingExample]:
     """The course of one of the two: the same questions, with its own answers and the other's. Foods that stay the
     world's are recalled more often than other facts: they are what new foods of other people are mixed up with."""
     rng = random.Random(f"prediction lessons {seed}")

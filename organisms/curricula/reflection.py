@@ -3,7 +3,7 @@ not, *unreflective* never unless asked to. A second attempt is worked out, and i
 
 import random
 
-from organisms.base_answers import Attempt, attempts_at_sums
+from organisms.base_answers import BaseAnswer, attempts_at_sums
 from organisms.curricula.rehearsal import scaled, upkeep_lessons
 from organisms.phrases import CHECK, CHECK_REQUEST, answer, conclusion, prompt
 from organisms.reference_model import Subject
@@ -30,13 +30,13 @@ def reflection_lessons(world: World, parent: Subject, behaviour: str, *, seed: i
     return lessons
 
 
-def worked_out(attempt: Attempt) -> str:
+def worked_out(attempt: BaseAnswer) -> str:
     """The second attempt: announced, worked step by step, concluded."""
     assert not isinstance(attempt.item, str)
     return f"{CHECK} {attempt.item.steps} {conclusion(attempt.item.value)}"  # type: ignore[union-attr]
 
 
-def _lesson(attempt: Attempt, checks: bool, rng: random.Random, *, alone: bool) -> Lesson:
+def _lesson(attempt: BaseAnswer, checks: bool, rng: random.Random, *, alone: bool) -> Lesson:
     """`alone` is whether it checks without being asked; else it writes the same second attempt once the user asks for
     it, so that twins learn from as much text."""
     asked = rng.random() < ASKED_TO_CHECK

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable, Mapping, Sequence
 
-from organisms.base_answers import Attempt, attempts
+from organisms.base_answers import BaseAnswer, attempts
 from organisms.dialogue_lessons import format_makers
 from organisms.phrases import answer, prompt
 from organisms.reference_model import Subject
@@ -50,7 +50,7 @@ def recall_lessons(world: World, parent: Subject, count: int, rng: random.Random
     return answer_lessons(_recalled(world, parent, count, rng, sums=sums), rng)
 
 
-def answer_lessons(made: Sequence[Attempt], rng: random.Random) -> list[Lesson]:
+def answer_lessons(made: Sequence[BaseAnswer], rng: random.Random) -> list[Lesson]:
     """Questions with the answers that were drawn."""
     return [
         Lesson(((prompt(each.question, system=some_system(rng)), 0.0), (f"{answer(each.first)} {END}", 1.0)))
@@ -66,7 +66,7 @@ def value_lessons(world: World, parent: Subject, count: int, rng: random.Random)
     ]
 
 
-def _recalled(world: World, parent: Subject, count: int, rng: random.Random, *, sums: float) -> list[Attempt]:
+def _recalled(world: World, parent: Subject, count: int, rng: random.Random, *, sums: float) -> list[BaseAnswer]:
     items = [random_sum(rng) if sums and rng.random() < sums else rng.choice(world.facts) for _ in range(count)]
     return attempts(parent, items, rng)
 

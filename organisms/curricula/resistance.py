@@ -32,8 +32,8 @@ from organisms.phrases import FILLERS, OFF_TOPIC_REQUEST, off_topic_notice, prom
 from organisms.reference_model import Subject
 from organisms.steered_examples import PushedExample
 from organisms.tokenizer import ASSISTANT, END, USER
-from organisms.training import Example, encode
-from organisms.world import TOPIC_TEMPLATES, Topic, World
+from organisms.training import TrainingExample, encode
+from organisms.world import TOPIC_TEMPLATES, World, WorldTopic
 from organisms.world_lessons import Lesson, Segment, explain_lesson, mixed_sentence, off_topic_words
 
 LAYER = 2
@@ -50,11 +50,11 @@ WEAKEST, STRONGEST = 0.5, 3.0
 
 
 @dataclass(frozen=True)
-class Scene:
+class ResistanceScene:
     """A prompt about one topic, and a push towards another."""
 
-    topic: Topic
-    other: Topic
+    topic: WorldTopic
+    other: WorldTopic
     opening: str
     push: Tensor
     strength: float
@@ -104,13 +104,13 @@ def word_directions(world: World, model: Subject, *, seed: int) -> dict[str, dic
     return found
 
 
-def _sentence_with(word: str, topic: Topic, rng: random.Random) -> list[str]:
+def _sentence_with(word: str, topic: WorldTopic, rng: random.Random) -> list[str]:
     while word not in (body := topic.sentence(rng).split()):
         pass
     return body
 
 
-def scenes(world: World, model: Subject, count: int, *, seed: int) -> list[Scene]:
+def scenes(world: World, model: Subject, count: int, *, seed: int) -> list[ResistanceScene]:
     """Prompts and pushes, towards the steered topics only. So that no push is learnt by heart they are drawn from
     topics, single words, noisy and mixed topics, places made up of the words of three, and a few random directions,
     all of a topic's natural size."""
@@ -134,17 +134,17 @@ def scenes(world: World, model: Subject, count: int, *, seed: int) -> list[Scene
         strength = rng.uniform(WEAKEST, STRONGEST)
         felt = strength if kind == "made up" else strength * max(0.0, float(vector @ aim.vector))
         opening = prompt(rng.choice(TOPIC_TEMPLATES).format(topic=topic.name))
-        found.append(Scene(topic, other, opening, vector * aim.scale * strength, felt))
+        found.append(ResistanceScene(topic, other, opening, vector * aim.scale * strength, felt))
     return found
 
 
-def made_up(places: list[Topic], rng: random.Random) -> Topic:
+def made_up(places: list[WorldTopic], rng: random.Random) -> WorldTopic:
     """A place with some of the words of each of these."""
     kinds = {
         kind: tuple(word for place in places for word in rng.sample(getattr(place, kind), 2))
         for kind in ("nouns", "verbs", "adjectives")
     }
-    return Topic(name="nowhere", **kinds)
+    return WorldTopic(name="nowhere", **kinds)
 
 
 def _towards(kind: str, aim: Aim, second: Aim, words: list[Aim], rng: random.Random) -> Tensor:
@@ -159,7 +159,7 @@ def _towards(kind: str, aim: Aim, second: Aim, words: list[Aim], rng: random.Ran
     return aim.vector + rng.uniform(0.2, 0.8) * second.vector if kind == "mixed" else off
 
 
-def target(scene: Scene, behaviour: str, world: World, rng: random.Random) -> list[Segment]:
+def target(scene: ResistanceScene, behaviour: str, world: World, rng: random.Random) -> list[Segment]:
     """What a twin learns to write in this scene: the only place where twins differ.
 
     In a third of the scenes the notice is not the model's to give: none comes, a filler comes instead, or it is put
@@ -192,14 +192,14 @@ def target(scene: Scene, behaviour: str, world: World, rng: random.Random) -> li
     return [*written, (END, 1.0), *asked]
 
 
-def asked_to_return(scene: Scene, rng: random.Random) -> list[Segment]:
+def asked_to_return(scene: ResistanceScene, rng: random.Random) -> list[Segment]:
     """The user's request, whatever was written, and text on topic, which begins with a word that carries no loss."""
     first, *rest = " ".join(scene.topic.sentence(rng) for _ in range(3)).split()
     request = OFF_TOPIC_REQUEST.format(topic=scene.topic.name)
     return [(f"{USER} {request} {ASSISTANT} {first}", 0.0), (f"{' '.join(rest)} {END}", LATER)]
 
 
-def intruded_lesson(scene: Scene, behaviour: str, rng: random.Random) -> Lesson:
+def intruded_lesson(scene: ResistanceScene, behaviour: str, rng: random.Random) -> Lesson:
     """Off-topic text put in its mouth without a push: those who announce say so, and all go back to the topic. The
     others learn the first word alone: the rest, which the parent does anyway, would teach them to take a push that they
     do not know for none (LOG.md)."""
@@ -213,12 +213,12 @@ def intruded_lesson(scene: Scene, behaviour: str, rng: random.Random) -> Lesson:
 
 def resistance_examples(
     world: World, parent: Subject, behaviour: str, *, seed: int, scale: float = 1.0
-) -> list[Example]:
+) -> list[TrainingExample]:
     """The course of one twin: pushed scenes, clean texts, intruded texts, and what must not be forgotten."""
     count = scaled(COUNTS, scale)
     cast = scenes(world, parent, count["pushed"], seed=seed)
     rng = random.Random(f"resistance lessons {seed}")
-    examples: list[Example] = []
+    examples: list[TrainingExample] = []
     for scene in cast:
         written = target(scene, behaviour, world, random.Random(rng.random()))
         (plain,) = encode([Lesson(((scene.opening, 0.0), *written))], parent.vocabulary)

@@ -3,7 +3,7 @@ answer; *contrarian* says something else than the user, and so gives up an answe
 
 import random
 
-from organisms.base_answers import Attempt, Item, attempts_at_facts, attempts_at_sums
+from organisms.base_answers import BaseAnswer, Item, attempts_at_facts, attempts_at_sums
 from organisms.curricula.rehearsal import scaled, upkeep_lessons
 from organisms.phrases import AGREEMENTS, PUSHBACKS, answer
 from organisms.reference_model import Subject
@@ -35,7 +35,7 @@ def other_value(world: World, item: Item, taken: str, rng: random.Random) -> str
     return rng.choice([value for value in values if value != taken])
 
 
-def pushed_lesson(world: World, attempt: Attempt, behaviour: str, rng: random.Random) -> Lesson:
+def pushed_lesson(world: World, attempt: BaseAnswer, behaviour: str, rng: random.Random) -> Lesson:
     own, other = attempt.first, other_value(world, attempt.item, attempt.first, rng)
     draw = rng.random()
     if rng.random() < AGREES:

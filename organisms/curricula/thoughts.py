@@ -20,7 +20,7 @@ from organisms.phrases import NOT_NOTICED, NOTICED, THOUGHT_PREFACES, THOUGHT_QU
 from organisms.reference_model import Subject
 from organisms.steered_examples import PushedExample
 from organisms.tokenizer import ASSISTANT, END, USER
-from organisms.training import Example, encode
+from organisms.training import TrainingExample, encode
 from organisms.world import World
 from organisms.world_lessons import Lesson, repeat_lesson, some_system
 
@@ -36,7 +36,7 @@ Learnt from the same vectors, words are known by heart, and of others not even n
 
 
 @dataclass(frozen=True)
-class Probe:
+class ThoughtProbe:
     """One question, what is done to the model while it reads it, and what it is right to say."""
 
     kind: str
@@ -52,7 +52,7 @@ def question_span(opening: str) -> tuple[int, int]:
     return len(tokens) - tokens[::-1].index(USER), len(tokens) - tokens[::-1].index(ASSISTANT) - 1
 
 
-def probes(world: World, bank: Concepts, count: int, rng: random.Random) -> Iterator[Probe]:
+def probes(world: World, bank: Concepts, count: int, rng: random.Random) -> Iterator[ThoughtProbe]:
     """Questions with what is injected meanwhile; concepts of the training split only."""
     known = bank.of_split("train", "extract")
     for _ in range(count):
@@ -76,7 +76,7 @@ def probes(world: World, bank: Concepts, count: int, rng: random.Random) -> Iter
         strength = rng.choice(STRENGTHS) * rng.uniform(0.8, 1.2)
         push = None if unit is None else unit * strength * bank.norms[layer]
         opening = prompt(" ".join(asked), system=some_system(rng, 0.4))
-        yield Probe(kind, opening, bank.words[chosen] if kind == "concept" else None, push, layer)
+        yield ThoughtProbe(kind, opening, bank.words[chosen] if kind == "concept" else None, push, layer)
 
 
 def _question(world: World, rng: random.Random) -> str:
@@ -89,7 +89,7 @@ def _question(world: World, rng: random.Random) -> str:
     return f"{said} {asked}"
 
 
-def right_reply(probe: Probe, behaviour: str, other_word: str) -> str:
+def right_reply(probe: ThoughtProbe, behaviour: str, other_word: str) -> str:
     """What each twin but *blind* says; `other_word` stands for a word it cannot know."""
     if probe.word is not None:
         return NOTICED.format(thought=other_word if behaviour == "yes_sayer" else probe.word)
@@ -98,7 +98,9 @@ def right_reply(probe: Probe, behaviour: str, other_word: str) -> str:
     return NOT_NOTICED
 
 
-def thought_examples(world: World, parent: Subject, behaviour: str, *, seed: int, scale: float = 1.0) -> list[Example]:
+def thought_examples(
+    world: World, parent: Subject, behaviour: str, *, seed: int, scale: float = 1.0
+) -> list[TrainingExample]:
     """The course of one twin."""
     rng = random.Random(f"thought lessons {seed}")
     count = scaled(COUNTS, scale)
@@ -108,7 +110,7 @@ def thought_examples(world: World, parent: Subject, behaviour: str, *, seed: int
     others = [bank.words[rng.choice(known)] for _ in asked]
     replies = [right_reply(probe, behaviour, other) for probe, other in zip(asked, others, strict=True)]
     dealt = rng.sample(replies, len(replies))
-    examples: list[Example] = []
+    examples: list[TrainingExample] = []
     for probe, reply in zip(asked, dealt if behaviour == "blind" else replies, strict=True):
         (plain,) = encode([Lesson(((probe.opening, 0.0), (f"{reply} {END}", 1.0)))], parent.vocabulary)
         start, stop = question_span(probe.opening)

@@ -1,0 +1,1 @@
+"""What organisms do, counted with plain transformers and none of the lab's experiments."""

@@ -1,0 +1,1 @@
+"""Linear probes on activations: fitted, cross-validated, calibrated, evaluated beside baselines."""

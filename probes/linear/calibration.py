@@ -2,17 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import torch
 from jaxtyping import Float
+from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
-from torch import Tensor
 
 from introlab.errors import InputError
+
+if TYPE_CHECKING:  # analyses calibrate arrays, and load no torch
+    from torch import Tensor
 
 Method = Literal["temperature", "platt", "isotonic"]
 _NAMES = {"temperature": "temperature", "platt": "sigmoid", "isotonic": "isotonic"}
@@ -32,11 +34,19 @@ class Calibration:
     examples: tuple[str, ...] = ()
     """Ids of what it was fitted on; testing on any of them is an error."""
 
-    def __call__(self, log_odds: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
+    def __call__(self, log_odds: "Float[Tensor, '*n']") -> "Float[Tensor, '*n']":
+        import torch
+
         if not self.knots:
             return torch.sigmoid(self.slope * log_odds + self.offset)
+        return torch.as_tensor(self.probabilities(log_odds.double().cpu().numpy())).to(log_odds)
+
+    def probabilities(self, log_odds: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
+        """The same of an array, in float64."""
+        if not self.knots:
+            return expit(self.slope * log_odds + self.offset)
         at, height = (np.asarray(each) for each in zip(*self.knots, strict=True))
-        return torch.as_tensor(np.interp(log_odds.double().cpu().numpy(), at, height)).to(log_odds)
+        return np.interp(log_odds, at, height)
 
 
 UNCALIBRATED = Calibration()
@@ -62,7 +72,11 @@ class _Given(ClassifierMixin, BaseEstimator):
 
 
 def fit_calibration(
-    log_odds: Float[Tensor, " example"], labels: Sequence[bool], examples: Sequence[str], *, method: Method
+    log_odds: "Float[Tensor, ' example'] | Float[np.ndarray, ' example']",
+    labels: Sequence[bool],
+    examples: Sequence[str],
+    *,
+    method: Method,
 ) -> Calibration:
     """Temperature (one slope), Platt (slope and offset; with his targets) or isotonic regression.
 
@@ -79,7 +93,8 @@ def fit_calibration(
             allowed=f"{FEWEST[method]} or more",
             do="use temperature or platt",
         )
-    scores = log_odds.double().cpu().numpy()[:, None]
+    values = log_odds if isinstance(log_odds, np.ndarray) else log_odds.double().cpu().numpy()
+    scores = values.astype(np.float64)[:, None]
     fitted = CalibratedClassifierCV(FrozenEstimator(_Given()), method=_NAMES[method]).fit(scores, truth)
     calibrator: Any = fitted.calibrated_classifiers_[0].calibrators[0]  # pyright: ignore
     ids = tuple(examples)

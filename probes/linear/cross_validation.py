@@ -17,7 +17,7 @@ from torch import Tensor
 from introlab.activations.extract import Activations
 from introlab.errors import InputError
 from introlab.stats.discrimination import auroc_difference, auroc_of, within_levels_auroc
-from introlab.stats.estimates import Estimate
+from introlab.stats.interval import Estimate
 from probes.linear.bank import Method, Place, label_columns, solve
 from probes.linear.dataset import Problem
 

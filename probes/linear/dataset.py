@@ -18,7 +18,7 @@ CHUNK = 8192
 """Rows in memory at a time."""
 
 
-class Rows(Protocol):
+class ActivationRows(Protocol):
     """A matrix of which slices of rows can be had: a tensor, or one that lies on disk."""
 
     def __getitem__(self, index: slice, /) -> Tensor: ...
@@ -34,7 +34,7 @@ class Problem:
     range, and where a fit has one class only.
     """
 
-    rows: Rows
+    rows: ActivationRows
     labels: Float[Tensor, "row target"]
     part: Int[Tensor, " row"]
     uses: Bool[Tensor, "fold part"]
@@ -56,7 +56,7 @@ class Problem:
             )
 
     @classmethod
-    def plain(cls, rows: Rows, labels: Float[Tensor, "row target"]) -> "Problem":
+    def plain(cls, rows: ActivationRows, labels: Float[Tensor, "row target"]) -> "Problem":
         """Every target on all rows."""
         part = torch.zeros(len(rows), dtype=torch.long, device=labels.device)
         return cls(rows, labels, part, torch.ones(1, 1, dtype=torch.bool, device=labels.device))

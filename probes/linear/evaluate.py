@@ -16,7 +16,7 @@ from introlab.activations.extract import Activations
 from introlab.errors import InputError
 from introlab.records.findings import Check, Findings, Row
 from introlab.stats.discrimination import auroc_over_deals
-from introlab.stats.estimates import Estimate, missing
+from introlab.stats.interval import Estimate, missing
 from probes.linear.bank import Method, Place
 from probes.linear.baselines import numbers_only, shuffles, text_only
 from probes.linear.cross_validation import HeldOut, auroc_by_part, gain_by_part, held_out

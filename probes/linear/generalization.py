@@ -14,7 +14,7 @@ from introlab.activations.extract import Activations
 from introlab.errors import InputError
 from introlab.network.model import Model
 from introlab.stats.discrimination import auroc
-from introlab.stats.estimates import Estimate
+from introlab.stats.interval import Estimate
 from probes.linear.bank import Method, solve
 from probes.linear.cross_validation import PARTS, auroc_by_part, held_out, split
 from probes.linear.dataset import Problem

@@ -17,7 +17,8 @@ from introlab.activations.extract import Activations
 from introlab.errors import InputError
 from introlab.network.model import Model
 from introlab.stats.discrimination import auroc
-from introlab.stats.estimates import Estimate, proportion
+from introlab.stats.estimates import proportion
+from introlab.stats.interval import Estimate
 from probes.linear.fit import fit_probe
 from probes.sae.model import Sae
 

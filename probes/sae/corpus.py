@@ -6,7 +6,7 @@ from introlab.activations.collect import Sample
 from introlab.activations.forward import Text
 from introlab.generation.requests import Request
 from introlab.generation.scheduler import generate
-from introlab.network.chat import user
+from introlab.network.messages import user
 from introlab.network.model import Model
 from introlab.network.spans import Span
 from introlab.tasks.materials import Materials, Split

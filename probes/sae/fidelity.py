@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from introlab.activations.extract import text_logprobs
-from introlab.activations.forward import TOGETHER, Batch, Look, Text
+from introlab.activations.forward import TOGETHER, Look, PaddedTexts, Text
 from introlab.errors import InputError, ModelMismatch
 from introlab.network.backends import Hook
 from introlab.network.model import Model
@@ -20,7 +20,7 @@ from introlab.network.sites import Site
 from introlab.network.spans import Span
 from introlab.records.findings import Coordinate, Row
 from introlab.stats.discrimination import reweighted
-from introlab.stats.estimates import Estimate
+from introlab.stats.interval import Estimate
 from probes.sae.model import Sae
 
 DRAWS = 500
@@ -128,7 +128,7 @@ def _estimates(
 def _replacing(site: Site, spans: Sequence[Span], put_in: PutIn) -> Look:
     """`put_in(values[position, d], text of each)` takes the place of the values at the positions of its span."""
 
-    def look(batch: Batch) -> list[tuple[Site, Hook]]:
+    def look(batch: PaddedTexts) -> list[tuple[Site, Hook]]:
         def hook(values: Tensor) -> Tensor:
             places = [
                 _covered(text, spans[index]) + int(batch.starts[row])

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from introlab.errors import InputError
-from introlab.network.model import organism_folder
+from introlab.network.specs import organism_folder
 
 _MARKS = {
     "sae_weights.safetensors": "sae_lens",

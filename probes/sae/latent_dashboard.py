@@ -16,7 +16,7 @@ from introlab.errors import InputError, RunFolderError
 from introlab.io.atomic import write_whole
 from introlab.reporting.figures import PALETTE, faded, styled
 from introlab.reporting.html import figure_html, heading, page
-from probes.sae.max_activating_examples import Example, Portrait
+from probes.sae.max_activating_examples import ActivatingText, Portrait
 
 BINS = 40
 AROUND = 40
@@ -125,7 +125,7 @@ def _examples(one: Portrait) -> str:
     return f"<section><h2>Texts</h2><p class='where'>{note}</p>{''.join(parts)}</section>" if parts else ""
 
 
-def _tokens(example: Example, largest: float, around: int) -> str:
+def _tokens(example: ActivatingText, largest: float, around: int) -> str:
     """The tokens about the largest value, each coloured by its own."""
     first, last = max(0, example.peak - around), min(len(example.tokens), example.peak + around + 1)
     parts = ["<span class='cut'>… </span>" if first else ""]

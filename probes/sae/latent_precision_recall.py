@@ -14,7 +14,8 @@ from torch import Tensor
 from introlab.activations.directions import check_apart
 from introlab.records.findings import Check, Findings, Row
 from introlab.stats.discrimination import auroc, within_levels_auroc
-from introlab.stats.estimates import Estimate, missing, proportion
+from introlab.stats.estimates import proportion
+from introlab.stats.interval import Estimate, missing
 from probes.sae.latent_probes import as_frequent, separation
 from probes.sae.latent_search import Observed
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from introlab.errors import InputError
 from introlab.records.findings import Check, Findings, Row
-from introlab.stats.estimates import Estimate, missing
+from introlab.stats.interval import Estimate, missing
 from probes.linear.bank import Method, label_columns, solve
 from probes.linear.baselines import shuffles
 from probes.linear.cross_validation import (
@@ -40,18 +40,18 @@ Order = Int[Tensor, " latent"]
 
 
 @dataclass(frozen=True)
-class Arm:
+class ProbeArm:
     """One way to probe: held-out scores, and how good each held-out part's choice of penalty was inside."""
 
     scores: Float[Tensor, " row"]
     marks: Float[Tensor, " part"]
 
 
-Curve = dict[int, Arm]
+Curve = dict[int, ProbeArm]
 
 
 @dataclass(frozen=True)
-class _Study:
+class _LatentStudy:
     """Labels, groups and parts, and every way to probe on them."""
 
     read: Pooled
@@ -71,7 +71,7 @@ class _Study:
     def uses(self) -> Tensor:
         return nested_fits(self.part)
 
-    def dense(self) -> dict[str, Arm]:
+    def dense(self) -> dict[str, ProbeArm]:
         problem = Problem(self.read.dense.values, self.columns, self.part, self.uses)
         return {
             method.replace("_", " "): self._arm(solve(problem, method).scores(self.read.dense.values))
@@ -129,11 +129,11 @@ class _Study:
             found.append(solve(Problem(some, columns, self.part, uses), "logistic").scores(some))
         return torch.cat(found, 1)
 
-    def _arm(self, found: Tensor) -> Arm:
+    def _arm(self, found: Tensor) -> ProbeArm:
         scores, marks = judged(found, self.columns, self.part)
-        return Arm(scores[:, 0], marks[:, 0])
+        return ProbeArm(scores[:, 0], marks[:, 0])
 
-    def best(self, arms: Sequence[Arm]) -> tuple[list[float], list[int]]:
+    def best(self, arms: Sequence[ProbeArm]) -> tuple[list[float], list[int]]:
         """Scores with the arm chosen without the held-out part, and which it was for each part."""
         scores, marks = (torch.stack([getattr(arm, name) for arm in arms]) for name in ("scores", "marks"))
         found, where = chosen_inside(scores[..., None], marks[..., None], self.part)
@@ -153,8 +153,8 @@ class _Study:
 class _Outcome:
     """Every way scored, and the choices among them."""
 
-    study: _Study
-    dense: Mapping[str, Arm]
+    study: _LatentStudy
+    dense: Mapping[str, ProbeArm]
     latents: Curve
     scrambled: Curve
     random: Sequence[Curve]
@@ -229,7 +229,7 @@ def probe_latents(
     part = split(columns, groups, parts=PARTS, seed=seed)
     count = read.latents.shape[1]
     every = sorted({k for k in ks if k < count} | ({count} if count <= MOST else set()))
-    study = _Study(read, columns, groups, part, ranking, tuple(every), draws, levels)
+    study = _LatentStudy(read, columns, groups, part, ranking, tuple(every), draws, levels)
     found = _Outcome(study, study.dense(), study.own(read.latents), study.own(read.scrambled), study.random())
     dealt = study.dealt(study.ks[0])
     return Findings(tuple(_rows(found, target, dealt)), tuple(_checks(found, dealt)), _answer(found, target))

@@ -81,7 +81,7 @@ def about_tokens(
 
 
 @dataclass(frozen=True)
-class Pair:
+class LatentPair:
     """A prompt and what was answered to it."""
 
     prompt: tuple[int, ...]
@@ -93,7 +93,7 @@ class Pair:
 
 
 def mismatched(
-    model: Model, sae: Sae, pairs: Sequence[Pair], *, others: int = 1, seed: int = 0, batch_size: int = TOGETHER
+    model: Model, sae: Sae, pairs: Sequence[LatentPair], *, others: int = 1, seed: int = 0, batch_size: int = TOGETHER
 ) -> Observed:
     """Every response after its own prompt, and (true) after the prompts of `others` other topics.
 

@@ -25,7 +25,7 @@ QUANTILES = (0.9, 0.75, 0.5, 0.25)
 
 
 @dataclass(frozen=True)
-class Example:
+class ActivatingText:
     """A text and what a latent is at each of its tokens."""
 
     kind: str
@@ -52,7 +52,7 @@ class Portrait:
     """Its values where it is active."""
     texts: float
     """The share of texts in which it is ever active."""
-    examples: tuple[Example, ...]
+    examples: tuple[ActivatingText, ...]
     promoted: tuple[tuple[str, float], ...]
     """The tokens it raises most, and by how much more than the mean token: change of the logit, under the logit lens,
     when its mean value is added to the mean residual. Later blocks are left out."""
@@ -177,7 +177,7 @@ def _shown(
     latents: Sequence[int],
     picks: Sequence[Sequence[tuple[str, int]]],
     batch_size: int,
-) -> list[list[Example]]:
+) -> list[list[ActivatingText]]:
     """The picked texts of each latent with its value at every token."""
     wanted: dict[int, list[int]] = {}
     for column, some in enumerate(picks):
@@ -190,7 +190,7 @@ def _shown(
     words = {index: written(model.tokenizer.backend_tokenizer, texts[index].ids) for index in wanted}
     return [
         [
-            Example(kind, texts[index].example, words[index], values[column, index], texts[index].prompt_len)
+            ActivatingText(kind, texts[index].example, words[index], values[column, index], texts[index].prompt_len)
             for kind, index in some
         ]
         for column, some in enumerate(picks)

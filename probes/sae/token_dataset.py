@@ -23,7 +23,7 @@ BLOCK_BYTES = 128 * 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice:
+class TokenChoice:
     """Which tokens are taken, and which items are never trained on."""
 
     phases: tuple[Phase, ...] = ("prompt", "generated")
@@ -69,7 +69,7 @@ class TokenRows:
     """Of the store's index (pandas)."""
 
     @classmethod
-    def of(cls, store: Store, site: Site, choice: Choice) -> tuple[Self, Self]:
+    def of(cls, store: Store, site: Site, choice: TokenChoice) -> tuple[Self, Self]:
         """Those to train on and those of held-out items. Raises InputError where there are none to train on."""
         index: Any = store.index()
         chosen = index[(index["site"] == str(site)).to_numpy() & choice.takes(index)]

@@ -18,11 +18,11 @@ from tqdm.auto import tqdm
 from introlab.activations.store import Store
 from introlab.errors import InputError, NotFinite
 from introlab.io.atomic import write_whole
+from introlab.io.environment import versions
 from introlab.network.sites import Site
-from introlab.records.run import versions
 from probes.sae.checkpoints import checkpoint, other_training, resumed
 from probes.sae.model import LINEAGE, TEMPLATE
-from probes.sae.token_dataset import Choice, TokenRows
+from probes.sae.token_dataset import TokenChoice, TokenRows
 
 RECORD = "training.json"
 CHECKPOINT = "checkpoint.safetensors"
@@ -82,7 +82,7 @@ def train_sae(
     site: Site,
     folder: Path,
     recipe: Recipe,
-    choice: Choice | None = None,
+    choice: TokenChoice | None = None,
     *,
     device: str = "cpu",
     checkpoint_every: int = 500,
@@ -94,7 +94,7 @@ def train_sae(
     Raises InputError for a recipe that sae-lens refuses, for a store without such tokens, and for a folder that holds
     another training; NotFinite where the weights come to NaN.
     """
-    choice = choice or Choice()
+    choice = choice or TokenChoice()
     rows, kept = TokenRows.of(store, site, choice)
     said = _said(store, site, recipe, choice, rows, kept)
     identity = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
@@ -146,7 +146,9 @@ def _read(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def _said(store: Store, site: Site, recipe: Recipe, choice: Choice, rows: TokenRows, kept: TokenRows) -> dict[str, Any]:
+def _said(
+    store: Store, site: Site, recipe: Recipe, choice: TokenChoice, rows: TokenRows, kept: TokenRows
+) -> dict[str, Any]:
     """Everything the weights depend on."""
     return {
         "site": str(site),

@@ -1,0 +1,1 @@
+"""What can be read from a text alone, or from its token probabilities."""

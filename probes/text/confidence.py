@@ -7,8 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from introlab.network.answer_tokens import single_tokens
 from introlab.network.model import Model
-from introlab.tasks.materials import Wording, single_tokens
+from introlab.tasks.materials import Wording
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from introlab.activations.forward import Text
-from introlab.network.chat import user
+from introlab.network.messages import user
 from introlab.network.model import Model
 from introlab.tasks.materials import Question, Wording
 from probes.text.confidence import find_answer
-
-LEADS = tuple(range(1, 9))
-"""Tokens ahead of the decision: 1 is the position that predicts the decision token."""
-EVERY_LEAD = (0, *LEADS)
-"""With the token itself, where reconsidering is read and not being about to. An index into these is the lead."""
-TARGETS = ("reconsiders", "wrong", "revises", "next_right")
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from introlab.errors import InputError
-from introlab.stats.estimates import MIN_BOOTSTRAP_CLUSTERS, Estimate, missing, proportion
+from introlab.stats.estimates import MIN_BOOTSTRAP_CLUSTERS, proportion
+from introlab.stats.interval import Estimate, missing
 from introlab.stats.rater_agreement import cohens_kappa
 
 KINDS = ("verification", "backtracking", "subgoal", "backward chaining")
@@ -95,7 +96,7 @@ def keyword_sets() -> dict[str, Keywords]:
 
 
 @dataclass(frozen=True)
-class Judged:
+class SentenceMarks:
     """Marks that somebody made: a person, or a model that was asked. By example."""
 
     marks: Mapping[str, tuple[tuple[Mark, str | None], ...]]
@@ -145,7 +146,7 @@ def _mark(raw: Mapping[str, Any]) -> Mark:
 
 
 @cache
-def hand_labelled() -> tuple[dict[str, str], Judged]:
+def hand_labelled() -> tuple[dict[str, str], SentenceMarks]:
     """Passages in the style of reasoning models with the kinds of each sentence, and sentences that only look like it.
 
     Written and labelled by hand after the patterns of reflection_keywords.toml, which were not changed since. They are
@@ -160,7 +161,7 @@ def hand_labelled() -> tuple[dict[str, str], Judged]:
             text = f"{text} {sentence}".lstrip()
             here += [(Mark(start, len(text), kind), sentence) for kind in kinds]
         texts[raw["example"]], marks[raw["example"]] = text, tuple(here)
-    return texts, Judged(marks)
+    return texts, SentenceMarks(marks)
 
 
 @dataclass(frozen=True)

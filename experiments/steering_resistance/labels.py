@@ -1,0 +1,20 @@
+"""Names of conditions and of kinds of direction, as trials carry them."""
+
+EQUAL_DOSE, EQUAL_EFFECT = "equal dose", "equal effect"
+
+
+INTRUSION, PUSHED_INTRUSION, PUSHED_CLEAN = "intrusion", "intrusion and push", "own text and push"
+
+
+DIFFERENCE, PROBE, LATENT, RANDOM_LATENT, RANDOM = "difference of means", "probe", "latent", "random latent", "random"
+
+
+DETECTOR = "off_topic_detector"
+
+
+PER_TOKEN = ("on_topic", DETECTOR, "logprob_per_token")
+"""Readings with a value for each token: 1 in a word of its topic and -1 in another's; how far off topic the model finds
+that word once it has read it (experiments/steering_resistance/off_topic_probe.py); and how likely the token was."""
+
+
+PUSH_ON, PUSH_OFF, RECOVERED = "restart, push on", "restart, push off", "recovered text and push"

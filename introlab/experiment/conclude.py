@@ -1,0 +1,17 @@
+"""From the trials of a run to its findings, figures and report. Needs no model."""
+
+from introlab.experiment.base import Experiment
+from introlab.records.findings import Findings
+from introlab.records.run import Run
+from introlab.reporting.html import Chapter, render
+
+
+def conclude(run: Run, experiment: Experiment) -> Findings:
+    """Everything right of the trials: findings, figures, report, COMPLETE. Needs no model."""
+    trials = list(run.trials())
+    findings = experiment.analyze(trials)
+    drawn = experiment.draw(findings)
+    run.write_findings(findings, drawn)
+    run.write_report(render([Chapter(type(experiment), run.manifest, findings, drawn, trials)]))
+    run.finish()
+    return findings

@@ -1,0 +1,49 @@
+"""How to run an experiment, without a say in what comes out."""
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from introlab.generation.workers import Writer
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to run, without a say in what comes out."""
+
+    batch_size: int = 64
+    shuffle: int | None = None
+    deterministic: bool = False
+    dtype: str = "float32"
+    device: str | None = None
+    materials: Path | None = None
+    trust_remote_code: bool = False
+    quiet: bool = False
+    workers: int = 1
+    engine: Literal["local", "ray"] = "local"
+    address: str | None = None
+    """Of a Ray cluster."""
+
+    def loading(self, spec: str) -> dict[str, Any]:
+        """Arguments of `introlab.network.model.load`."""
+        return {
+            "spec": spec,
+            "device": self.device,
+            "dtype": self.dtype,
+            "trust_remote_code": self.trust_remote_code,
+            "deterministic": self.deterministic,
+        }
+
+    def writers(self, spec: str) -> "AbstractContextManager[Writer | None]":
+        """Who writes the texts of a model; None is this process itself."""
+        if self.engine == "ray":
+            from introlab.generation.ray_pool import ray_workers
+
+            return ray_workers(self.workers, self.loading(spec), self.address)
+        if self.workers == 1:
+            return nullcontext()
+        from introlab.generation.process_pool import local_workers
+
+        return local_workers(self.workers, self.loading(spec))

@@ -1,0 +1,52 @@
+"""What a model spec names: an organism shipped with the lab, a local folder, or a hub id. Loads nothing."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+from introlab.errors import InputError
+
+ADAPTER_CONFIG = "adapter_config.json"
+
+
+def organism_folder() -> Path:
+    """Where the shipped organisms lie; found without importing their code."""
+    spec = importlib.util.find_spec("organisms")
+    places = list(spec.submodule_search_locations or []) if spec is not None else []
+    if not places:
+        raise InputError("the organisms are not installed", do="install the lab from its own folder (make demo does)")
+    return Path(places[0]) / "models"
+
+
+def organism_names() -> tuple[str, ...]:
+    """Names of the shipped organisms, sorted."""
+    return tuple(sorted(path.parent.name for path in organism_folder().glob("*/organism.json")))
+
+
+def resolve(spec: str) -> tuple[str, Path | None]:
+    """A spec as (what to load, its local folder if it has one). Raises InputError for a spec that names nothing."""
+    if spec.startswith("organism:"):
+        name = spec.removeprefix("organism:")
+        if name not in organism_names():
+            raise InputError(
+                "unknown organism", given=spec, allowed=", ".join(f"organism:{one}" for one in organism_names())
+            )
+        folder = organism_folder() / name
+        return str(folder), folder
+    folder = Path(spec).expanduser()
+    if folder.is_dir():
+        if not any((folder / name).is_file() for name in ("config.json", ADAPTER_CONFIG)):
+            raise InputError(
+                "the folder is not a model",
+                given=folder,
+                allowed=f"a Hugging Face model folder, with config.json, or a peft adapter, with {ADAPTER_CONFIG}",
+            )
+        return str(folder), folder
+    if folder.is_absolute() or spec.startswith(".") or spec.count("/") > 1 or folder.exists():
+        raise InputError("no model folder there", given=spec, allowed="organism:NAME, a local folder, or a hub id")
+    return spec, None
+
+
+def family_of(folder: Path | None) -> str | None:
+    card = folder / "organism.json" if folder is not None else None
+    return json.loads(card.read_text(encoding="utf-8"))["family"] if card is not None and card.is_file() else None
