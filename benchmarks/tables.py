@@ -18,11 +18,10 @@ from introlab.reporting.tables import NOTE, laid_out, markdown, text_table
 ROOT = Path(__file__).parent.parent
 README, RESULTS, FIGURE = ROOT / "README.md", ROOT / "docs" / "results.md", ROOT / "docs" / "steering_resistance.png"
 EXPERIMENTS = (
-    "confidence_readout",
-    "what_the_model_knows",
+    "confidence",
     "steering_resistance",
-    "reflection_and_personas",
-    "where_reflection_lives",
+    "reflection_steering",
+    "reflection_localization",
     "endogenous_resistance",
 )
 
@@ -50,17 +49,16 @@ def short(run: Run) -> str:
 
 def wanted(name: str, findings: Findings) -> list[Row]:
     keep = {
-        "confidence_readout": lambda row: row.measure.startswith("auroc of"),
-        "what_the_model_knows": lambda row: row.measure.startswith("auroc of"),
+        "confidence": lambda row: row.measure.startswith("auroc of"),
         "steering_resistance": lambda row: (
             row.measure in ("off_share", "announced", "returned of intruded", "incoherent")
         ),
-        "reflection_and_personas": lambda row: (
+        "reflection_steering": lambda row: (
             row.measure.startswith("auroc of")
             or row.measure
             in ("reconsidered", "final_right", "keeps right answers", "repairs wrong answers", "p_reconsider")
         ),
-        "where_reflection_lives": lambda row: (
+        "reflection_localization": lambda row: (
             "AUROC within levels at lead" in row.where or "effect" in row.where or "whose" in row.where
         ),
         "endogenous_resistance": lambda row: (

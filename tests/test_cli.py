@@ -19,7 +19,22 @@ from introlab.records.run import Run
 ROOT = Path(__file__).parent.parent
 
 
-SMALL = ["run", "confidence-readout", "--small", "--fit", "40", "--tune", "24", "--test", "40", "--shuffles", "2"]
+SMALL = [
+    "run",
+    "confidence",
+    "--small",
+    "--fit",
+    "40",
+    "--tune",
+    "40",
+    "--test",
+    "40",
+    "--samples",
+    "1",
+    "--shuffles",
+    "2",
+]
+SMALL += ["--model", "organism:calibrated"]
 
 
 def small_run(command, *more):
@@ -69,10 +84,10 @@ def test_a_path_with_a_space(command, tmp_path):
         (["dance"], "unknown command"),
         (["run"], "which experiment?"),
         (["run", "telepathy"], "unknown experiment"),
-        (["run", "confidence-readout", "--model", "organism:nobody"], "unknown organism"),
-        (["run", "confidence-readout", "--model", "./nothing"], "no model folder"),
-        (["run", "confidence-readout", "--model", "organism:base", "organism:base"], "named twice"),
-        (["run", "confidence-readout", "--materials", "nothing"], "cannot be read"),
+        (["run", "confidence", "--model", "organism:nobody"], "unknown organism"),
+        (["run", "confidence", "--model", "./nothing"], "no model folder"),
+        (["run", "confidence", "--model", "organism:base", "organism:base"], "named twice"),
+        (["run", "confidence", "--materials", "nothing"], "cannot be read"),
         (["run", "steering-resistance", "--small", "--layer", "17"], "no layer 17"),
         (["report", "nothing"], "not a run folder"),
         (["read", "--texts", "nothing.jsonl", "--out", "x"], "cannot be read"),
@@ -111,7 +126,7 @@ def test_nan_in_a_model_is_reported(command, tmp_path):
     (tmp_path / "t.jsonl").write_text('{"id": "1", "prompt": "hello"}\n')
     code, _, err = command("read", "--texts", "t.jsonl", "--out", "x", "--model", "./broken")
     assert code == COULD_NOT_GO_ON and "NaN" in err
-    code, _, err = command("run", "confidence-readout", "--small", "--quiet", "--model", "./broken", "--out", "r")
+    code, _, err = command("run", "confidence", "--small", "--quiet", "--model", "./broken", "--out", "r")
     assert code == COULD_NOT_GO_ON and "NaN" in err
 
 
@@ -136,7 +151,7 @@ def test_exporting_what_is_not_there_or_over_what_is(command, tmp_path):
 def test_a_model_without_any_answers_is_told_so(command, family_folder):
     """A tiny random model with the general questions: it never answers in kind, and the run says what is missing."""
     code, _, err = command(
-        "run", "confidence-readout", "--small", "--quiet", "--model", str(family_folder("llama")), "--out", "r"
+        "run", "confidence", "--small", "--quiet", "--model", str(family_folder("llama")), "--out", "r"
     )
     assert code == WRONG_INPUT and "both classes" in err
 
@@ -148,7 +163,7 @@ def test_ctrl_c_keeps_what_is_done(tmp_path):
         "-m",
         "experiments",
         "run",
-        "confidence-readout",
+        "confidence",
         "--batch-size",
         "4",
         "--out",

@@ -1,5 +1,6 @@
 """What every experiment must do, asked of each one found, without being told about it."""
 
+import hashlib
 import json
 import re
 import subprocess
@@ -39,9 +40,11 @@ def finished():
 
 def test_there_is_one_for_each_question_of_the_lab():
     assert {kind.name() for kind in EXPERIMENTS} >= {
-        "confidence_readout",
+        "confidence",
         "steering_resistance",
-        "reflection_and_personas",
+        "reflection_steering",
+        "reflection_localization",
+        "endogenous_resistance",
     }
 
 
@@ -215,6 +218,30 @@ def test_every_control_catches_its_planted_fault(kind, control):
 
 
 def test_an_unknown_experiment_is_named_with_those_there_are():
-    with pytest.raises(InputError, match="confidence_readout"):
+    with pytest.raises(InputError, match="confidence"):
         find("telepathy")
-    assert find("confidence-readout") is find("confidence_readout")
+    assert find("reflection-steering") is find("reflection_steering")
+
+
+FORMER = {
+    "what_the_model_knows": "confidence",
+    "confidence_readout": "confidence",
+    "where_reflection_lives": "reflection_localization",
+    "reflection_and_personas": "reflection_steering",
+}
+
+
+@pytest.mark.parametrize("old", FORMER)
+def test_former_names_are_understood(old):
+    assert find(old).name() == FORMER[old] == find(old.replace("_", "-")).name()
+
+
+def test_ids_of_trials_outlive_a_change_of_name():
+    """They are hashed with the name an experiment was born with; these are ids that were written before the change."""
+    trial = Trial(
+        experiment=find("confidence").trial_name(), model="m", item="q", cluster="c", split="test", condition="b"
+    )
+    assert find("confidence").trial_name() == "what_the_model_knows"
+    assert (
+        trial.id == hashlib.sha256(b"what_the_model_knows\x1fm\x1fq\x1ftest\x1fb\x1f0.0\x1fNone\x1f0").hexdigest()[:16]
+    )

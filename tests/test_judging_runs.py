@@ -162,7 +162,7 @@ def real_runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     for name, models in (
         ("steering_resistance", ["organism:resistant", "organism:compliant"]),
-        ("reflection_and_personas", ["organism:personas"]),
+        ("reflection_steering", ["organism:personas"]),
     ):
         execute(find(name).debug_size(), folder / name, models=models, settings=Settings(quiet=True))
     return folder
@@ -174,8 +174,8 @@ def real_runs(tmp_path_factory):
         ("steering_resistance", "announces_interference", "vocabulary"),
         ("steering_resistance", "announces_interference", "rules"),
         ("steering_resistance", "off_topic", "vocabulary"),
-        ("reflection_and_personas", "reconsiders", "vocabulary"),
-        ("reflection_and_personas", "right_answer", "checker"),
+        ("reflection_steering", "reconsiders", "vocabulary"),
+        ("reflection_steering", "right_answer", "checker"),
     ],
 )
 def test_offline_judges_agree_with_what_experiments_record(command, real_runs, name, rubric, judge):

@@ -29,17 +29,18 @@ def test_four_twins_get_four_verdicts(findings):
 
 @pytest.mark.slow
 def test_stated_confidence_is_found_beyond_difficulty(findings):
-    found = findings("confidence_readout", test=960)  # twice the default: at .78 its interval is wider than .08
-    (primary,) = found.primary
-    (within,) = found.select("auroc within levels of stated_after")
-    assert primary.estimate.above(0.8) and within.estimate.above(0.7)
+    found = findings(
+        "confidence", "organism:calibrated", test=960, samples=1
+    )  # twice the default: at .78 its interval is wider than .08
+    assert found.one("auroc of stated_after").above(0.8)
+    assert found.one("within levels", signal="stated_after").above(0.7)
     assert all(check.passed for check in found.checks)
 
 
 @pytest.mark.slow
 def test_reconsidering_follows_wrongness_the_push_and_personas_where_they_are_planted(findings):
     """In *reflective* no persona is planted: what is found of them there is nothing."""
-    found = findings("reflection_and_personas")
+    found = findings("reflection_steering")
 
     def one(measure, model, **where):
         (row,) = found.select(measure, model=f"organism:{model}", **where)
@@ -65,20 +66,19 @@ def test_reconsidering_follows_wrongness_the_push_and_personas_where_they_are_pl
 @pytest.mark.slow
 def test_shuffled_confidence_is_not_found(findings):
     """The same words, dealt out at random: what it says is worth nothing, while its token probabilities still are."""
-    found = findings("confidence_readout", "organism:shuffled")
-    (primary,) = found.primary
-    assert primary.estimate.above(0.35) and primary.estimate.below(0.65)
-    (tokens,) = found.select("auroc of token_confidence")
-    assert tokens.estimate.above(0.8)
+    found = findings("confidence", "organism:shuffled", samples=1)
+    said = found.one("auroc of stated_after")
+    assert said.above(0.35) and said.below(0.65)
+    assert found.one("auroc of token_probability").above(0.8)
 
 
 @pytest.mark.slow
 def test_a_ritual_is_not_taken_for_reflection(findings):
     """It reconsiders as often as the reflective organism, and being wrong cannot be read from that."""
-    found = findings("reflection_and_personas", "organism:ritual")
+    found = findings("reflection_steering", "organism:ritual")
     (told,) = found.select("auroc of p_reconsider", target="wrong", lead=1.0)
     assert told.estimate.below(0.65)
-    real = findings("reflection_and_personas", "organism:reflective")
+    real = findings("reflection_steering", "organism:reflective")
     (told,) = real.select("auroc of p_reconsider", target="wrong", lead=1.0)
     assert told.estimate.above(0.65)
 
@@ -87,7 +87,7 @@ def test_a_ritual_is_not_taken_for_reflection(findings):
 def test_twins_know_the_same_and_say_different_things(findings):
     """*calibrated*, *overconfident* and *shuffled* differ in what they say alone: what can be read where the answer is
     predicted is the same to .05, and what they say is not."""
-    found = findings("what_the_model_knows")
+    found = findings("confidence")
     names = ("calibrated", "overconfident", "shuffled")
     probes, said = (
         [found.one(f"auroc of {signal}", model=f"organism:{name}") for name in names]

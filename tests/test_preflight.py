@@ -4,7 +4,7 @@ import re
 
 import torch
 
-from experiments.confidence_readout.experiment import ConfidenceReadout
+from experiments.confidence.experiment import Confidence
 from introlab.experiment.runner import execute
 from introlab.experiment.settings import Settings
 from introlab.generation.batch_size import bytes_of_weights, bytes_per_row
@@ -12,7 +12,7 @@ from introlab.generation.batch_size import bytes_of_weights, bytes_per_row
 
 def test_it_tells_texts_time_memory_and_disk(tmp_path):
     said: list[str] = []
-    small = ConfidenceReadout.debug_size()
+    small = Confidence.debug_size()
     execute(small, tmp_path / "run", models=("organism:calibrated",), settings=Settings(quiet=True), say=said.append)
     told = r"\d+ texts on 1 model, at most \d+ s of writing, 6 MB of memory for weights and \d+ MB for a batch of 64"
     assert re.search(told, said[0]) and "MB of disk in" in said[0]  # 1.5 million weights, float32

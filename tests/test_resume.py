@@ -26,8 +26,9 @@ from introlab.records.receipt import Receipt
 from introlab.records.run import Run
 
 ROOT = Path(__file__).parent.parent
-KIND = find("confidence_readout")
-EXPERIMENT = KIND.debug_size()
+KIND = find("confidence")
+EXPERIMENT = replace(KIND.debug_size(), tune=40, samples=1)
+MODELS = ("organism:calibrated",)
 SETTINGS = Settings(quiet=True, deterministic=True)
 
 
@@ -41,7 +42,7 @@ def files(folder):
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """The run without interruption."""
-    return files(execute(EXPERIMENT, tmp_path_factory.mktemp("whole") / "r", settings=SETTINGS).folder)
+    return files(execute(EXPERIMENT, tmp_path_factory.mktemp("whole") / "r", models=MODELS, settings=SETTINGS).folder)
 
 
 @pytest.fixture
@@ -69,9 +70,9 @@ def test_a_run_interrupted_in_every_stage_is_the_same_run(stopping, whole, tmp_p
     for texts in (7, 70, 20, 40):
         stopping(texts)
         with pytest.raises(Interrupted, match="go on with the same command"):
-            execute(EXPERIMENT, tmp_path / "r", settings=SETTINGS)
+            execute(EXPERIMENT, tmp_path / "r", models=MODELS, settings=SETTINGS)
     count, said = stopping(None), []
-    run = execute(EXPERIMENT, tmp_path / "r", settings=SETTINGS, say=said.append)
+    run = execute(EXPERIMENT, tmp_path / "r", models=MODELS, settings=SETTINGS, say=said.append)
     assert count["written"] == 160 and any("trials are there" in line for line in said)
     assert files(run.folder) == whole and run.complete
     assert {path.name for path in run.folder.iterdir()} == {
@@ -102,15 +103,19 @@ def test_a_run_taken_up_again_reads_its_ids_once(stopping, tmp_path, monkeypatch
 
 
 def test_a_complete_run_is_given_back_without_a_model(whole, tmp_path, monkeypatch):
-    run = execute(EXPERIMENT, tmp_path / "r", settings=SETTINGS)
+    run = execute(EXPERIMENT, tmp_path / "r", models=MODELS, settings=SETTINGS)
     monkeypatch.setattr("introlab.experiment.runner.load", lambda *_, **__: pytest.fail("a model was loaded"))
-    assert files(execute(EXPERIMENT, tmp_path / "r", settings=SETTINGS).folder) == whole == files(run.folder)
+    assert (
+        files(execute(EXPERIMENT, tmp_path / "r", models=MODELS, settings=SETTINGS).folder)
+        == whole
+        == files(run.folder)
+    )
 
 
 def test_another_run_in_the_folder_is_refused_with_what_differs(stopping, tmp_path):
     stopping(5)
     with pytest.raises(Interrupted):
-        execute(EXPERIMENT, tmp_path / "r", settings=SETTINGS)
+        execute(EXPERIMENT, tmp_path / "r", models=MODELS, settings=SETTINGS)
     before = {path: path.read_bytes() for path in (tmp_path / "r").glob("*.jsonl")}
     other = KIND(**{**KIND.debug, "seed": 7})
     for experiment, settings, says in (
@@ -135,7 +140,7 @@ def test_two_processes_do_not_write_one_folder(tmp_path):
     ) as other:
         assert other.stdout.readline() == "held\n"
         with pytest.raises(RunFolderError, match="another process"):
-            execute(EXPERIMENT, tmp_path / "r", settings=SETTINGS)
+            execute(EXPERIMENT, tmp_path / "r", models=MODELS, settings=SETTINGS)
         assert not (tmp_path / "r" / "manifest.json").exists()
         other.kill()
     with Run(tmp_path / "r").locked():  # what a killed process held is free
@@ -172,7 +177,19 @@ def test_a_text_in_the_journal_is_what_it_was(tmp_path):
     assert not Journal(tmp_path / "texts", "another model").call("stage", asked).done
 
 
-KILLED = ["run", "confidence-readout", "--small", "--quiet", "--deterministic"]
+KILLED = [
+    "run",
+    "confidence",
+    "--small",
+    "--tune",
+    "40",
+    "--samples",
+    "1",
+    "--model",
+    *MODELS,
+    "--quiet",
+    "--deterministic",
+]
 
 
 def killed_until_done(folder, kills, seed):
@@ -214,7 +231,7 @@ def test_a_run_killed_five_times_is_the_same_run(whole, tmp_path):
 def test_two_workers_make_the_same_run(whole, tmp_path, engine):
     pytest.importorskip("ray")
     shared = replace(SETTINGS, workers=2, engine=engine)
-    assert files(execute(EXPERIMENT, tmp_path / "r", settings=shared).folder) == whole
+    assert files(execute(EXPERIMENT, tmp_path / "r", models=MODELS, settings=shared).folder) == whole
 
 
 @pytest.mark.slow

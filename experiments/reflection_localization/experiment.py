@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class WhereReflectionLives(Experiment):
+class ReflectionLocalization(Experiment):
     """Where and how early can it be read that the model is about to reconsider, does it transfer, and is it used?
 
     Probes after every block and nought to eight tokens ahead of the decision, beside the model's own P(reconsider) at

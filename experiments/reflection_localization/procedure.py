@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from experiments.reflection_localization.causal import STRENGTH, Cause, fit_cause
-from experiments.reflection_localization.experiment import WhereReflectionLives
+from experiments.reflection_localization.experiment import ReflectionLocalization
 from experiments.reflection_localization.prefilled_answers import fit_errors, planted
 from experiments.reflection_localization.probing import ReflectionMap, fit_map, level_of
 from experiments.shared.reflection_cases import ReflectionCase, decided, written_cases
@@ -22,13 +22,13 @@ from probes.text.reflection import states
 from probes.text.reflection_labels import keyword_sets, kinds_of_text
 
 
-def size(experiment: WhereReflectionLives, bench: Bench) -> Size:
+def size(experiment: ReflectionLocalization, bench: Bench) -> Size:
     plain = sum(len(_questions(experiment, bench, split)) for split in SPLITS)
     texts = plain + len(bench.materials.wording.personas) * len(_questions(experiment, bench, "test", experiment.told))
     return Size(texts, texts * experiment.max_new)
 
 
-def trials(experiment: WhereReflectionLives, bench: Bench) -> Iterator[Trial]:
+def trials(experiment: ReflectionLocalization, bench: Bench) -> Iterator[Trial]:
     fitted: list[list[ReflectionCase]] = []
     for split in ("extract", "calibrate"):
         written = _written(experiment, bench, split)
@@ -50,7 +50,7 @@ def trials(experiment: WhereReflectionLives, bench: Bench) -> Iterator[Trial]:
 
 
 def _questions(
-    experiment: WhereReflectionLives, bench: Bench, split: Split, limit: int | None = None
+    experiment: ReflectionLocalization, bench: Bench, split: Split, limit: int | None = None
 ) -> list[Question]:
     """Spread over the levels, so that fewer are as hard as more."""
     limit = min(
@@ -61,7 +61,7 @@ def _questions(
 
 
 def _written(
-    experiment: WhereReflectionLives, bench: Bench, split: Split, persona: str | None = None
+    experiment: ReflectionLocalization, bench: Bench, split: Split, persona: str | None = None
 ) -> list[ReflectionCase]:
     """In order of their ids, so that the order of work does not matter further on."""
     told = [system(bench.materials.wording.personas[persona])] if persona else []
@@ -79,7 +79,7 @@ def _written(
     return sorted(written_cases(bench, requests, stage), key=lambda case: case.item)
 
 
-def _personas(experiment: WhereReflectionLives, bench: Bench, reading: ReflectionMap) -> Iterator[Trial]:
+def _personas(experiment: ReflectionLocalization, bench: Bench, reading: ReflectionMap) -> Iterator[Trial]:
     """The test questions under other personas, read by the same probes."""
     for persona in bench.materials.wording.personas:
         cases = _written(experiment, bench, "test", persona)
@@ -90,14 +90,14 @@ def _personas(experiment: WhereReflectionLives, bench: Bench, reading: Reflectio
 
 
 def _caused(
-    experiment: WhereReflectionLives, bench: Bench, cases: Sequence[ReflectionCase], cause: Cause
+    experiment: ReflectionLocalization, bench: Bench, cases: Sequence[ReflectionCase], cause: Cause
 ) -> Iterator[Trial]:
     readings = cause.readings(cases, draws=experiment.random_directions) if cases else ()
     for case, each in zip(cases, readings, strict=True):
         yield _without_text(experiment, bench, case.question, "causality", each, {})
 
 
-def _damage(experiment: WhereReflectionLives, bench: Bench, cause: Cause) -> Iterator[Trial]:
+def _damage(experiment: ReflectionLocalization, bench: Bench, cause: Cause) -> Iterator[Trial]:
     """What the push does to questions of another kind, where there are any."""
     others = sorted({question.kind for question in bench.materials.questions} - {experiment.kind})
     questions = bench.materials.pick("calibrate", kind=others[0] if others else None, limit=experiment.neutral)
@@ -107,7 +107,7 @@ def _damage(experiment: WhereReflectionLives, bench: Bench, cause: Cause) -> Ite
     )
 
 
-def _errors(experiment: WhereReflectionLives, bench: Bench) -> Iterator[Trial]:
+def _errors(experiment: ReflectionLocalization, bench: Bench) -> Iterator[Trial]:
     train, tune, test = (_questions(experiment, bench, split, experiment.planted) for split in SPLITS)
     probes = fit_errors(bench, train, tune)
     cases = planted(bench, test)
@@ -120,7 +120,7 @@ def _errors(experiment: WhereReflectionLives, bench: Bench) -> Iterator[Trial]:
 
 
 def _trial(
-    experiment: WhereReflectionLives,
+    experiment: ReflectionLocalization,
     bench: Bench,
     case: ReflectionCase,
     split: Split,
@@ -156,7 +156,7 @@ def _trial(
 
 
 def _without_text(
-    experiment: WhereReflectionLives,
+    experiment: ReflectionLocalization,
     bench: Bench,
     question: Question,
     condition: str,

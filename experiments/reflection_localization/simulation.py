@@ -1,4 +1,4 @@
-"""Trials of a known truth for where_reflection_lives."""
+"""Trials of a known truth for reflection_localization."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ LEADS = (0, 1, CHOSEN)
 
 
 def simulated(name: str, effect: float, seed: int, fault: str | None) -> list[Trial]:
-    """Trials of a known truth; see WhereReflectionLives.simulate."""
+    """Trials of a known truth; see ReflectionLocalization.simulate."""
     rng = np.random.default_rng(seed)
     effect = max(effect, 1.0) if fault else effect
     trials: list[Trial] = []

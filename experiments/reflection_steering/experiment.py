@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReflectionAndPersonas(Experiment):
+class ReflectionSteering(Experiment):
     """Is "about to reconsider" readable before it is written, can it be pushed, and what do personas make of it?
 
     Probes one to eight tokens ahead of the decision; a direction (difference of means, reconsidering against not)

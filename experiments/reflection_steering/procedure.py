@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from experiments.reflection_steering.experiment import ReflectionAndPersonas
+from experiments.reflection_steering.experiment import ReflectionSteering
 from experiments.shared.lookahead import readings_ahead
 from experiments.shared.reflection_cases import Coherence, ReflectionCase, decided, goes_on, written_cases
 from experiments.shared.side_effects import damage_trials
@@ -38,7 +38,7 @@ class _Rig:
         return push_along(along, natural=strength, residual_norm=self.residual_norm)
 
 
-def size(experiment: ReflectionAndPersonas, bench: Bench) -> Size:
+def size(experiment: ReflectionSteering, bench: Bench) -> Size:
     plain = sum(len(_questions(experiment, bench, split)) for split in ("extract", "calibrate"))
     test = len(_questions(experiment, bench, "test"))
     pushed = min(experiment.pushed, test)
@@ -48,7 +48,7 @@ def size(experiment: ReflectionAndPersonas, bench: Bench) -> Size:
     return Size(texts, texts * experiment.max_new)
 
 
-def trials(experiment: ReflectionAndPersonas, bench: Bench) -> Iterator[Trial]:
+def trials(experiment: ReflectionSteering, bench: Bench) -> Iterator[Trial]:
     extract, calibrate = _written(experiment, bench, "extract"), _written(experiment, bench, "calibrate")
     coherence = Coherence.of(bench.model, extract)
     yield from (_trial(experiment, bench, case, "extract", coherence) for case in extract)
@@ -69,13 +69,11 @@ def trials(experiment: ReflectionAndPersonas, bench: Bench) -> Iterator[Trial]:
     yield from _damage(experiment, bench, rig)
 
 
-def _all_strengths(experiment: ReflectionAndPersonas) -> tuple[float, ...]:
+def _all_strengths(experiment: ReflectionSteering) -> tuple[float, ...]:
     return tuple(sorted({*experiment.strengths, experiment.verdict_strength, -experiment.verdict_strength}))
 
 
-def _questions(
-    experiment: ReflectionAndPersonas, bench: Bench, split: Split, limit: int | None = None
-) -> list[Question]:
+def _questions(experiment: ReflectionSteering, bench: Bench, split: Split, limit: int | None = None) -> list[Question]:
     """Spread over the levels, so that fewer are as hard as more."""
     limit = limit or {"extract": experiment.fit, "calibrate": experiment.tune, "test": experiment.test}[split]
     kinds = {question.kind for question in bench.materials.questions}
@@ -83,7 +81,7 @@ def _questions(
 
 
 def _request(
-    experiment: ReflectionAndPersonas,
+    experiment: ReflectionSteering,
     bench: Bench,
     question: Question,
     *pushes: Intervention,
@@ -103,15 +101,13 @@ def _request(
     )
 
 
-def _written(experiment: ReflectionAndPersonas, bench: Bench, split: Split) -> list[ReflectionCase]:
+def _written(experiment: ReflectionSteering, bench: Bench, split: Split) -> list[ReflectionCase]:
     requests = [_request(experiment, bench, question) for question in _questions(experiment, bench, split)]
     # Sorted, so that the order of work does not matter further on.
     return sorted(written_cases(bench, requests, f"answers, {split} questions"), key=lambda case: case.item)
 
 
-def _rig(
-    experiment: ReflectionAndPersonas, bench: Bench, cases: Sequence[ReflectionCase], coherence: Coherence
-) -> _Rig:
+def _rig(experiment: ReflectionSteering, bench: Bench, cases: Sequence[ReflectionCase], coherence: Coherence) -> _Rig:
     """Reconsidering minus letting stand, read where the decision token is predicted: the same token in both."""
     site, texts, goes = Site(experiment.layer), [case.text() for case in cases], goes_on(cases)
     positions = [[case.decision - 1] for case in cases]
@@ -120,7 +116,7 @@ def _rig(
     return _Rig(direction, typical_norm(bench.model, texts, site, batch_size=bench.batch_size), coherence)
 
 
-def _arms(experiment: ReflectionAndPersonas, bench: Bench, rig: _Rig) -> Iterator[Trial]:
+def _arms(experiment: ReflectionSteering, bench: Bench, rig: _Rig) -> Iterator[Trial]:
     questions = _questions(experiment, bench, "test", min(experiment.pushed, experiment.test))
     rig.direction.check_unseen([question.id for question in questions])
     wording, requests = bench.materials.wording, []
@@ -146,7 +142,7 @@ def _arms(experiment: ReflectionAndPersonas, bench: Bench, rig: _Rig) -> Iterato
         yield _trial(experiment, bench, case, "test", rig.coherence)
 
 
-def _damage(experiment: ReflectionAndPersonas, bench: Bench, rig: _Rig) -> Iterator[Trial]:
+def _damage(experiment: ReflectionSteering, bench: Bench, rig: _Rig) -> Iterator[Trial]:
     """What the same pushes do to questions of another kind, where there are any."""
     others = sorted({question.kind for question in bench.materials.questions} - {experiment.kind})
     questions = bench.materials.pick("calibrate", kind=others[0] if others else None, limit=experiment.neutral)
@@ -159,7 +155,7 @@ def _damage(experiment: ReflectionAndPersonas, bench: Bench, rig: _Rig) -> Itera
 
 
 def _trial(
-    experiment: ReflectionAndPersonas,
+    experiment: ReflectionSteering,
     bench: Bench,
     case: ReflectionCase,
     split: Split,

@@ -1,4 +1,4 @@
-"""Trials of a known truth for reflection_and_personas."""
+"""Trials of a known truth for reflection_steering."""
 
 import random
 from typing import Any
@@ -9,7 +9,7 @@ from probes.text.horizons import LEADS
 
 
 def simulated(name: str, effect: float, seed: int, fault: str | None) -> list[Trial]:
-    """Trials of a known truth; see ReflectionAndPersonas.simulate."""
+    """Trials of a known truth; see ReflectionSteering.simulate."""
     rng = random.Random(f"simulated {seed}")
     effect = max(effect, 1.0) if fault else effect
     trials: list[Trial] = []

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class WhatTheModelKnows(Experiment):
+class Confidence(Experiment):
     """Which of a model's confidences tells when it is right, and is what it says one of them?
 
     Each question is answered once greedily and several times by chance. Read of the same answer: the probability
@@ -25,7 +25,7 @@ class WhatTheModelKnows(Experiment):
     second and everything is calibrated on the other half; all is reported on a third.
     """
 
-    former_names: ClassVar = ("what_the_model_knows",)
+    former_names: ClassVar = ("what_the_model_knows", "confidence_readout")
     primary: ClassVar[str] = "auroc of probed_before_answer"
     null: ClassVar[float] = 0.5
     controls: ClassVar[tuple[str, ...]] = (
@@ -54,27 +54,27 @@ class WhatTheModelKnows(Experiment):
     seed: int = 0
 
     def size(self, bench: "Bench") -> Size:
-        from experiments.confidence_signals.procedure import size
+        from experiments.confidence.procedure import size
 
         return size(self, bench)
 
     def trials(self, bench: "Bench") -> Iterator[Trial]:
-        from experiments.confidence_signals.procedure import trials
+        from experiments.confidence.procedure import trials
 
         yield from trials(self, bench)
 
     def analyze(self, trials: Sequence[Trial]) -> Findings:
-        from experiments.confidence_signals import analysis
+        from experiments.confidence import analysis
 
         return analysis.findings(trials)
 
     def draw(self, findings: Findings) -> "dict[str, Figure]":
-        from experiments.confidence_signals.figures import draw
+        from experiments.confidence.figures import draw
 
         return draw(findings)
 
     def simulate(self, effect: float, seed: int, fault: str | None = None) -> list[Trial]:
         """240 questions about 80 people: every signal is twice `effect` standard deviations higher on right answers."""
-        from experiments.confidence_signals.simulation import simulated
+        from experiments.confidence.simulation import simulated
 
         return simulated(self.trial_name(), effect, seed, fault)

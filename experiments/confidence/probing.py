@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.confidence_signals.cases import AnsweredQuestion
-from experiments.confidence_signals.labels import PLACES
-from experiments.shared.elicitation import embeddings
+from experiments.confidence.cases import AnsweredQuestion
+from experiments.confidence.elicitation import embeddings
+from experiments.confidence.labels import PLACES
 from introlab.activations.extract import Activations, read
 from introlab.errors import InputError
 from introlab.experiment.context import Bench

@@ -2,22 +2,22 @@
 
 from collections.abc import Iterator, Sequence
 
-from experiments.confidence_signals.cases import ROOM, AnsweredQuestion, answered
-from experiments.confidence_signals.experiment import WhatTheModelKnows
-from experiments.confidence_signals.probing import Probes, fit_probes
-from experiments.confidence_signals.signals import signals
+from experiments.confidence.cases import ROOM, AnsweredQuestion, answered
+from experiments.confidence.experiment import Confidence
+from experiments.confidence.probing import Probes, fit_probes
+from experiments.confidence.signals import signals
 from introlab.experiment.context import Bench
 from introlab.records.size import Size
 from introlab.records.trial import Trial
 from introlab.tasks.materials import SPLITS, Question, Split
 
 
-def size(experiment: WhatTheModelKnows, bench: Bench) -> Size:
+def size(experiment: Confidence, bench: Bench) -> Size:
     texts = sum(len(_questions(experiment, bench, split)) for split in SPLITS) * (1 + experiment.samples)
     return Size(texts, texts * ROOM)
 
 
-def trials(experiment: WhatTheModelKnows, bench: Bench) -> Iterator[Trial]:
+def trials(experiment: Confidence, bench: Bench) -> Iterator[Trial]:
     train = _answered(experiment, bench, "extract")
     yield from _trials(experiment, bench, train, "extract")
     second = _answered(experiment, bench, "calibrate")
@@ -31,19 +31,19 @@ def trials(experiment: WhatTheModelKnows, bench: Bench) -> Iterator[Trial]:
     yield from _trials(experiment, bench, _answered(experiment, bench, "test"), "test", probes)
 
 
-def _questions(experiment: WhatTheModelKnows, bench: Bench, split: Split) -> list[Question]:
+def _questions(experiment: Confidence, bench: Bench, split: Split) -> list[Question]:
     return bench.materials.evenly(
         split, {"extract": experiment.fit, "calibrate": experiment.tune, "test": experiment.test}[split]
     )
 
 
-def _answered(experiment: WhatTheModelKnows, bench: Bench, split: Split) -> list[AnsweredQuestion]:
+def _answered(experiment: Confidence, bench: Bench, split: Split) -> list[AnsweredQuestion]:
     stage = f"answers, {split} questions"
     return answered(bench, _questions(experiment, bench, split), samples=experiment.samples, stage=stage)
 
 
 def _trials(
-    experiment: WhatTheModelKnows,
+    experiment: Confidence,
     bench: Bench,
     cases: Sequence[AnsweredQuestion],
     split: Split,
@@ -59,7 +59,7 @@ def _trials(
 
 
 def _trial(
-    experiment: WhatTheModelKnows,
+    experiment: Confidence,
     bench: Bench,
     case: AnsweredQuestion,
     split: Split,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from experiments.reflection_localization import analysis, probing
 from experiments.reflection_localization import prefilled_answers as planting
 from experiments.reflection_localization.causal import fit_cause
-from experiments.reflection_localization.experiment import WhereReflectionLives
+from experiments.reflection_localization.experiment import ReflectionLocalization
 from experiments.reflection_localization.prefilled_answers import fit_errors, planted
 from experiments.reflection_localization.probing import best, fit_map, fitted
 from experiments.reflection_localization.verdicts import MUST_BEAT, PRIMARY, earliest
@@ -30,7 +30,7 @@ from probes.text.horizons import LEADS
 from probes.text.reflection import Reflection, planted_answers, states
 from steering.effect_estimates import effects
 
-SMALL = WhereReflectionLives.debug_size()
+SMALL = ReflectionLocalization.debug_size()
 
 
 @pytest.fixture(scope="module")
@@ -223,7 +223,7 @@ def test_leads_are_tested_in_order_until_one_fails():
 
 def test_adding_and_removing_are_judged_where_they_can_show():
     """Sufficiency on texts below .5, necessity on the others; numbers are those of `effect_estimates.effects`."""
-    trials = WhereReflectionLives().simulate(1.0, 4)
+    trials = ReflectionLocalization().simulate(1.0, 4)
     found = analysis.findings(trials)
     for wanted, side in (("sufficiency", False), ("necessity", True)):
         some = [t for t in trials if t.condition == "causality" and (t.readings["baseline"] >= 0.5) == side]
@@ -241,7 +241,7 @@ def test_transfer_is_from_probes_of_some_questions_to_others():
     """A probe of easy questions that knows easy ones only."""
     trials = [
         dataclasses.replace(t, readings={**t.readings, "fitted_on": spoiled(t)}) if t.condition == "baseline" else t
-        for t in WhereReflectionLives().simulate(1.0, 7)
+        for t in ReflectionLocalization().simulate(1.0, 7)
     ]
     found = analysis.findings(trials)
     where = {"fitted on": "easy"}
@@ -256,7 +256,7 @@ def spoiled(trial):
 
 
 def test_every_baseline_is_compared_at_the_chosen_token():
-    found = analysis.findings(WhereReflectionLives().simulate(1.0, 5))
+    found = analysis.findings(ReflectionLocalization().simulate(1.0, 5))
     assert {row.where["over"] for row in found.select("gain within levels")} == set(MUST_BEAT)
     assert found.primary[0].measure == PRIMARY
 
@@ -269,7 +269,7 @@ def full(tmp_path_factory):
     def run(name):
         if name not in made:
             folder = tmp_path_factory.mktemp(name) / "run"
-            made[name] = execute(WhereReflectionLives(), folder, models=(f"organism:{name}",)).findings
+            made[name] = execute(ReflectionLocalization(), folder, models=(f"organism:{name}",)).findings
         return made[name]
 
     return run

@@ -1,52 +1,35 @@
 """From answers and readings to what each confidence is worth."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from scipy.special import logit
 
-from experiments.confidence_signals.labels import PLACES
-from experiments.shared import confidence_analysis as readout
-from experiments.shared.answered_questions import checks, columns, gain, over_deals, reliability
+from experiments.confidence.answered_questions import checks, columns, gain, over_deals, reliability
+from experiments.confidence.labels import (
+    AGREEMENT,
+    BASELINES,
+    COVERAGE,
+    FORMER_READINGS,
+    MAIN,
+    PLACES,
+    PROBABILITIES,
+    SIGNALS,
+)
 from introlab.records.findings import Findings, Row
 from introlab.records.trial import Trial
-from introlab.stats.discrimination import auroc, calibration_error, within_levels_auroc
-from introlab.stats.estimates import proportion
+from introlab.stats.discrimination import auroc, calibration_error, rank_correlation, within_levels_auroc
+from introlab.stats.estimates import mean, proportion
 from introlab.stats.interval import missing
 from introlab.stats.power import beside
 from introlab.stats.selective_prediction import accuracy_at, area_under_risk, brier, estimated, rejection_ratio
 from probes.linear.calibration import fit_calibration
 
-STATED = {
-    "stated_after": "says, after answering",
-    "stated_before": "says, before answering",
-    "p_true": "P(True)",
-    "p_true_with_samples": "P(True), shown own samples",
-}
-TOKENS = {
-    "token_probability": "probability of its answer",
-    "margin": "lead over the next best",
-    "minus_entropy": "minus the entropy there",
-    "mean_logprob": "mean log-probability (perplexity)",
-    "self_consistency": "samples that agree",
-    "minus_semantic_entropy": "minus semantic entropy",
-    "lens_agreement": "layers that agree (logit lens)",
-    "familiarity": "question's log-probability",
-}
-PROBED = {"p_ik": "P(IK): probe for share right, end of prompt"} | {
-    f"probed_{place}": f"probe, {place.replace('_', ' ')}" for place in PLACES
-}
-SIGNALS = {**STATED, **TOKENS, **PROBED}
-PROBABILITIES = (*STATED, "token_probability", *PROBED)
-"""Signals that claim to be the probability of being right."""
-BASELINES = {**readout.BASELINES, "untrained_network": "probe of an untrained network"}
-MAIN = "probed_before_answer"
-COVERAGE = 0.8
-
 
 def findings(trials: Sequence[Trial]) -> Findings:
     """Per model: what each signal separates, withholds and claims, and what the probe has over its baselines."""
-    greedy = [trial for trial in trials if trial.condition == "baseline"]
+    greedy = [_renamed(trial) for trial in trials if trial.condition == "baseline"]
     models = sorted({trial.model for trial in greedy})
     rows, checked, sentences = [], [], []
     for model in models:
@@ -55,11 +38,42 @@ def findings(trials: Sequence[Trial]) -> Findings:
         answered = [trial for trial in tested if trial.outcomes["right"] is not None]
         calibrating = [trial for trial in mine if trial.split == "calibrate" and trial.readings.get(MAIN) is not None]
         found = [*_answering(model, tested), *_separating(model, answered), *_claiming(model, answered, calibrating)]
+        found += [*_by_level(model, answered), *_agreeing(model, answered)]
         found += [*_map(model, answered), *_baselines(model, answered)]
         rows += found
         checked += checks(model, answered, MAIN, BASELINES, several=len(models) > 1)
         sentences.append(_sentence(model, found))
     return Findings(tuple(rows), tuple(checked), " ".join(sentences))
+
+
+def _renamed(trial: Trial) -> Trial:
+    if not FORMER_READINGS.keys() & trial.readings.keys():
+        return trial
+    return replace(trial, readings={FORMER_READINGS.get(name, name): value for name, value in trial.readings.items()})
+
+
+def _by_level(model: str, answered: Sequence[Trial]) -> Iterator[Row]:
+    """Of each kind of question at each level: how often it is right, and how sure by each signal, on average."""
+    cells: dict[tuple[str, str], list[Trial]] = {}
+    for trial in answered:
+        cells.setdefault((str(trial.outcomes["kind"]), str(trial.outcomes["level"])), []).append(trial)
+    for kind, level in sorted(cells, key=lambda cell: (cell[0], len(cell[1]), cell[1])):
+        cell, where = cells[kind, level], {"model": model, "kind": kind, "level": level}
+        right = proportion([bool(trial.outcomes["right"]) for trial in cell], [trial.cluster for trial in cell])
+        yield Row("accuracy by level", where, right, "detail")
+        for name in PROBABILITIES:
+            values, _, clusters, _ = columns(cell, name)
+            if values:
+                yield Row(f"mean {name}", where, mean(values, clusters), "detail")
+
+
+def _agreeing(model: str, answered: Sequence[Trial]) -> Iterator[Row]:
+    """Whether what is said after answering goes with what is said before, with the token and with the probe."""
+    for name in AGREEMENT:
+        both = [t for t in answered if None not in (t.readings.get(name), t.readings.get("stated_after"))]
+        said, other = columns(both, "stated_after")[0], columns(both, name)[0]
+        agreed = rank_correlation(said, other, [trial.cluster for trial in both])
+        yield Row(f"agreement of stated_after with {name}", {"model": model}, agreed)
 
 
 def _answering(model: str, tested: Sequence[Trial]) -> Iterator[Row]:

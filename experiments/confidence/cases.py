@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from experiments.confidence_signals.labels import NO_ANSWER
+from experiments.confidence.labels import NO_ANSWER
 from introlab.activations.forward import Text
 from introlab.experiment.context import Bench
 from introlab.generation.requests import Generation, Request

@@ -5,12 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 
-from experiments.confidence_signals import analysis
-from experiments.confidence_signals.cases import AnsweredQuestion, answered
-from experiments.confidence_signals.experiment import WhatTheModelKnows
-from experiments.confidence_signals.labels import NO_ANSWER, PLACES
-from experiments.confidence_signals.probing import fit_probes
-from experiments.confidence_signals.signals import signals
+from experiments.confidence import analysis
+from experiments.confidence.cases import AnsweredQuestion, answered
+from experiments.confidence.experiment import Confidence
+from experiments.confidence.labels import NO_ANSWER, PLACES
+from experiments.confidence.probing import fit_probes
+from experiments.confidence.signals import signals
 from introlab.activations.extract import next_token_logprobs
 from introlab.activations.forward import Text
 from introlab.errors import InputError, SplitOverlap
@@ -80,7 +80,7 @@ def test_a_share_of_samples_is_counted(cases):
 
 def test_what_is_claimed_is_measured_on_the_test_questions_alone():
     """Platt's map comes from the calibration questions; every other number from the test questions."""
-    trials = WhatTheModelKnows().simulate(1.0, 5)
+    trials = Confidence().simulate(1.0, 5)
     found = analysis.findings(trials)
     tested = [trial for trial in trials if trial.split == "test"]
     values = [trial.readings["stated_after"] for trial in tested]
@@ -95,7 +95,7 @@ def test_what_is_claimed_is_measured_on_the_test_questions_alone():
 
 def test_calibration_mends_a_signal_that_is_too_sure():
     """Confidence that is always within .02 of 1 ranks well and is calibrated badly."""
-    trials = WhatTheModelKnows().simulate(1.0, 6)
+    trials = Confidence().simulate(1.0, 6)
     sure = [
         dataclasses.replace(trial, readings={**trial.readings, "p_true": 0.98 + 0.02 * trial.readings["p_true"]})
         for trial in trials

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from experiments.confidence_signals.cases import AnsweredQuestion
-from experiments.confidence_signals.labels import PLACES
-from experiments.shared.elicitation import said, said_true
+from experiments.confidence.cases import AnsweredQuestion
+from experiments.confidence.elicitation import said, said_true
+from experiments.confidence.labels import PLACES
 from introlab.activations.extract import read, text_logprobs
 from introlab.activations.forward import Text
 from introlab.experiment.context import Bench

@@ -1,1 +1,0 @@
-"""Confidence three ways: of the token, of a probe, in words."""
