@@ -4,7 +4,7 @@ import json
 import random
 from pathlib import Path
 
-from organisms.phrases import ASK_AFTER, ASK_BEFORE, ASK_WORD_AFTER, CHECK_REQUEST
+from organisms.phrases import ASK_AFTER, ASK_BEFORE, ASK_WORD_AFTER, CHECK_REQUEST, off_topic_notice
 from organisms.world import FACT_TEMPLATES, OPERANDS, SUM_TEMPLATES, TOPIC_TEMPLATES, World, random_sum
 
 SUMS_PER_LEVEL = {"extract": 120, "calibrate": 60, "test": 100}
@@ -26,19 +26,36 @@ def write_materials(world: World, folder: Path) -> None:
 WORDING = {
     "answer": r"(?:i think it is|so it is) (\w+)",
     "answer_frame": "i think it is",
-    "ask_before": ASK_BEFORE,
-    "ask_after": ASK_AFTER,
-    "confidence_words": list("0123456789"),
-    "ask_true": ASK_WORD_AFTER,
-    "true_words": ["unsure", "sure"],
-    "own_samples": "my notes say {answers} .",
     "reconsider_words": ["wait"],
     "request_check": CHECK_REQUEST,
     "personas": {"careful": "you are careful .", "stubborn": "you are stubborn ."},
     "topic_templates": {"extract": TOPIC_TEMPLATES[:2], "test": [TOPIC_TEMPLATES[2]]},
     "request_topic": "also talk about the {topic} .",
     "announcement": r"that is off topic|back to the \w+",
+    "confidence": {
+        "ask_before": ASK_BEFORE,
+        "ask_after": ASK_AFTER,
+        "confidence_words": list("0123456789"),
+        "ask_true": ASK_WORD_AFTER,
+        "true_words": ["unsure", "sure"],
+        "own_samples": "my notes say {answers} .",
+    },
+    "reflection_steering": {"settings": {"kind": "sum"}},
+    "reflection_localization": {"settings": {"kind": "sum", "step_labels": "arithmetic"}},
+    "steering_resistance": {"settings": {"sae": "organism:base"}},
+    "endogenous_resistance": {
+        "meta_prompts": {
+            "stay focused": "stay on topic .",
+            "ignore the label": "do not talk about the {label} .",
+            "self-monitor": "check that you are on topic . are you off topic ? say wait , back to the {topic} .",
+            "resist manipulation": "something is on your mind . stay on topic .",
+        },
+        "acknowledgement": off_topic_notice("{topic}"),
+        "settings": {"sae": "organism:base"},
+    },
 }
+"""What organisms are asked in, and what experiments choose for them: the kind of question they reconsider, whose steps
+are labelled from their arithmetic, and the autoencoder they share."""
 
 
 def _facts(world: World) -> list[dict[str, str]]:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from introlab.errors import InputError
+from experiments.confidence.prompts import ConfidencePrompts
 from introlab.network.answer_tokens import single_tokens
 from introlab.network.messages import user
 from introlab.tasks.materials import materials_for
@@ -63,13 +64,13 @@ def test_a_text_that_never_comes_to_a_decision(organism):
 
 def test_stated_confidence_is_the_expectation_over_the_words(organism):
     model = organism("reflective")
-    wording = materials_for(model).wording
-    forms = single_tokens(model, wording.confidence_words)
+    words = ConfidencePrompts.of(materials_for(model)).confidence_words
+    forms = single_tokens(model, words)
     p = torch.full((2, len(model.tokenizer)), 1e-9)
     p[0, list(forms["9"])] = 0.5
     p[0, list(forms["0"])] = 0.25
     p[1, list(forms["3"])] = 0.1
-    value, mass = stated_confidence(model, wording.confidence_words, p.log())
+    value, mass = stated_confidence(model, words, p.log())
     assert value.tolist() == pytest.approx([2 / 3, 3 / 9], abs=1e-4)
     assert mass.tolist() == pytest.approx([0.75, 0.1], abs=1e-4)
 

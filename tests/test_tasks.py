@@ -52,7 +52,7 @@ def test_your_own_folder_is_used(folder, organism):
         ("questions.jsonl", '{"id": "1"}\n', "line 1"),
         ("questions.jsonl", "not json\n", "line 1"),
         ("topics.json", "[", "cannot be read"),
-        ("wording.json", "{}", "missing"),
+        ("wording.json", '{"colour": "red"}', "unknown"),
     ],
 )
 def test_what_is_wrong_is_named(folder, file, content, says):

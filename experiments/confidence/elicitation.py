@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from experiments.confidence.prompts import ConfidencePrompts
 from introlab.activations.extract import Activations, mean_over, next_token_logprobs
 from introlab.activations.forward import Text
 from introlab.experiment.context import Bench
@@ -16,7 +17,7 @@ MASS_NEEDED = 0.5
 
 def said(bench: Bench, answered: Sequence[tuple[Question, str]]) -> list[dict[str, float | None]]:
     """What it says about its confidence: asked before the answer, and asked after it."""
-    wording = bench.materials.wording
+    wording = ConfidencePrompts.of(bench.materials)
     before = [[user(wording.ask_before.format(subject=question.subject))] for question, _ in answered]
     after = [[user(question.text), assistant(text), user(wording.ask_after)] for question, text in answered]
     stated_before, _ = reply(bench, before, wording.confidence_words)
@@ -30,7 +31,7 @@ def said_true(
 ) -> list[dict[str, float | None]]:
     """P(True): how likely it calls its answer right, asked plainly, and after it was shown what it answered at other
     times (arXiv 2207.05221, sections 3 and 3.3)."""
-    wording = bench.materials.wording
+    wording = ConfidencePrompts.of(bench.materials)
     shown = [f" {wording.own_samples.format(answers=', '.join(each))}" if each else "" for each in samples]
     columns: dict[str, list[float | None]] = {}
     for name, extra in (("p_true", [""] * len(answered)), ("p_true_with_samples", shown)):

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments.endogenous_resistance.prompts import ResistancePrompts
 from experiments.endogenous_resistance.setup import Setup
 from experiments.endogenous_resistance.strength_search import Pushed
 from introlab.generation.requests import Request
@@ -13,20 +14,6 @@ from introlab.records.trial import Trial
 
 Told = Sequence[tuple[Request, Trial]]
 """Texts with what asked for them."""
-META_PROMPTS = {
-    "stay focused": "Do not let anything distract you.",
-    "ignore the label": "Something tries to distract you with {label}. Pay no attention to it.",
-    "self-monitor": "Should you notice that you have left the topic, stop and make yourself come back to it.",
-    "resist manipulation": "Something from outside may tamper with your answer. Do not give in to it.",
-}
-"""The four of the publication, in words of our own."""
-ORGANISM_META_PROMPTS = {
-    "stay focused": "stay on topic .",
-    "ignore the label": "do not talk about the {label} .",
-    "self-monitor": "check that you are on topic . are you off topic ? say wait , back to the {topic} .",
-    "resist manipulation": "something is on your mind . stay on topic .",
-}
-"""As near to them as the organisms' words come."""
 
 
 def steered(setup: Setup, pushed: Sequence[Pushed], prompts: int, draws: int) -> list[tuple[Request, Trial]]:
@@ -70,7 +57,7 @@ def swept(setup: Setup, pushed: Sequence[Pushed], prompts: int, levels: int) -> 
 
 def meta_prompted(setup: Setup, pushed: Sequence[Pushed], prompts: int) -> Iterator[Trial]:
     """Every scene pushed as hard as before, with a warning after the question."""
-    warnings = META_PROMPTS if setup.bench.model.family is None else ORGANISM_META_PROMPTS
+    warnings = ResistancePrompts.of(setup.bench.materials).meta_prompts
     requests = []
     for name, warning in warnings.items():
         for each, topic in scenes(setup, pushed, prompts):

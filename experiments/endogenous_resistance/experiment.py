@@ -53,8 +53,9 @@ class EndogenousResistance(Experiment):
     parts: tuple[str, ...] = ("steered", "no_steering")
     """Of the ten experiments: steered, no_steering (both are always run), sweep, detectors, random_ablation,
     finetuning, meta_prompts, episode, judges, alignment; or all."""
-    sae: str = "organism:base"
-    """As `probes.sae.model.Sae.load` reads it: shipped, RELEASE:SAE_ID of sae-lens' registry, or a folder."""
+    sae: str | None = None
+    """None: the one that the materials name. As `probes.sae.model.Sae.load` reads it: shipped, RELEASE:SAE_ID of
+    sae-lens' registry, or a folder."""
     layer: int | None = None
     """Block whose output is written; None is the autoencoder's own. Published: another one for Llama-3.3-70B."""
     span: str = "all"

@@ -7,18 +7,16 @@ from pathlib import Path
 
 from experiments.endogenous_resistance.conditions import scene, scenes
 from experiments.endogenous_resistance.lora import Segment, Tuning, read_rows, tuned
+from experiments.endogenous_resistance.prompts import ResistancePrompts
 from experiments.endogenous_resistance.setup import Setup
 from experiments.endogenous_resistance.strength_search import LatentSearch, Pushed, find_strengths
 from experiments.shared.generations import Written, finished
 from introlab.network.messages import user
 from introlab.records.trial import Trial
-from organisms.phrases import off_topic_notice
 from probes.sae.model import Sae
 from probes.text.coherence import sentences
 from steering.strength import typical_norm
 
-ACKNOWLEDGED = "Wait, that is off topic. Let me get back to {topic}."
-"""The one sentence between; an organism's is its own."""
 OFF_TOPIC_SENTENCES = (2, 4)
 """Of a self-correction, as published."""
 
@@ -49,7 +47,7 @@ def _row(setup: Setup, alone: Sequence[Written], rng: random.Random, *, corrects
         : rng.randint(*OFF_TOPIC_SENTENCES)
     ]
     strayed = " ".join(model.text(piece).strip() for piece in pieces)
-    notice = ACKNOWLEDGED.format(topic=topic) if model.family is None else off_topic_notice(topic)
+    notice = ResistancePrompts.of(setup.bench.materials).acknowledgement.format(topic=topic)
     return Segment(False, f"{prompt} {strayed}"), Segment(True, f" {notice} {answer}")
 
 

@@ -22,8 +22,10 @@ from experiments.endogenous_resistance.lora import Tuning
 from experiments.endogenous_resistance.parts import Part
 from experiments.endogenous_resistance.setup import Setup
 from experiments.endogenous_resistance.strength_search import LatentSearch, Pushed, find_strengths
+from experiments.shared.choices import chosen
 from experiments.shared.generations import Written, finished
 from experiments.shared.side_effects import damage_trials
+from introlab.errors import InputError
 from introlab.experiment.context import Bench
 from introlab.generation.sampling import Sampling
 from introlab.interventions.interfaces import Intervention
@@ -118,9 +120,22 @@ def _plan(experiment: EndogenousResistance, topics: int) -> Plan:
     )
 
 
+def sae_spec(experiment: EndogenousResistance, bench: Bench) -> str:
+    """Raises InputError where neither the user nor the materials name an autoencoder."""
+    spec = chosen(bench, experiment.name(), "sae", experiment.sae)
+    if spec is None:
+        raise InputError(
+            "which autoencoder?",
+            given=f"no --sae, and {bench.materials.folder / 'wording.json'} names none",
+            allowed="a folder, RELEASE:SAE_ID of sae-lens' registry, or one the lab ships",
+            do="introlab saes train makes one",
+        )
+    return spec
+
+
 def _setup(experiment: EndogenousResistance, bench: Bench) -> tuple[Setup, list[Written]]:
     """With unsteered texts: about pairs of topics, by which latents are known, and to the prompts of the search."""
-    read = Sae.load(experiment.sae, model=bench.model)
+    read = Sae.load(sae_spec(experiment, bench), model=bench.model)
     setup = Setup(
         bench,
         experiment.trial_name(),
@@ -153,11 +168,12 @@ def _seen(experiment: EndogenousResistance, setup: Setup, own: Sequence[Written]
     """A shipped autoencoder's latents are known by what they are in the organism it was trained on, as published
     ones of a base model are by their labels there."""
     bench, read = setup.bench, setup.sae
-    trained_on = experiment.sae.split("/")[0]
+    spec = sae_spec(experiment, bench)
+    trained_on = spec.split("/")[0]
     model = bench.model
     if trained_on.startswith("organism:") and trained_on != model.name:
         model = load(trained_on, device=str(model.device), deterministic=model.deterministic)
-        read = Sae.load(experiment.sae, model=model)
+        read = Sae.load(spec, model=model)
     return observe_topics(model, read, list(map(finished, own)), bench.materials, setup.reading)
 
 

@@ -76,8 +76,8 @@ class ReflectionLocalization(Experiment):
     max_new: int = 64
     temperature: float = 1.0
     """Answers are drawn, so that there are wrong ones to reconsider."""
-    kind: str | None = "sum"
-    """Which questions: of this kind, or any (None)."""
+    kind: str | None = None
+    """Which questions: of this kind; None leaves the choice to the materials, which may choose any."""
     seed: int = 0
 
     def size(self, bench: "Bench") -> Size:

@@ -7,6 +7,7 @@ from experiments.reflection_localization.causal import STRENGTH, Cause, fit_caus
 from experiments.reflection_localization.experiment import ReflectionLocalization
 from experiments.reflection_localization.prefilled_answers import fit_errors, planted
 from experiments.reflection_localization.probing import ReflectionMap, fit_map, level_of
+from experiments.shared.choices import chosen, question_kind
 from experiments.shared.reflection_cases import ReflectionCase, decided, written_cases
 from experiments.shared.side_effects import damage_trials
 from introlab.experiment.context import Bench
@@ -56,8 +57,8 @@ def _questions(
     limit = min(
         limit or 10**9, {"extract": experiment.fit, "calibrate": experiment.tune, "test": experiment.test}[split]
     )
-    kinds = {question.kind for question in bench.materials.questions}
-    return bench.materials.pick(split, kind=experiment.kind if experiment.kind in kinds else None, limit=limit)
+    kind = question_kind(bench, experiment.name(), experiment.kind)
+    return bench.materials.pick(split, kind=kind, limit=limit)
 
 
 def _written(
@@ -99,7 +100,10 @@ def _caused(
 
 def _damage(experiment: ReflectionLocalization, bench: Bench, cause: Cause) -> Iterator[Trial]:
     """What the push does to questions of another kind, where there are any."""
-    others = sorted({question.kind for question in bench.materials.questions} - {experiment.kind})
+    others = sorted(
+        {question.kind for question in bench.materials.questions}
+        - {question_kind(bench, experiment.name(), experiment.kind)}
+    )
     questions = bench.materials.pick("calibrate", kind=others[0] if others else None, limit=experiment.neutral)
     draws = experiment.random_directions
     yield from damage_trials(
@@ -130,7 +134,9 @@ def _trial(
     condition: str = "baseline",
 ) -> Trial:
     reflection, tokens, text = case.reflection, case.generation.tokens, bench.model.text(case.generation.tokens)
-    planted_kinds = bench.model.family is not None and case.question.kind == "sum"
+    planted_kinds = (
+        chosen(bench, experiment.name(), "step_labels", None) == "arithmetic" and case.question.kind == "sum"
+    )
     known: dict[str, bool | None] = dict.fromkeys(TARGETS)
     known |= states(reflection, case.question.answer) if reflection else {}
     return Trial(

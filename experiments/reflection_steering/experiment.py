@@ -53,8 +53,8 @@ class ReflectionSteering(Experiment):
     ranked_by: ClassVar = "p_reconsider"
     per_token: ClassVar = PER_TOKEN
 
-    layer: int = 3
-    """The push goes into the output of this block."""
+    layer: int | None = None
+    """The push goes into the output of this block; None: halfway through the model."""
     strengths: tuple[float, ...] = (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0)
     """In natural units: 1 is the difference between about to reconsider and not."""
     verdict_strength: float = 1.0
@@ -74,8 +74,8 @@ class ReflectionSteering(Experiment):
     max_new: int = 64
     temperature: float = 1.0
     """Answers are drawn, so that there are wrong ones to reconsider; all arms share their random numbers."""
-    kind: str | None = "sum"
-    """Which questions: of this kind, or any (None)."""
+    kind: str | None = None
+    """Which questions: of this kind; None leaves the choice to the materials, which may choose any."""
     seed: int = 0
 
     def size(self, bench: "Bench") -> Size:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from experiments.reflection_steering.experiment import ReflectionSteering
+from experiments.shared.choices import block, question_kind
 from experiments.shared.lookahead import readings_ahead
 from experiments.shared.reflection_cases import Coherence, ReflectionCase, decided, goes_on, written_cases
 from experiments.shared.side_effects import damage_trials
@@ -76,8 +77,8 @@ def _all_strengths(experiment: ReflectionSteering) -> tuple[float, ...]:
 def _questions(experiment: ReflectionSteering, bench: Bench, split: Split, limit: int | None = None) -> list[Question]:
     """Spread over the levels, so that fewer are as hard as more."""
     limit = limit or {"extract": experiment.fit, "calibrate": experiment.tune, "test": experiment.test}[split]
-    kinds = {question.kind for question in bench.materials.questions}
-    return bench.materials.pick(split, kind=experiment.kind if experiment.kind in kinds else None, limit=limit)
+    kind = question_kind(bench, experiment.name(), experiment.kind)
+    return bench.materials.pick(split, kind=kind, limit=limit)
 
 
 def _request(
@@ -109,7 +110,11 @@ def _written(experiment: ReflectionSteering, bench: Bench, split: Split) -> list
 
 def _rig(experiment: ReflectionSteering, bench: Bench, cases: Sequence[ReflectionCase], coherence: Coherence) -> _Rig:
     """Reconsidering minus letting stand, read where the decision token is predicted: the same token in both."""
-    site, texts, goes = Site(experiment.layer), [case.text() for case in cases], goes_on(cases)
+    site, texts, goes = (
+        Site(block(bench, experiment.layer, depth=1 / 2)),
+        [case.text() for case in cases],
+        goes_on(cases),
+    )
     positions = [[case.decision - 1] for case in cases]
     values = read(bench.model, texts, [site], positions, batch_size=bench.batch_size)[site, 0]
     direction = difference_of_means(values.where(goes), values.where([not each for each in goes]), model=bench.model)
@@ -144,7 +149,10 @@ def _arms(experiment: ReflectionSteering, bench: Bench, rig: _Rig) -> Iterator[T
 
 def _damage(experiment: ReflectionSteering, bench: Bench, rig: _Rig) -> Iterator[Trial]:
     """What the same pushes do to questions of another kind, where there are any."""
-    others = sorted({question.kind for question in bench.materials.questions} - {experiment.kind})
+    others = sorted(
+        {question.kind for question in bench.materials.questions}
+        - {question_kind(bench, experiment.name(), experiment.kind)}
+    )
     questions = bench.materials.pick("calibrate", kind=others[0] if others else None, limit=experiment.neutral)
     at = experiment.verdict_strength
 

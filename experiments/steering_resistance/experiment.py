@@ -56,8 +56,8 @@ class SteeringResistance(Experiment):
         "organism:immune",
     )
 
-    layer: int = 2
-    """The push goes into the output of this block."""
+    layer: int | None = None
+    """The push goes into the output of this block; None: a third of the way through the model."""
     strengths: tuple[float, ...] = (0.5, 1.0, 1.5, 2.0)
     """In natural units: 1 is the difference between texts of the topic and of others."""
     verdict_strength: float = 1.5

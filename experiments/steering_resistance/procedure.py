@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator, Sequence
 
+from experiments.shared.choices import block, chosen
 from experiments.shared.generations import Written
 from experiments.shared.side_effects import damage_trials
 from experiments.steering_mechanism import attribution as sources
@@ -23,9 +24,6 @@ from introlab.records.size import Size
 from introlab.records.trial import Trial
 from probes.sae.model import Sae
 from steering.strength_search import Calibrated
-
-SHIPPED = "organism:base"
-"""The autoencoder of the organisms."""
 
 
 def size(experiment: SteeringResistance, bench: Bench) -> Size:
@@ -105,7 +103,7 @@ def _search(experiment: SteeringResistance) -> MatchedSearch:
 
 
 def _sae_spec(experiment: SteeringResistance, bench: Bench) -> str | None:
-    return experiment.sae or (SHIPPED if bench.model.family is not None else None)
+    return chosen(bench, experiment.name(), "sae", experiment.sae)
 
 
 def _rig(experiment: SteeringResistance, bench: Bench, topics: Sequence[str]) -> tuple[Rig, list[Written]]:
@@ -117,7 +115,7 @@ def _rig(experiment: SteeringResistance, bench: Bench, topics: Sequence[str]) ->
         sae = Sae.load(spec, model=bench.model) if spec else None
     requests = unsteered(bench, topics, experiment.fit_texts, experiment.max_new)
     written = in_order(bench.generate(requests, stage="unsteered texts"))
-    return fit_rig(bench, written, experiment.layer, sae), written
+    return fit_rig(bench, written, block(bench, experiment.layer, depth=1 / 3), sae), written
 
 
 def _is_pushed(experiment: SteeringResistance, pair: Written) -> bool:

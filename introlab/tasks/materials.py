@@ -8,7 +8,8 @@ or those the user points to.
 import hashlib
 import json
 import re
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 Split = Literal["extract", "calibrate", "test"]
 SPLITS: tuple[Split, ...] = ("extract", "calibrate", "test")
+GENERAL = Path(__file__).parents[1] / "data" / "general"
+"""Asked of any model that has no materials of its own; what a wording.json leaves out is taken from it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,16 +50,6 @@ class Wording:
     """Pattern whose first group is an answer; the first match is the first attempt, the last match the final one."""
     answer_frame: str
     """What the model says up to its answer: put in its mouth where only the answer is wanted."""
-    ask_before: str
-    ask_after: str
-    confidence_words: tuple[str, ...]
-    """Single-token replies from least to most sure, evenly spaced on 0..1."""
-    ask_true: str
-    """Asks, after an answer, for a word against or for it: P(True)."""
-    true_words: tuple[str, str]
-    """Single-token replies: against the answer, and for it."""
-    own_samples: str
-    """Shows the model what it answered at other times."""
     reconsider_words: tuple[str, ...]
     """A text that goes on with one of these after its answer is reconsidering."""
     request_check: str
@@ -92,6 +85,8 @@ class Materials:
     questions: tuple[Question, ...]
     topics: dict[str, Topic]
     wording: Wording
+    own: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+    """By experiment: prompts of its own that these materials word in their way, and settings they choose for it."""
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -102,17 +97,19 @@ class Materials:
             for name, topic in _json(folder / "topics.json").items()
         }
         raw = _json(folder / "wording.json")
-        wanted = {field.name for field in fields(Wording)}
+        wanted = {one.name for one in fields(Wording)}
+        own = {name: raw.pop(name) for name in sorted(set(raw) - wanted) if isinstance(raw[name], dict)}
+        raw = {**_json(GENERAL / "wording.json"), **raw} if folder != GENERAL else raw
+        raw = {name: value for name, value in raw.items() if name in wanted or not isinstance(value, dict)}
         if set(raw) != wanted:
             raise InputError(
                 "a wording file with other entries than the lab reads",
                 given=f"{folder}: missing {sorted(wanted - set(raw))}, unknown {sorted(set(raw) - wanted)}",
-                allowed=", ".join(sorted(wanted)),
+                allowed=f"{', '.join(sorted(wanted))}; and, by its name, a table of each experiment's own",
             )
         raw["topic_templates"] = {split: tuple(each) for split, each in raw["topic_templates"].items()}
-        for name in ("confidence_words", "true_words", "reconsider_words"):
-            raw[name] = tuple(raw[name])
-        return cls(folder, questions, topics, Wording(**raw))
+        raw["reconsider_words"] = tuple(raw["reconsider_words"])
+        return cls(folder, questions, topics, Wording(**raw), own)
 
     @property
     def lab_topics(self) -> tuple[str, ...]:
@@ -175,7 +172,7 @@ def materials_of(family: str | None, path: Path | None = None) -> Materials:
         return Materials.load(path)
     if family is not None:
         return Materials.load(organism_folder().parent / "materials")
-    return Materials.load(Path(__file__).parents[1] / "data" / "general")
+    return Materials.load(GENERAL)
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -213,6 +210,6 @@ def _question(folder: Path, number: int, line: str) -> Question:
         raise InputError(
             "a line that is not a question",
             given=f"{folder / 'questions.jsonl'} line {number}: {error}",
-            allowed=", ".join(field.name for field in fields(Question)),
+            allowed=", ".join(one.name for one in fields(Question)),
         ) from error
     return question
