@@ -24,6 +24,9 @@ Outcomes = Mapping[tuple[str, int | None], Sequence[float]]
 class Effect:
     """What an edit does, what as large ones do in random directions, and the difference, by cluster."""
 
+    kind: str
+    """`sufficiency` (of the direction or of a part of it) or `necessity`."""
+
     change: Estimate
     random: tuple[float, ...]
     """Mean change of each draw."""
@@ -57,4 +60,9 @@ def _effect(outcomes: Outcomes, arm: str, sign: int, clusters: Sequence[str]) ->
     draws = [draw for name, draw in outcomes if name == control and draw is not None]
     stray = np.stack([sign * (np.asarray(outcomes[control, draw], dtype=float) - baseline) for draw in draws])
     beyond = mean((change - stray.mean(0)).tolist(), clusters)
-    return Effect(mean(change.tolist(), clusters), tuple(stray.mean(1).tolist()), beyond)
+    return Effect(
+        "necessity" if sign < 0 else "sufficiency",
+        mean(change.tolist(), clusters),
+        tuple(stray.mean(1).tolist()),
+        beyond,
+    )

@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 import torch
 
-from introlab.errors import InputError
 from experiments.confidence.prompts import ConfidencePrompts
+from introlab.errors import InputError
 from introlab.network.answer_tokens import single_tokens
 from introlab.network.messages import user
 from introlab.tasks.materials import materials_for

@@ -9,6 +9,7 @@ from scipy.special import logit
 from experiments.confidence.answered_questions import checks, columns, gain, over_deals, reliability
 from experiments.confidence.labels import (
     AGREEMENT,
+    AUROC_OF,
     BASELINES,
     COVERAGE,
     FORMER_READINGS,
@@ -159,7 +160,7 @@ def _baselines(model: str, answered: Sequence[Trial]) -> Iterator[Row]:
 
 
 def _sentence(model: str, rows: Sequence[Row]) -> str:
-    found = {row.measure: row.estimate for row in rows if row.measure.startswith("auroc of ")}
+    found = {row.measure: row.estimate for row in rows if row.measure in AUROC_OF}
     spoken, probe, token = (found[f"auroc of {name}"] for name in ("stated_after", MAIN, "token_probability"))
     over = next(r.estimate for r in rows if r.measure == "gain of the probe" and r.where["over"] == "token_probability")
     level = [BASELINES[name] for name in BASELINES if not _beaten(rows, name)]

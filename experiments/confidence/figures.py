@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from plotly.graph_objects import Figure
 
-from experiments.confidence.labels import BASELINES, PLACES, SIGNALS
+from experiments.confidence.labels import AUROC_OF, BASELINES, PLACES, SIGNALS
 from introlab.records.findings import Findings
 from introlab.reporting import figures
 
@@ -26,8 +26,8 @@ def draw(found: Findings) -> dict[str, Figure]:
 def _separation(found: Findings, model: str) -> Figure:
     """The AUROC of every reading, and of probes on shuffled labels."""
     shown = {**SIGNALS, **BASELINES, "shuffled_labels": "probe on shuffled labels (mean)"}
-    rows = [row for name in shown for row in found.select(f"auroc of {name}", model=model)]
-    labels = [shown[row.measure.removeprefix("auroc of ")] for row in rows]
+    rows = [row for name in shown for row in found.select(AUROC_OF(name), model=model)]
+    labels = [shown[AUROC_OF.member(row.measure) or row.measure] for row in rows]
     title = f"How well does each confidence tell right from wrong answers? ({model})"
     return figures.forest(rows, labels, title=title, x="AUROC (0.5 = chance); grey: controls", null=0.5)
 

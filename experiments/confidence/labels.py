@@ -1,5 +1,10 @@
 """Where in a text confidence is read."""
 
+from experiments.shared.condition_families import ConditionFamily
+
+AUROC_OF = ConditionFamily("auroc of", " ")
+"""Measures, by the reading whose AUROC they are."""
+
 PLACES = ("prompt_end", "before_answer", "answer", "after")
 """The question's last token, the token that predicts the answer, the answer's last token, the text's last token."""
 

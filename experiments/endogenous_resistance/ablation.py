@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from experiments.endogenous_resistance.conditions import Told, scene, scenes
+from experiments.endogenous_resistance.parts import ABLATION
 from experiments.endogenous_resistance.setup import Setup
 from experiments.endogenous_resistance.strength_search import Pushed
 from experiments.shared.generations import Written
@@ -52,9 +53,9 @@ class Detectors:
     def arms(self) -> dict[str, tuple[tuple[int, ...], tuple[int, ...]]]:
         """By condition, what is silenced in scenes of even and of odd latents; only where something was found."""
         every = {
-            "ablation: silent elsewhere": (self.silent, self.silent),
-            "ablation: contrast": (self.contrast, self.contrast),
-            "ablation: contrast, on other scenes": self.unseen,
+            ABLATION("silent elsewhere"): (self.silent, self.silent),
+            ABLATION("contrast"): (self.contrast, self.contrast),
+            ABLATION("contrast, on other scenes"): self.unseen,
         }
         return {name: sides for name, sides in every.items() if all(sides)}
 

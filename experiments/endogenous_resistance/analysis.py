@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from experiments.endogenous_resistance.comparisons import alignment_rows, detector_rows, episode_rows, judge_rows
+from experiments.endogenous_resistance.parts import ABLATION, FINETUNED, META_PROMPT, RANDOM_ABLATION, sweep_level
 from experiments.shared.side_effect_rows import damage_rows
 from introlab.records.findings import Check, Findings, Row
 from introlab.records.trial import Trial
@@ -60,7 +61,7 @@ def _rows(model: str, trials: Sequence[Trial], target: float) -> Iterator[Row]:
                 first[condition] = row.estimate
             yield row
     for condition, estimate in first.items():
-        if condition.startswith(("ablation", "random_ablation", "meta-prompt", "finetuned")):
+        if condition == RANDOM_ABLATION or any(condition in each for each in (ABLATION, META_PROMPT, FINETUNED)):
             gap = difference(estimate, first["push"])
             where = {"model": model, "arm": condition}
             yield Row("first-attempt score beyond that of the push", where, gap, "control")
@@ -83,8 +84,9 @@ def _rows(model: str, trials: Sequence[Trial], target: float) -> Iterator[Row]:
 def _rates(model: str, condition: str, cell: Sequence[Trial]) -> Iterator[Row]:
     """Published rates leave nothing out, degraded texts included; only what has no score is, and counted."""
     where: dict[str, str | float | None] = {"model": model}
-    if condition.startswith("sweep"):
-        where["level"] = float(condition.split()[1])
+    level = sweep_level(condition)
+    if level is not None:
+        where["level"] = level
     else:
         where["arm"] = condition
     role = "secondary" if condition == "push" else "control" if condition in ORDER else "secondary"

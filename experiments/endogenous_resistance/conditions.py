@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments.endogenous_resistance.parts import META_PROMPT, SWEEP
 from experiments.endogenous_resistance.prompts import ResistancePrompts
 from experiments.endogenous_resistance.setup import Setup
 from experiments.endogenous_resistance.strength_search import Pushed
@@ -50,7 +51,7 @@ def swept(setup: Setup, pushed: Sequence[Pushed], prompts: int, levels: int) -> 
         strength = max(0.0, mean + away * spread)
         for each, topic in scenes(setup, pushed, prompts):
             push = (setup.push(each.latent.index, strength),) if strength else ()
-            name = f"sweep {away:+.2f} sd"
+            name = SWEEP(f"{away:+.2f} sd")
             requests.append(scene(setup, each, topic, name, *push, part="sweep", strength=strength))
     yield from setup.trials(setup.written(requests, "texts of the sweep"))
 
@@ -65,7 +66,7 @@ def meta_prompted(setup: Setup, pushed: Sequence[Pushed], prompts: int) -> Itera
             prompt = f"{setup.prompt(topic, 'test')} {told}"
             push = setup.push(each.latent.index, each.strength)
             note: dict[str, Any] = {"part": "meta_prompts", "strength": each.strength, "prompt": prompt}
-            requests.append(scene(setup, each, topic, f"meta-prompt: {name}", push, **note))
+            requests.append(scene(setup, each, topic, META_PROMPT(name), push, **note))
     yield from setup.trials(setup.written(requests, "texts with meta-prompts"))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from experiments.endogenous_resistance.conditions import scene, scenes
 from experiments.endogenous_resistance.lora import Segment, Tuning, read_rows, tuned
+from experiments.endogenous_resistance.parts import FINETUNED
 from experiments.endogenous_resistance.prompts import ResistancePrompts
 from experiments.endogenous_resistance.setup import Setup
 from experiments.endogenous_resistance.strength_search import LatentSearch, Pushed, find_strengths
@@ -70,7 +71,7 @@ def finetuned(
     taught = replace(
         taught, norm=typical_norm(model, list(map(finished, own)), setup.site, batch_size=bench.batch_size)
     )
-    name = f"finetuned {100 * mix:.0f} %"
+    name = FINETUNED(f"{100 * mix:.0f} %")
     again, searched = find_strengths(taught, [each.latent for each in pushed], search, condition=name)
     yield from searched
     requests = [

@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 
 from experiments.reflection_localization.verdicts import MUST_BEAT, OF_THE_TEXT, PRIMARY, checks, sentence
+from experiments.shared.condition_families import PERSONA
 from experiments.shared.side_effect_rows import damage_rows
 from introlab.records.findings import Check, Findings, Row
 from introlab.records.trial import Trial
@@ -76,7 +77,7 @@ def _rows(model: str, tested: Sequence[Trial]) -> Iterator[Row]:
     yield from _main(model, read)
     yield from _by_lead(model, read)
     yield from _targets(model, read)
-    yield from _transfer(model, read, [t for t in tested if t.condition.startswith("persona ")])
+    yield from _transfer(model, read, [t for t in tested if t.condition in PERSONA])
     yield from _causes(model, [trial for trial in tested if trial.condition == "causality"])
     yield from _errors(model, [trial for trial in tested if trial.outcomes.get("whose")])
     yield from _labels(model, [trial for trial in written if trial.outcomes["planted"] is not None])
@@ -166,7 +167,7 @@ def _causes(model: str, trials: Sequence[Trial]) -> Iterator[Row]:
             yield Row("beyond random", {"model": model, "effect": wanted}, missing("no such texts"))
             continue
         for name, effect in effects(_outcomes(some), [trial.cluster for trial in some]).items():
-            if name.startswith(wanted):
+            if effect.kind == wanted:
                 where, draws = {"model": model, "effect": name}, len(effect.random)
                 yield Row("change", where, effect.change)
                 yield Row("random directions", where, _spread(effect.random), "control")

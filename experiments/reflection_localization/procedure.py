@@ -8,6 +8,7 @@ from experiments.reflection_localization.experiment import ReflectionLocalizatio
 from experiments.reflection_localization.prefilled_answers import fit_errors, planted
 from experiments.reflection_localization.probing import ReflectionMap, fit_map, level_of
 from experiments.shared.choices import chosen, question_kind
+from experiments.shared.condition_families import PERSONA
 from experiments.shared.reflection_cases import ReflectionCase, decided, written_cases
 from experiments.shared.side_effects import damage_trials
 from introlab.experiment.context import Bench
@@ -87,7 +88,7 @@ def _personas(experiment: ReflectionLocalization, bench: Bench, reading: Reflect
         known = decided(cases)
         read = dict(zip((case.item for case in known), reading.at_main(known), strict=True)) if known else {}
         for case in cases:
-            yield _trial(experiment, bench, case, "test", reading, read.get(case.item), condition=f"persona {persona}")
+            yield _trial(experiment, bench, case, "test", reading, read.get(case.item), condition=PERSONA(persona))
 
 
 def _caused(

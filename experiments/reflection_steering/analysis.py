@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from experiments.shared.condition_families import PERSONA
 from experiments.shared.side_effect_rows import damage_rows
 from introlab.records.findings import Check, Findings, Row
 from introlab.records.trial import Trial
@@ -100,7 +101,7 @@ def _arm_rows(model: str, written: Sequence[Trial]) -> Iterator[Row]:
 def _correction_rows(model: str, tested: Sequence[Trial]) -> Iterator[Row]:
     """Keeping right answers and repairing wrong ones, and what an answer drawn anew would do (the resampling null)."""
     for condition in sorted(
-        {t.condition for t in tested if t.condition.startswith("persona") or t.condition in ("baseline", "prompting")}
+        {t.condition for t in tested if t.condition in PERSONA or t.condition in ("baseline", "prompting")}
     ):
         cell = _of(tested, condition)
         where = {"model": model, "arm": condition}
@@ -200,16 +201,12 @@ def _sentence(model: str, found: Findings, at: float) -> str:
     follows = "rises" if gained.above(0) else "falls" if gained.below(0) else "does not clearly change"
     text += f"; accuracy {follows} ({gained} at strength {at:g})."
     personas = sorted(
-        {
-            str(row.where["arm"])
-            for row in found.select("keeps right answers")
-            if str(row.where["arm"]).startswith("persona")
-        }
+        {str(row.where["arm"]) for row in found.select("keeps right answers") if row.where["arm"] in PERSONA}
     )
     parts: list[str] = []
     for arm in ("baseline", *personas):
         kept, repaired = (found.estimate(f"{each} answers", arm=arm) for each in ("keeps right", "repairs wrong"))
-        name = arm.removeprefix("persona ")
+        name = PERSONA.member(arm) or arm
         parts.append(f"{name}: keeps {kept.percent} of right answers, repairs {repaired.percent} of wrong ones")
     return f"{text} {'; '.join(parts)}."
 

@@ -3,6 +3,7 @@
 from plotly.graph_objects import Figure
 
 from experiments.reflection_steering.analysis import MUST_BEAT
+from experiments.shared.condition_families import PERSONA
 from introlab.records.findings import Findings, Row
 from introlab.reporting import figures
 
@@ -70,9 +71,7 @@ def _dose(found: Findings, model: str, measure: str, label: str) -> Figure:
 def _personas(found: Findings, model: str) -> Figure:
     arms = [str(row.where["arm"]) for row in found.select("keeps right answers", model=model)]
     groups = {
-        label: {
-            arm.removeprefix("persona "): row for arm in arms for row in found.select(measure, model=model, arm=arm)
-        }
+        label: {PERSONA.member(arm) or arm: row for arm in arms for row in found.select(measure, model=model, arm=arm)}
         for label, measure in CORRECTION.items()
     }
     return figures.bars(groups, title=f"Personas and self-correction ({model})", y="share")

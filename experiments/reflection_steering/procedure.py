@@ -6,6 +6,7 @@ from typing import Any
 
 from experiments.reflection_steering.experiment import ReflectionSteering
 from experiments.shared.choices import block, question_kind
+from experiments.shared.condition_families import PERSONA
 from experiments.shared.lookahead import readings_ahead
 from experiments.shared.reflection_cases import Coherence, ReflectionCase, decided, goes_on, written_cases
 from experiments.shared.side_effects import damage_trials
@@ -127,8 +128,7 @@ def _arms(experiment: ReflectionSteering, bench: Bench, rig: _Rig) -> Iterator[T
     wording, requests = bench.materials.wording, []
     for question in questions:
         requests += [
-            _request(experiment, bench, question, persona=name, condition=f"persona {name}")
-            for name in wording.personas
+            _request(experiment, bench, question, persona=name, condition=PERSONA(name)) for name in wording.personas
         ]
         requests.append(_request(experiment, bench, question, ask=wording.request_check, condition="prompting"))
     for strength in _all_strengths(experiment):

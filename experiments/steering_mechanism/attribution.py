@@ -11,6 +11,7 @@ from torch import Tensor
 from experiments.shared.generations import Written
 from experiments.steering_mechanism.detectability import MOST_BLOCKS
 from experiments.steering_mechanism.detection_trials import trial_of
+from experiments.steering_mechanism.labels import HEAD
 from experiments.steering_mechanism.replay import KINDS, Kind, ReplayedText, replayed, scenes
 from introlab.activations.extract import next_token_logprobs, read
 from introlab.activations.forward import Text
@@ -73,7 +74,7 @@ def faded(
             matrix = matrices[site.layer]
             assert matrix is not None
             each = torch.einsum("ohd,hdm,m->oh", change[site].unflatten(1, matrix.shape[:2]), matrix, unit).mean(0)
-            parts |= {f"head {site.layer}.{head}": value / raw for head, value in enumerate(each.tolist())}
+            parts |= {HEAD(f"{site.layer}.{head}"): value / raw for head, value in enumerate(each.tolist())}
         norms = [float(change[site].norm(dim=-1).mean() / abs(raw)) for site in residual]
         layers = [site.layer for site in residual]
         readings = {"layers": layers, "projection": projection, "norm": norms, "parts": parts, "left_over": left}

@@ -2,6 +2,7 @@
 
 from plotly.graph_objects import Figure
 
+from experiments.steering_mechanism.labels import HEAD
 from introlab.records.findings import Findings, Row
 from introlab.reporting import figures
 
@@ -95,6 +96,6 @@ def _named(found: Findings, model: str, measure: str, along: str) -> dict[str, R
     rows = [
         row
         for row in found.select(measure, model=model)
-        if along == "arm" or (row.where.get("arm", "push") == "push" and not str(row.where[along]).startswith("head"))
+        if along == "arm" or (row.where.get("arm", "push") == "push" and row.where[along] not in HEAD)
     ]
     return {LABELS.get(name, name): row for row in rows for name in [str(row.where[along])]}

@@ -1,3 +1,8 @@
 """Names of the mechanism's controls."""
 
+from experiments.shared.condition_families import ConditionFamily
+
+HEAD = ConditionFamily("head", " ")
+"""Parts of the network that are single heads; others are whole halves of blocks."""
+
 CONTROLS = ("projected_out", "shuffled_labels", "ablation", "components_add_up")

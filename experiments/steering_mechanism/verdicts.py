@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from experiments.steering_mechanism.labels import HEAD
 from introlab.records.findings import Check, Findings
 from introlab.stats.interval import Estimate
 
@@ -101,9 +102,7 @@ def _ablation(found: Findings, model: str, reading: str) -> str:
 def _pushes_back(found: Findings, model: str) -> str:
     """By blocks' halves, so that heads are not counted twice."""
     halves = [
-        row
-        for row in found.select("added along the push", model=model, arm="push")
-        if not str(row.where["part"]).startswith("head")
+        row for row in found.select("added along the push", model=model, arm="push") if row.where["part"] not in HEAD
     ]
     against = sorted(str(row.where["part"]) for row in halves if row.estimate.below(-TAKES))
     return f"{', '.join(against)} write against it" if against else f"no half of a block takes {TAKES:g} of it away"

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
+from experiments.shared.condition_families import KindTopic
 from experiments.steering_resistance.fitted import Rig
 from experiments.steering_resistance.labels import (
     DIFFERENCE,
@@ -48,14 +49,14 @@ def other_kinds(
     """The other kinds of push at the dose of the difference of means, and all of them at the strength
     that was found for equal effect, whether it reaches it or not."""
     doses = {
-        f"{EQUAL_DOSE}, {kind}": (kind, rig.equal_dose(kind, scene.push, DIFFERENCE, at))
+        EQUAL_DOSE(kind): (kind, rig.equal_dose(kind, scene.push, DIFFERENCE, at))
         for kind in rig.aims
         if kind not in (DIFFERENCE, RANDOM)
     }
     effects = {
-        f"{EQUAL_EFFECT}, {kind}": (kind, found[f"{kind}: {scene.push}"].strength)
+        EQUAL_EFFECT(kind): (kind, found[str(KindTopic(kind, scene.push))].strength)
         for kind in rig.aims
-        if f"{kind}: {scene.push}" in found
+        if str(KindTopic(kind, scene.push)) in found
     }
     for condition, (kind, strength) in {**doses, **effects}.items():
         push = rig.push(rig.aims[kind][scene.push], strength)

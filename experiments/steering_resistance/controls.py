@@ -53,7 +53,7 @@ def _equal_effect(found: Findings, suffix: str) -> Check:
     scores = {
         kind: estimate
         for kind, share in reached.items()
-        if share >= MOST and (estimate := found.estimate("first-attempt score", arm=f"{EQUAL_EFFECT}, {kind}")).known
+        if share >= MOST and (estimate := found.estimate("first-attempt score", arm=EQUAL_EFFECT(kind))).known
     }
     gaps = {pair: difference(scores[pair[0]], scores[pair[1]]) for pair in combinations(scores, 2)}
     told = ", ".join(f"{kind} {estimate}" for kind, estimate in scores.items())

@@ -1,6 +1,11 @@
 """Names of conditions and of kinds of direction, as trials carry them."""
 
-EQUAL_DOSE, EQUAL_EFFECT = "equal dose", "equal effect"
+from experiments.shared.condition_families import ConditionFamily
+
+EQUAL_DOSE, EQUAL_EFFECT = ConditionFamily("equal dose", ", "), ConditionFamily("equal effect", ", ")
+"""Kinds of direction, at the dose of the difference of means and at the strength that was found for equal effect."""
+CALIBRATION = ConditionFamily("calibration", ", ")
+"""Texts written while that strength is searched for."""
 
 
 INTRUSION, PUSHED_INTRUSION, PUSHED_CLEAN = "intrusion", "intrusion and push", "own text and push"

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 
+from experiments.shared.condition_families import KindTopic
 from experiments.steering_resistance.fitted import Rig
-from experiments.steering_resistance.labels import RANDOM_LATENT
+from experiments.steering_resistance.labels import CALIBRATION, RANDOM_LATENT
 from experiments.steering_resistance.scenarios import Scenario
 from experiments.steering_resistance.trials import request_for, to_trials
 from introlab.activations.directions import Direction
@@ -59,7 +60,7 @@ def matched(
     """For every kind and topic (`KIND: TOPIC`), the strength at which first attempts score the target; and every text
     that was written for it."""
     aims = {
-        f"{kind}: {topic}": direction
+        str(KindTopic(kind, topic)): direction
         for kind, of in rig.aims.items()
         if kind != RANDOM_LATENT
         for topic, direction in of.items()
@@ -79,28 +80,27 @@ def matched(
 
 
 def _asked(bench: Bench, rig: Rig, one: Ask, index: int, aims: Mapping[str, Direction], max_new: int) -> Request:
-    kind, topic = one.name.split(": ")
-    scene = Scenario(one.prompt, topic, one.replicate)
+    named = KindTopic.parse(one.name)
+    scene = Scenario(one.prompt, named.topic, one.replicate)
     push = rig.push(aims[one.name], one.strength)
-    condition = f"calibration, {kind}"
-    asked = partial(request_for, bench, scene, max_new, split="calibrate", condition=condition)
+    asked = partial(request_for, bench, scene, max_new, split="calibrate", condition=CALIBRATION(named.kind))
     return asked(push, strength=one.strength, index=index)
 
 
 def calibration_trials(bench: Bench, name: str, found: Mapping[str, Calibrated]) -> Iterator[Trial]:
     """What was found for each direction, with all that was tried."""
     for each in found.values():
-        kind, topic = each.name.split(": ")
+        named = KindTopic.parse(each.name)
         yield Trial(
             experiment=name,
             model=bench.model.name,
             item=each.name,
-            cluster=topic,
+            cluster=named.topic,
             split="calibrate",
             condition="calibration",
             strength=each.strength,
             readings={
-                "kind": kind,
+                "kind": named.kind,
                 "target": each.target,
                 "achieved": asdict(each.achieved),
                 "steps": [

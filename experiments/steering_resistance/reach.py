@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from experiments.shared.condition_families import KindTopic, TopicPair
 from experiments.steering_resistance.labels import DIFFERENCE, EQUAL_EFFECT, PROBE
 from introlab.records.findings import Row
 from introlab.records.trial import Trial
@@ -29,10 +30,14 @@ def reaches(trial: Trial) -> bool:
 def comparable(trials: Sequence[Trial]) -> list[Trial]:
     """Test texts, but for those at a strength that was sought for equal effect and does not have it."""
     found = [trial for trial in trials if trial.condition == "calibration"]
-    out = {tuple(trial.item.split(": ")) for trial in found if not reaches(trial)}
+    out = {KindTopic.parse(trial.item) for trial in found if not reaches(trial)}
     return [
         trial
         for trial in trials
         if trial.split == "test"
-        and (trial.condition.removeprefix(f"{EQUAL_EFFECT}, "), trial.cluster.split(" -> ")[-1]) not in out
+        and not ((kind := EQUAL_EFFECT.member(trial.condition)) and KindTopic(kind, _towards(trial)) in out)
     ]
+
+
+def _towards(trial: Trial) -> str:
+    return TopicPair.parse(trial.cluster).towards

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
+from experiments.shared.condition_families import TopicPair
 from introlab.tasks.materials import Materials, Split
 
 
@@ -17,7 +18,7 @@ class Scenario:
 
     @property
     def item(self) -> str:
-        return f"{self.topic} -> {self.push}"
+        return str(TopicPair(self.topic, self.push))
 
 
 def test_scenes(topics: Sequence[str], replicates: int) -> list[Scenario]:

@@ -16,12 +16,12 @@ def simulated(name: str, strength: float, effect: float, seed: int, fault: str |
     """Trials of a known truth; see SteeringResistance.simulate."""
     rng = random.Random(f"simulated {seed}")
     effect = max(effect, 1.0) if fault else effect
-    equal = {f"{EQUAL_EFFECT}, {kind}": 0.7 for kind in (DIFFERENCE, PROBE)}
+    equal = {EQUAL_EFFECT(kind): 0.7 for kind in (DIFFERENCE, PROBE)}
     off = {"baseline": 0.0, "prompting": 0.95, "push": 0.9, "random_direction": 0.05, **equal}
     if fault in off:
         off[str(fault)] = {"baseline": 0.6, "prompting": 0.0, "random_direction": 0.9}[str(fault)]
     if fault == "equal_effect":
-        off[f"{EQUAL_EFFECT}, {PROBE}"] = 0.05
+        off[EQUAL_EFFECT(PROBE)] = 0.05
     trials = list(_calibrations(name, strength))
     for condition, rate in off.items():
         for index in range(EQUAL if condition in equal else TEXTS):

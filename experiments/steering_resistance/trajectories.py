@@ -35,7 +35,7 @@ def cells(trials: Sequence[Trial]) -> dict[tuple[str, float | None], list[Trial]
     for trial in trials:
         if trial.condition in ARMS:
             found.setdefault((trial.condition, trial.strength), []).append(trial)
-        elif trial.condition.startswith((EQUAL_DOSE, EQUAL_EFFECT)):
+        elif trial.condition in EQUAL_DOSE or trial.condition in EQUAL_EFFECT:
             found.setdefault((trial.condition, None), []).append(trial)
     return dict(sorted(found.items(), key=lambda cell: (cell[0][0], cell[0][1] or 0.0)))
 

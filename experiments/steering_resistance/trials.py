@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from experiments.shared.condition_families import TopicPair
 from experiments.shared.generations import Written, trial_of, with_logprobs
 from experiments.steering_resistance.labels import DETECTOR
 from experiments.steering_resistance.scenarios import Scenario, worded
@@ -86,7 +87,7 @@ def _trial(bench: Bench, name: str, pair: Written, logprob: float | None, bounds
         bench,
         name,
         pair,
-        cluster=f"random {note['draw']}" if note["draw"] is not None else f"{note['topic']} -> {note['push']}",
+        cluster=f"random {note['draw']}" if note["draw"] is not None else str(TopicPair(note["topic"], note["push"])),
         readings={
             "logprob_unsteered": logprob,
             "off_share": drift.off_share,
