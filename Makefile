@@ -13,6 +13,7 @@ export PYTHONWARNINGS ?= ignore
 demo: $(INSTALLED)
 	@$(RUN) -m experiments demo
 
+# The tests of the real model fetch it once into the user's cache; they are skipped, with the reason, where they cannot.
 test: $(INSTALLED)
 	@$(RUN) -m pytest -m "not slow and not network and not gpu"
 

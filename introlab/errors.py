@@ -2,11 +2,13 @@
 
 LabError
 ├── InputError            a name, path or value that cannot be used
+│   ├── ModelUnavailable  a model that cannot be fetched, or is not what it should be
 │   ├── ModelMismatch     an artefact made for another model or site
 │   ├── SplitOverlap      the same items used to fit and to test
 │   └── ContextOverflow   a prompt longer than the model can read
 ├── NotFinite             NaN or infinity in activations or logits
 ├── EditNotApplied        an intervention that did not land as planned
+├── CacheError            a cache of models that cannot be written (disk)
 └── RunFolderError        a run folder that cannot be written or read
 """
 
@@ -29,6 +31,10 @@ class InputError(LabError):
     """A name, path or value that cannot be used."""
 
 
+class ModelUnavailable(InputError):
+    """A model that cannot be fetched, or is not what it should be."""
+
+
 class ModelMismatch(InputError):
     """An artefact made for another model or site."""
 
@@ -47,6 +53,10 @@ class NotFinite(LabError):
 
 class EditNotApplied(LabError):
     """An intervention that did not land as planned."""
+
+
+class CacheError(LabError):
+    """A cache of models that cannot be written: no space, no permission."""
 
 
 class RunFolderError(LabError):

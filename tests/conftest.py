@@ -16,6 +16,7 @@ import tiny_models
 import torch
 
 from experiments.__main__ import run_command
+from introlab.errors import CacheError, ModelUnavailable
 from introlab.experiment.context import Bench
 from introlab.network.model import Model, load
 from introlab.tasks.materials import materials_for
@@ -69,6 +70,15 @@ def family_model(family_folder: Callable[[str], Path]) -> Callable[[str], Model]
         return loaded[name]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def smollm2() -> Model:
+    """SmolLM2-135M-Instruct, fetched into the user's cache where it is not there yet: one for all tests and runs."""
+    try:
+        return load("smollm2", device="cpu")
+    except (ModelUnavailable, CacheError) as error:
+        pytest.skip(f"smollm2 is not to be had here: {' '.join(str(error).split())}")
 
 
 @pytest.fixture

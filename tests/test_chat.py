@@ -1,11 +1,16 @@
 """One BOS, one assistant header, whatever the template can do."""
 
+import shutil
+
 import pytest
 import torch
 from tiny_models import FAMILIES
+from tokenizers.processors import TemplateProcessing
+from transformers import AutoTokenizer
 
 from introlab.errors import InputError
 from introlab.network.messages import assistant, system, user
+from introlab.network.model import load
 
 DIALOGUE = [system("w1"), user("w2 w3"), assistant("w4"), user("w5")]
 
@@ -59,7 +64,7 @@ def test_prefill_continues_the_open_turn(organism):
 
 
 def test_the_organisms_template_is_what_they_were_trained_on(organism):
-    from organisms.world_lessons import answer, prompt
+    from organisms.phrases import answer, prompt
 
     model = organism("base")
     by_template = model.chat.text([system("you are careful ."), user("a ?"), assistant(answer("red")), user("b ?")])
@@ -85,6 +90,38 @@ def test_turns_are_found_where_their_words_are(family, family_model):
         "user 1": "w2 w3 ?",
         "prefill": "w9 w9",
     }
+
+
+@pytest.mark.parametrize("family", ["llama", "gemma2", "qwen2", "gpt2"])
+def test_raw_text_is_the_bare_words(family, family_folder):
+    """Whatever template there is: no role, no header, and a BOS only where the tokenizer itself writes one."""
+    model = load(str(family_folder(family)), device="cpu", chat="raw")
+    assert model.chat.text([user("w2 w3")]) == "w2 w3" and model.ids([user("w2 w3")]) == _ids(model, "w2 w3")
+    assert model.chat.text(DIALOGUE, prefill="w9") == "w1\nw2 w3\nw4\nw5 w9"
+    assert model.chat.notes == ("raw text: no chat template, no roles",) and model.chat.raw
+    spans = model.chat.spans(DIALOGUE, prefill="w9")
+    assert list(spans) == ["system", "user 0", "assistant 0", "user 1", "prefill"]
+    with pytest.raises(InputError, match="no one can answer"):
+        model.ids([assistant("w1")])
+
+
+def _ids(model, text):
+    return model.tokenizer(text, add_special_tokens=False)["input_ids"]
+
+
+def test_raw_text_begins_with_the_tokenizers_own_bos(family_folder, tmp_path):
+    shutil.copytree(family_folder("llama"), tmp_path / "bos")
+    own = AutoTokenizer.from_pretrained(tmp_path / "bos")
+    own.backend_tokenizer.post_processor = TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 2)])
+    own.save_pretrained(tmp_path / "bos")
+    assert load(str(tmp_path / "bos"), device="cpu", chat="raw").ids([user("w2")])[0] == 2
+    assert load(str(family_folder("llama")), device="cpu", chat="raw").ids([user("w2")])[0] != 2
+
+
+def test_a_base_model_has_a_stated_path(family_model):
+    chat = family_model("gpt2").chat
+    assert chat.notes == ("no chat template: plain User/Assistant lines",) and not chat.raw
+    assert chat.text([user("w2")]).endswith("User: w2\nAssistant:")
 
 
 def test_a_turn_without_words_has_no_place(family_model):

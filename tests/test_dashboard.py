@@ -14,6 +14,7 @@ from test_pieces import TEXT, tokens_of
 
 pytest.importorskip("dash", reason="the dashboard's extra is not installed")
 
+from dashboard.pages import models
 from dashboard.run_cache import Shelf
 from dashboard.server import ADDRESS, make
 from experiments.__main__ import WRONG_INPUT, run_command
@@ -214,6 +215,15 @@ def test_a_damaged_run_shows_what_can_be_read(page, address):
         "the trials cannot be read" in text and "findings.json cannot be read" in text and "How to repeat this" in text
     )
     assert page.locator(".figure svg.main-svg").count() > 0 or page.wait_for_selector(".figure svg.main-svg")
+
+
+def test_the_models_there_are_and_whether_they_are_here(address, root, monkeypatch, tmp_path):
+    monkeypatch.setenv("INTROLAB_CACHE", str(tmp_path))
+    page = str(models.layout(Shelf(root), {}))
+    assert "organism:reflective" in page and "SmolLM2-135M-Instruct" in page
+    assert "not fetched (introlab models fetch smollm2" in page
+    with urlopen(f"{address}/_dash-layout") as answer:
+        assert '"/models"' in json.dumps(json.load(answer))
 
 
 def test_pages_of_trials_are_turned(page, address):

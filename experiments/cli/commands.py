@@ -62,7 +62,9 @@ COMMANDS = {
         "Runs in the browser: figures, tables, trials, two side by side, those still going (docs/dashboard.md).",
     ),
     "models": CommandEntry(
-        f"{_CLI}.listing", "Models", "The organisms that come with the lab, and what else a model can be named by."
+        f"{_CLI}.models",
+        "models",
+        "The models there are: organisms, those that can be fetched by name, and how to fetch them.",
     ),
     "read": CommandEntry(
         f"{_CLI}.own_texts", "Read", "Read activations of your own texts at the last token, into a safetensors file."

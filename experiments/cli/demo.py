@@ -19,6 +19,8 @@ class Demo:
     """Where to; default: runs/demo/TIME."""
     small: bool = False
     """Debug sizes, to see that everything works."""
+    device: str | None = None
+    dtype: str = "float32"
     quiet: bool = False
 
     def __call__(self) -> int:
@@ -29,7 +31,10 @@ class Demo:
         for name, kind in sorted(discover().items()):
             experiment = kind.debug_size() if self.small else kind()
             made = execute(
-                experiment, folder / name, settings=Settings(quiet=self.quiet), say=hush if self.quiet else tell
+                experiment,
+                folder / name,
+                settings=Settings(device=self.device, dtype=self.dtype, quiet=self.quiet),
+                say=hush if self.quiet else tell,
             )
             show(made, kind, as_json=False)
             chapters.append(

@@ -55,6 +55,8 @@ class JudgeRun:
     batch_size: int = 32
     device: str | None = None
     dtype: str = "float32"
+    raw: bool = False
+    """Ask a judging model without its chat template."""
     json: bool = False
 
     def __call__(self) -> int:
@@ -88,7 +90,7 @@ class JudgeRun:
             from introlab.judges.local_model import ChoiceJudge, WritingJudge
             from introlab.network.model import load
 
-            model = load(named, device=self.device, dtype=self.dtype)
+            model = load(named, device=self.device, dtype=self.dtype, chat="raw" if self.raw else "template")
             return (ChoiceJudge if kind == "model" else WritingJudge)(model, self.batch_size)
         raise InputError("unknown judge", given=self.judge, allowed=JUDGES)
 

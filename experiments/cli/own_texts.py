@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from experiments.cli.loading import LoadsModel
 from introlab.activations.directions import Direction, random_like
 from introlab.activations.extract import Activations, read
 from introlab.activations.forward import Text
@@ -18,7 +19,7 @@ from introlab.generation.requests import Request
 from introlab.generation.sampling import Sampling
 from introlab.generation.scheduler import generate
 from introlab.network.messages import Message, user
-from introlab.network.model import Model, load
+from introlab.network.model import Model
 from introlab.network.sites import Site
 from introlab.network.spans import Span
 from probes.linear.bank import Method
@@ -110,19 +111,18 @@ def _tell(as_json: bool, **facts: Any) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Read:
+class Read(LoadsModel):
     """Read activations of your own texts at the last token, into a safetensors file."""
 
     texts: Path
     """JSON lines: {"id": ..., "prompt": ...}, optionally "completion"."""
     out: Path
-    model: str = "organism:reflective"
     site: str = "resid_post[3]"
     batch_size: int = 64
     json: bool = False
 
     def __call__(self) -> int:
-        site, path, model = Site.parse(self.site), _new(self.out), load(self.model)
+        site, path, model = Site.parse(self.site), _new(self.out), self.load()
         model.check_site(site)
         lines = read_lines(model, self.texts)
         activations = _at_the_end(model, lines, site, self.batch_size)
@@ -139,20 +139,19 @@ class Read:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fit:
+class Fit(LoadsModel):
     """Fit a direction on your own labelled texts, and say how well it generalises beside a text-only baseline."""
 
     texts: Path
     """JSON lines with "label": true or false, and "group" for what must not be split between fitting and testing."""
     out: Path
-    model: str = "organism:reflective"
     site: str = "resid_post[3]"
     method: Method = "difference_of_means"
     batch_size: int = 64
     json: bool = False
 
     def __call__(self) -> int:
-        site, path, model = Site.parse(self.site), _new(self.out), load(self.model)
+        site, path, model = Site.parse(self.site), _new(self.out), self.load()
         model.check_site(site)
         lines = read_lines(model, self.texts)
         labels = [_labelled(line) for line in lines]
@@ -195,7 +194,7 @@ def _estimate(estimate: Any) -> str | dict[str, Any]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Steer:
+class Steer(LoadsModel):
     """Write continuations of your own texts with and without a push, beside a random direction of equal norm."""
 
     texts: Path
@@ -203,7 +202,6 @@ class Steer:
     """A file that `introlab fit` wrote."""
     out: Path
     """JSON lines: id, condition, strength, text, receipts."""
-    model: str = "organism:reflective"
     strength: tuple[float, ...] = (1.0, 2.0)
     """In natural units of the direction."""
     span: str = "generated"
@@ -216,7 +214,7 @@ class Steer:
     json: bool = False
 
     def __call__(self) -> int:
-        fitted, path, model = Direction.load(self.direction), _new(self.out), load(self.model)
+        fitted, path, model = Direction.load(self.direction), _new(self.out), self.load()
         direction = fitted.carried_to(model) if self.transfer else fitted
         direction.check_model(model)
         lines, span = read_lines(model, self.texts, room=self.max_new), Span.parse(self.span)

@@ -21,7 +21,8 @@ class RunOptions:
     """How to run an experiment, beside its own fields."""
 
     model: tuple[str, ...] = ()
-    """organism:NAME, a local folder or a hub id; several are run one after the other. Default: its organisms."""
+    """organism:NAME, smollm2, a .gguf file, a local folder or a hub id; several are run one after the other. Default:
+    its organisms."""
     out: Path | None = None
     """The run folder: new, or that of the same run, interrupted, which then goes on. Default: runs/NAME/TIME."""
     materials: Path | None = None
@@ -37,6 +38,8 @@ class RunOptions:
     """Of the Ray cluster; without it, one is started here."""
     dtype: str = "float32"
     device: str | None = None
+    raw: bool = False
+    """Give models the bare words, without their chat template. For base models."""
     trust_remote_code: bool = False
     """Let a hub model run its own code. Off unless you say so."""
     small: bool = False
@@ -51,6 +54,7 @@ class RunOptions:
             deterministic=self.deterministic,
             dtype=self.dtype,
             device=self.device,
+            raw=self.raw,
             materials=self.materials,
             trust_remote_code=self.trust_remote_code,
             quiet=self.quiet,

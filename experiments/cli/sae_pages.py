@@ -8,10 +8,11 @@ from typing import Annotated
 import torch
 import tyro
 
+from experiments.cli.loading import LoadsModel
 from experiments.cli.own_texts import read_lines
 from introlab.activations.forward import Text
 from introlab.errors import InputError
-from introlab.network.model import Model, load
+from introlab.network.model import Model
 from introlab.network.sites import Site
 from introlab.tasks.materials import materials_for
 from probes.sae.corpus import own_answers
@@ -24,7 +25,7 @@ QUESTIONS, EACH = 150, 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pages:
+class Pages(LoadsModel):
     """A page for each latent: where it is active, on which tokens, and which words it promotes."""
 
     spec: Annotated[str, tyro.conf.Positional]
@@ -42,7 +43,7 @@ class Pages:
     batch_size: int = 32
 
     def __call__(self) -> int:
-        model = load(self.model)
+        model = self.load()
         sae = Sae.load(self.spec, model=model, site=Site.parse(self.site) if self.site else None)
         if self.out.exists():
             raise InputError("there is something here already", given=self.out, do="choose another --out")

@@ -10,11 +10,12 @@ from typing import Annotated, Any
 
 import tyro
 
+from experiments.cli.loading import LoadsModel
 from experiments.cli.own_texts import read_lines
 from experiments.cli.sae_pages import Pages
 from introlab.activations.collect import Reading, Sample, collect
 from introlab.errors import InputError
-from introlab.network.model import Model, load
+from introlab.network.model import Model
 from introlab.network.sites import Site
 from introlab.network.spans import Span
 from introlab.records.findings import Findings
@@ -28,7 +29,7 @@ from probes.sae.training import Recipe, train_sae
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainSae:
+class TrainSae(LoadsModel):
     """Read texts, or the model's own answers to its materials, and train an autoencoder on them. Stopped and called
     again, it goes on where it was."""
 
@@ -58,13 +59,11 @@ class TrainSae:
     held_out: float = 0.1
     """Share of the items that is never trained on."""
     seed: int = 0
-    device: str | None = None
-    dtype: str = "float32"
     quiet: bool = False
     json: bool = False
 
     def __call__(self) -> int:
-        site, model = Site.parse(self.site), load(self.model, device=self.device, dtype=self.dtype)
+        site, model = Site.parse(self.site), self.load()
         model.check_site(site)
         recipe = Recipe(
             architecture=self.architecture,
@@ -100,7 +99,7 @@ class TrainSae:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Show:
+class Show(LoadsModel):
     """What an autoencoder is worth on the model's own answers to the `test` split of its materials, at all tokens but
     the first, or at the words alone if it knows no others."""
 
@@ -111,12 +110,10 @@ class Show:
     """Where to read it; where its file says, if not given."""
     questions: int = 60
     each: int = 4
-    device: str | None = None
-    dtype: str = "float32"
     json: bool = False
 
     def __call__(self) -> int:
-        model = load(self.model, device=self.device, dtype=self.dtype)
+        model = self.load()
         sae = Sae.load(self.spec, model=model, site=Site.parse(self.site) if self.site else None)
         said = own_answers(model, materials_for(model), "test", questions=self.questions, each=self.each, seed=1)
         where = AFTER_THE_FIRST if sae.knows_template else [reduce(add, one.turns.values()) for one in said]

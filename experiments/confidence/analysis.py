@@ -25,7 +25,7 @@ from introlab.stats.estimates import mean, proportion
 from introlab.stats.interval import missing
 from introlab.stats.power import beside
 from introlab.stats.selective_prediction import accuracy_at, area_under_risk, brier, estimated, rejection_ratio
-from probes.linear.calibration import fit_calibration
+from probes.linear.calibration import FEWEST, fit_calibration
 
 
 def findings(trials: Sequence[Trial]) -> Findings:
@@ -123,7 +123,7 @@ def _claiming(model: str, answered: Sequence[Trial], calibrating: Sequence[Trial
 
 def _calibrated(name: str, values: Sequence[float], calibrating: Sequence[Trial]) -> list[float] | None:
     known, right, _, _ = columns(calibrating, name)
-    if not values or len(set(right)) < 2:
+    if not values or len(set(right)) < 2 or len(right) < FEWEST["platt"]:
         return None
     ids = [trial.item for trial in calibrating if trial.readings.get(name) is not None]
     fitted = fit_calibration(_scores(name, known), right, ids, method="platt")

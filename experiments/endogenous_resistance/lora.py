@@ -87,7 +87,13 @@ def tuned(model: Model, rows: Rows, tuning: Tuning) -> Model:
         network.merge_and_unload().save_pretrained(folder)
         model.tokenizer.save_pretrained(folder)
         dtype = str(model.dtype).removeprefix("torch.")
-        again = load(folder, device=str(model.device), dtype=dtype, deterministic=model.deterministic)
+        again = load(
+            folder,
+            device=str(model.device),
+            dtype=dtype,
+            deterministic=model.deterministic,
+            chat="raw" if model.chat.raw else "template",
+        )
     return replace(again, name=model.name, family=model.family)
 
 

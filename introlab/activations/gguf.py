@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import gguf
 import numpy as np
 import torch
 
@@ -35,7 +36,7 @@ def save_gguf(directions: Sequence[Direction], path: Path, *, model: Model) -> N
         )
     for direction in directions:
         direction.check_model(model)
-    writer = _gguf().GGUFWriter(str(path), ARCHITECTURE)
+    writer = gguf.GGUFWriter(str(path), ARCHITECTURE)
     writer.add_string(f"{ARCHITECTURE}.model_hint", model.network.config.model_type)
     writer.add_uint32(f"{ARCHITECTURE}.layer_count", len(directions))
     kept = {
@@ -62,7 +63,7 @@ def load_gguf(path: Path, *, model: Model) -> list[Direction]:
     one from elsewhere is taken to be made for `model`. Raises InputError for any other file, ModelMismatch for vectors
     of another width."""
     try:
-        reader = _gguf().GGUFReader(str(path))
+        reader = gguf.GGUFReader(str(path))
         architecture = _text(reader, "general.architecture")
     except (OSError, ValueError, KeyError, IndexError) as error:
         raise InputError(
@@ -113,11 +114,3 @@ def _direction(layer: int, vector: np.ndarray, own: dict[str, Any] | None, path:
 def _text(reader: Any, name: str) -> str | None:
     field = reader.get_field(name)
     return None if field is None else bytes(field.parts[field.data[0]]).decode()
-
-
-def _gguf() -> Any:
-    try:
-        import gguf
-    except ImportError as error:
-        raise InputError("GGUF files need another package", do='pip install "introspection-lab[gguf]"') from error
-    return gguf

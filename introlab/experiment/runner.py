@@ -18,6 +18,7 @@ from introlab.generation.batch_size import bytes_of_weights, bytes_per_row
 from introlab.generation.text_cache import Journal
 from introlab.io.environment import environment
 from introlab.network.model import load
+from introlab.network.registry import record_of
 from introlab.records.run import DONE, Run
 from introlab.records.size import Size
 from introlab.records.trial import Trial
@@ -113,7 +114,9 @@ def _written(
 def model_facts(bench: Bench) -> dict[str, object]:
     """What identifies a model, and what it is asked with, in a manifest."""
     model = bench.model
+    record = record_of(model.folder)
     return {
+        **({"weights": record["source"]} if record else {}),
         "fingerprint": model.fingerprint,
         "family": model.family,
         "dtype": str(model.dtype).removeprefix("torch."),
@@ -190,6 +193,7 @@ def _manifest(experiment: Experiment, specs: Sequence[str], settings: Settings) 
         "device": settings.device,
         "materials": str(settings.materials) if settings.materials else None,
         "trust_remote_code": settings.trust_remote_code,
+        **({"raw": True} if settings.raw else {}),
         **environment(),
     }
 

@@ -18,6 +18,8 @@ class Settings:
     deterministic: bool = False
     dtype: str = "float32"
     device: str | None = None
+    raw: bool = False
+    """Without the chat template: the bare words."""
     materials: Path | None = None
     trust_remote_code: bool = False
     quiet: bool = False
@@ -34,6 +36,7 @@ class Settings:
             "dtype": self.dtype,
             "trust_remote_code": self.trust_remote_code,
             "deterministic": self.deterministic,
+            "chat": "raw" if self.raw else "template",
         }
 
     def writers(self, spec: str) -> "AbstractContextManager[Writer | None]":

@@ -12,15 +12,19 @@ class ChatFormat:
     """A tokenizer's chat template, with two gaps closed and named in `notes`.
 
     Families without a system role (Gemma) get the system text at the head of the first user turn; a tokenizer
-    without any template (a base model) gets plain ``User: ... Assistant:`` lines.
+    without any template (a base model) gets plain ``User: ... Assistant:`` lines. `raw` writes no roles at all,
+    whatever the tokenizer has: the words of the turns, one below the other, for the model to continue.
     """
 
-    def __init__(self, tokenizer: Any):
+    def __init__(self, tokenizer: Any, *, raw: bool = False):
         self._tokenizer = tokenizer
-        self.has_template = tokenizer.chat_template is not None
+        self.raw = raw
+        self.has_template = tokenizer.chat_template is not None and not raw
         self.has_system_role = self.has_template and self._accepts_system()
         self.notes: tuple[str, ...] = ()
-        if not self.has_template:
+        if raw:
+            self.notes = ("raw text: no chat template, no roles",)
+        elif not self.has_template:
             self.notes = ("no chat template: plain User/Assistant lines",)
         elif not self.has_system_role:
             self.notes = ("no system role: system text heads the first user turn",)
@@ -31,6 +35,9 @@ class ChatFormat:
         Raises InputError for an empty dialogue, an unknown role or one that does not end with the user.
         """
         _check(messages)
+        if self.raw:
+            text = self._own_bos() + "\n".join(message["content"] for message in messages)
+            return f"{text} {prefill}" if prefill else text
         if not self.has_system_role:
             messages = _system_into_user(messages)
         if self.has_template:
@@ -70,6 +77,11 @@ class ChatFormat:
             touched = [index for index, (start, stop) in enumerate(offsets) if start < cursor and stop > begin]
             found[name] = Span.positions(touched[0], touched[-1] + 1)
         return found
+
+    def _own_bos(self) -> str:
+        """What the tokenizer itself puts before a plain text: its BOS or nothing."""
+        bos, ids = self._tokenizer.bos_token_id, self._tokenizer("a")["input_ids"]
+        return self._tokenizer.bos_token if bos is not None and list(ids[:1]) == [bos] else ""
 
     def _accepts_system(self) -> bool:
         probe = [system("s"), user("u")]

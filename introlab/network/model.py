@@ -1,6 +1,6 @@
 """Loading models, and running them: with `paths.py` the only file that touches a network's own modules.
 
-A model is named by a spec: ``organism:NAME`` (shipped with the lab), a local folder, or a hub id.
+A model is named by a spec: ``organism:NAME``, a name of the registry (``smollm2``), a GGUF file, a folder or a hub id.
 """
 
 import hashlib
@@ -19,12 +19,13 @@ from introlab.errors import ContextOverflow, InputError
 from introlab.network.attention_masks import attention_masks, check_layers, slides
 from introlab.network.backends import BridgePath, DirectPath, Hook, NetworkPath, one_head, streams_of
 from introlab.network.chat import ChatFormat
+from introlab.network.fetch import ensure
 from introlab.network.kv_cache import RowCache
 from introlab.network.lora import merged, parent_of
 from introlab.network.messages import Message
 from introlab.network.prefix_attention import Groups, can_share, lent
 from introlab.network.sites import WRITABLE, Site
-from introlab.network.specs import ADAPTER_CONFIG, family_of, resolve
+from introlab.network.specs import ADAPTER_CONFIG, SPECS, family_of, resolve
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _SAMPLED_ABOVE = 1_000_000
@@ -221,17 +222,18 @@ def load(
     attention: Literal["sdpa", "eager"] | None = None,
     device_map: str | None = None,
     deterministic: bool = False,
+    chat: Literal["template", "raw"] = "template",
 ) -> Model:
     """The model a spec names: raw Hugging Face weights, hooked directly; `through("bridge")` for TransformerLens' way.
 
-    `device` defaults to a GPU where there is one; `device_map` spreads a network over several (accelerate); `attention`
-    is the family's own choice unless it is given. Raises InputError for a spec that names nothing that can be loaded.
+    `device` is a GPU where there is one; `device_map` spreads a network over several (accelerate); `attention` defaults
+    to the family's own; `chat="raw"` leaves the template out. Raises InputError for a spec that cannot be loaded.
     """
     if deterministic:
         torch.set_num_threads(1)  # with several, a row's last digits depend on its place in the batch (LOG.md)
     if dtype not in DTYPES:
         raise InputError("unknown dtype", given=dtype, allowed=", ".join(DTYPES))
-    source, folder = resolve(spec)
+    source, folder = resolve(ensure(spec))
     place = device or ("cuda" if torch.cuda.is_available() else "cpu")
     settings = {"dtype": DTYPES[dtype], "attn_implementation": attention, "trust_remote_code": trust_remote_code}
     try:
@@ -240,8 +242,8 @@ def load(
         raise InputError(
             "the model could not be loaded",
             given=f"{spec} ({type(error).__name__}: {str(error).splitlines()[0][:200]})",
-            allowed="organism:NAME, a local Hugging Face folder, or a hub id the hub can be reached for",
-            do="introlab models lists what is shipped",
+            allowed=SPECS,
+            do="introlab models lists what is there",
         ) from error
     network = network.eval().requires_grad_(False)
     config = network.config.get_text_config()
@@ -251,7 +253,7 @@ def load(
         network=network,
         path=DirectPath(network),
         tokenizer=tokenizer,
-        chat=ChatFormat(tokenizer),
+        chat=ChatFormat(tokenizer, raw=chat == "raw"),
         fingerprint=fingerprint_of(network),
         family=family_of(folder),
         folder=folder,

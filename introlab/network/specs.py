@@ -5,8 +5,10 @@ import json
 from pathlib import Path
 
 from introlab.errors import InputError
+from introlab.network.registry import cached_folder
 
 ADAPTER_CONFIG = "adapter_config.json"
+SPECS = "organism:NAME, smollm2 (introlab models), a .gguf file, a Hugging Face folder, a hub id that can be reached"
 
 
 def organism_folder() -> Path:
@@ -33,6 +35,8 @@ def resolve(spec: str) -> tuple[str, Path | None]:
             )
         folder = organism_folder() / name
         return str(folder), folder
+    if (cached := cached_folder(spec)) is not None:
+        return str(cached), cached
     folder = Path(spec).expanduser()
     if folder.is_dir():
         if not any((folder / name).is_file() for name in ("config.json", ADAPTER_CONFIG)):
@@ -43,7 +47,7 @@ def resolve(spec: str) -> tuple[str, Path | None]:
             )
         return str(folder), folder
     if folder.is_absolute() or spec.startswith(".") or spec.count("/") > 1 or folder.exists():
-        raise InputError("no model folder there", given=spec, allowed="organism:NAME, a local folder, or a hub id")
+        raise InputError("no model folder there", given=spec, allowed=SPECS)
     return spec, None
 
 

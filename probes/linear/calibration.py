@@ -18,8 +18,8 @@ if TYPE_CHECKING:  # analyses calibrate arrays, and load no torch
 
 Method = Literal["temperature", "platt", "isotonic"]
 _NAMES = {"temperature": "temperature", "platt": "sigmoid", "isotonic": "isotonic"}
-FEWEST = {"temperature": 2, "platt": 2, "isotonic": 1000}
-"""Examples. Isotonic regression follows the noise of fewer (Niculescu-Mizil and Caruana, ICML 2005)."""
+FEWEST = {"temperature": 10, "platt": 10, "isotonic": 1000}
+"""Examples: with fewer, slope and offset are noise. Isotonic regression follows the noise of fewer (Niculescu-Mizil and Caruana, ICML 2005)."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def fit_calibration(
             f"too few examples for {method} calibration",
             given=len(truth),
             allowed=f"{FEWEST[method]} or more",
-            do="use temperature or platt",
+            do="give more, or use temperature or platt for fewer than isotonic needs",
         )
     values = log_odds if isinstance(log_odds, np.ndarray) else log_odds.double().cpu().numpy()
     scores = values.astype(np.float64)[:, None]
