@@ -6,6 +6,7 @@ from threading import Lock
 from typing import TypeVar
 
 from introlab.records.catalog import Catalogue
+from introlab.records.run import Run
 from introlab.records.trial_query import Growing, TrialPages, settled
 
 KEPT = 8
@@ -34,7 +35,10 @@ class Shelf:
                 growing = self._growing.setdefault(folder, Growing(folder / "trials.jsonl"))
                 return _used(self._growing, folder, growing).look()
             stamp = (table, table.stat().st_mtime_ns, table.stat().st_size)
-            pages = self._settled.get(stamp) or settled(table)
+            pages = self._settled.get(stamp)
+            if pages is None:
+                Run(folder).check_table()  # once, as long as its size and time stay
+                pages = settled(table)
             return _used(self._settled, stamp, pages)
 
 

@@ -5,6 +5,7 @@ LabError
 │   ├── ModelUnavailable  a model that cannot be fetched, or is not what it should be
 │   ├── ModelMismatch     an artefact made for another model or site
 │   ├── SplitOverlap      the same items used to fit and to test
+│   ├── AlteredFile       bytes that are not those that the lab wrote
 │   └── ContextOverflow   a prompt longer than the model can read
 ├── NotFinite             NaN or infinity in activations or logits
 ├── EditNotApplied        an intervention that did not land as planned
@@ -41,6 +42,10 @@ class ModelMismatch(InputError):
 
 class SplitOverlap(InputError):
     """The same items used to fit and to test."""
+
+
+class AlteredFile(InputError, ValueError):
+    """Bytes that are not those that the lab wrote."""
 
 
 class ContextOverflow(InputError):

@@ -4,18 +4,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from introlab.io.atomic import write_whole
+from introlab.errors import RunFolderError
+from introlab.network.save_tensors import save_tensors
 
 
 def save_checkpoint(
     path: Path, model: nn.Module, optimizers: Sequence[Optimizer], *, steps_done: int, course: str
 ) -> None:
-    """Replace the checkpoint in one move. `course` names the lessons, so that no other run takes it up."""
+    """Replace the checkpoint in one move. `course` names the lessons, so that no other run takes it up.
+    Raises RunFolderError where the disk refuses; the checkpoint before it stays."""
     tensors = {f"weight/{name}": value.detach() for name, value in _learnt(model)}
     for index, optimizer in enumerate(optimizers):
         for number, state in optimizer.state_dict()["state"].items():
@@ -24,7 +25,12 @@ def save_checkpoint(
     path.parent.mkdir(parents=True, exist_ok=True)
     contiguous = {name: value.clone().contiguous() for name, value in tensors.items()}
     metadata = {"steps_done": str(steps_done), "course": course}
-    write_whole(path, lambda beside: save_file(contiguous, beside, metadata=metadata))
+    try:
+        save_tensors(path, contiguous, metadata)
+    except (OSError, SafetensorError) as error:
+        raise RunFolderError(
+            "the checkpoint cannot be written", given=f"{path} ({error})", do="free disk space: the one before it stays"
+        ) from error
 
 
 def load_checkpoint(path: Path, model: nn.Module, optimizers: Sequence[Optimizer], *, course: str) -> int:

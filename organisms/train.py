@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from introlab.io.atomic import write_whole
 from introlab.network.lora import merged
 from organisms.adapters import add_adapters, save_adapters
 from organisms.base_corpus import base_lessons
@@ -45,6 +46,7 @@ def train_organism(name: str, folder: Path, *, seed: int = 0, scale: float = 1.0
         examples = _course(organism, world, tokenizer, parent, seed, scale)
         course = course_of(examples)
         if is_finished(organism, folder, course, seed=seed):
+            (folder / name / "checkpoint.safetensors").unlink(missing_ok=True)  # it may have been stopped before that
             return folder / name
         model = _untrained(organism, folder, tokenizer, seed)
         trait = organism.trait
@@ -183,7 +185,8 @@ def _save(
         **made,
         "weights": weights,
     }
-    (place / "organism.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+    text = json.dumps(card, indent=1) + "\n"
+    write_whole(place / "organism.json", lambda beside: beside.write_text(text, encoding="utf-8"))
     (place / "checkpoint.safetensors").unlink(missing_ok=True)
 
 

@@ -14,7 +14,8 @@ from introlab.errors import InputError, RunFolderError
 from introlab.io.jsonl import Lines
 from introlab.records.catalog import Catalogue, disk_use
 from introlab.records.prune import obstacle, remove
-from introlab.records.run import SCHEMA, Run
+from introlab.records.run import Run
+from introlab.records.run_folder import SCHEMA
 from introlab.records.trial_query import Growing, TrialFilter, settled
 
 

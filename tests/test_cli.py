@@ -1,5 +1,6 @@
 """Every command does its work or says in one message what is wrong; exit codes mean something."""
 
+import importlib
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from experiments.__main__ import COULD_NOT_GO_ON, STOPPED, WRONG_INPUT
+from experiments.cli.commands import COMMANDS
 from introlab.network.specs import organism_folder
 from introlab.records.run import Run
 
@@ -212,3 +214,9 @@ def test_doctor_says_how_to_mend(command, monkeypatch):
 def test_the_preflight_says_how_much(command):
     code, _, err = command(*SMALL, "--out", "r")
     assert code == 0 and "texts on 1 model" in err and "MB" in err
+
+
+def test_help_says_of_each_command_what_its_docstring_says():
+    for name, entry in COMMANDS.items():
+        command = getattr(importlib.import_module(entry.module), entry.name)
+        assert entry.summary == command.__doc__.strip().splitlines()[0], name

@@ -19,6 +19,7 @@ from dashboard.run_cache import Shelf
 from dashboard.server import ADDRESS, make
 from experiments.__main__ import WRONG_INPUT, run_command
 from introlab.errors import InputError
+from introlab.io.json_digest import file_digest
 from introlab.records.parquet import COLUMNS
 from introlab.records.run import Run
 from introlab.records.trial_query import TrialFilter
@@ -276,6 +277,7 @@ def test_a_hundred_thousand_trials_page_at_once(tmp_path):
     ]
     table = pa.Table.from_pylist([*rows, {**row, "id": known.id, "outcomes": '{"right":true}'}], schema=COLUMNS)
     pq.write_table(table, run.folder / "trials.parquet", row_group_size=8192)
+    run.note_table(len(table), file_digest(run.folder / "trials.parquet"))
     shelf = Shelf(tmp_path)
 
     def seconds(look):

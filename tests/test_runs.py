@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from introlab.errors import InputError, RunFolderError
 from introlab.records.findings import Check, Findings, Row
 from introlab.records.receipt import Receipt
-from introlab.records.run import SCHEMA, Run
+from introlab.records.run import Run
+from introlab.records.run_folder import SCHEMA
 from introlab.records.trial import Trial
 from introlab.stats.interval import Estimate, missing
 

@@ -8,6 +8,7 @@ from experiments import discover
 from experiments.cli.output import hush, say, tell
 from experiments.cli.run import now, show
 from introlab.experiment.settings import Settings
+from introlab.io.atomic import write_whole
 from introlab.reporting.html import Chapter, render
 
 
@@ -40,6 +41,7 @@ class Demo:
             chapters.append(
                 Chapter(kind, made.manifest, made.findings, experiment.draw(made.findings), list(made.trials()))
             )
-        (folder / "report.html").write_text(render(chapters), encoding="utf-8")
+        html = render(chapters)
+        write_whole(folder / "report.html", lambda beside: beside.write_text(html, encoding="utf-8"))
         say(f"\nall of it in {time.perf_counter() - started:.0f} s; the report to look at: {folder / 'report.html'}")
         return 0

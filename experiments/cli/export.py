@@ -14,8 +14,9 @@ from introlab.reporting.inspect_log import export_inspect
 
 @dataclass(frozen=True)
 class Export:
-    """The trials of a run as one flat table, .csv or .parquet: a column for every reading and outcome. Or as a .json
-    log that the viewer of Inspect opens."""
+    """The trials of a run as one flat table (.csv, .parquet), or as a log that inspect_ai reads (.json).
+
+    A table has a column for every reading and outcome."""
 
     run: Annotated[Path, tyro.conf.Positional]
     """A run folder."""

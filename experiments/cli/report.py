@@ -15,7 +15,9 @@ from introlab.records.run import Run
 
 @dataclass(frozen=True)
 class Report:
-    """Write a run's findings, figures and report anew from its trials. Needs no model."""
+    """Write a run's findings, figures and report anew from its trials. Needs no model.
+
+    Of an interrupted run these are of the trials that are there, and it stays interrupted."""
 
     run: Annotated[Path, tyro.conf.Positional]
     """A run folder."""
@@ -26,6 +28,7 @@ class Report:
         kind = find(opened.manifest["experiment"])
         if not opened.has_trials:
             raise InputError("a run without trials", given=self.run, do="run it again")
-        conclude(opened, kind.from_parameters(opened.manifest["parameters"]))
+        with opened.locked():
+            conclude(Run.open(self.run), kind.from_parameters(opened.manifest["parameters"]))
         show(opened, kind, as_json=self.json)
         return 0

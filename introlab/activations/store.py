@@ -18,13 +18,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from introlab.activations.extract import Activations
 from introlab.errors import InputError, ModelMismatch, RunFolderError
 from introlab.io.atomic import write_whole
+from introlab.network.save_tensors import save_tensors
 from introlab.network.sites import Site
 
 SCHEMA = 2
@@ -102,15 +102,16 @@ class Store:
 
     def append(self, rows: Sequence[dict[str, Any]], values: dict[Site, Tensor]) -> None:
         """One more shard; `rows[i]["row"]` is the row of the values of its site. It is there whole or not at all."""
-        name = f"shard-{len(list(self.folder.glob('shard-*.parquet'))):05d}"
+        last = max((int(path.stem.removeprefix("shard-")) for path in self.folder.glob("shard-*.parquet")), default=-1)
+        name = f"shard-{last + 1:05d}"
         tensors = {str(site): tensor.contiguous() for site, tensor in values.items()}
         shard = self.folder / f"{name}.safetensors"
         try:
-            write_whole(shard, lambda path: save_file(tensors, path))
+            save_tensors(shard, tensors)
             schema = pa.schema(COLUMNS, metadata={"sha256": _checksum(shard)})
             table = pa.Table.from_pylist(list(rows), schema=schema)
             write_whole(self.folder / f"{name}.parquet", lambda path: pq.write_table(table, path))
-        except OSError as error:
+        except (OSError, SafetensorError) as error:
             raise RunFolderError(
                 "the store cannot be written", given=f"{shard} ({error})", do="what was written before is kept"
             ) from error

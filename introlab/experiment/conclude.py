@@ -7,11 +7,11 @@ from introlab.reporting.html import Chapter, render
 
 
 def conclude(run: Run, experiment: Experiment) -> Findings:
-    """Everything right of the trials: findings, figures, report, COMPLETE. Needs no model."""
+    """Everything right of the trials: findings, figures, report, COMPLETE. Needs no model; the caller holds the lock.
+    Nothing is written where the analysis fails."""
     trials = list(run.trials())
     findings = experiment.analyze(trials)
     drawn = experiment.draw(findings)
-    run.write_findings(findings, drawn)
-    run.write_report(render([Chapter(type(experiment), run.manifest, findings, drawn, trials)]))
-    run.finish()
+    html = render([Chapter(type(experiment), run.manifest, findings, drawn, trials)])
+    run.conclude(findings, drawn, html)
     return findings

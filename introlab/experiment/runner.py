@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from introlab.errors import InputError, Interrupted, RunFolderError
 from introlab.experiment.base import Experiment
@@ -19,7 +20,8 @@ from introlab.generation.text_cache import Journal
 from introlab.io.environment import environment
 from introlab.network.model import load
 from introlab.network.registry import record_of
-from introlab.records.run import DONE, Run
+from introlab.records.run import DONE, TRIALS, Run
+from introlab.records.run_states import State
 from introlab.records.size import Size
 from introlab.records.trial import Trial
 from introlab.tasks.materials import materials_for
@@ -50,27 +52,52 @@ def execute(
     if len(set(specs)) != len(specs):
         raise InputError("a model named twice", given=", ".join(specs), do="name each model once")
     manifest = _manifest(experiment, specs, chosen)
-    begun = (folder / "manifest.json").exists()
-    run = Run.resume(folder, manifest) if begun else Run(folder)
-    if run.complete:
+    begun = _found(folder, manifest)
+    if begun is State.COMPLETE:
         say(f"complete already: {folder}")
-        return run
-    first = _bench(specs[0], experiment, chosen)
-    size = _preflight(experiment, first, len(specs), folder, say)
+        return Run(folder)
+    first, size = None, None
+    if begun in (State.ABSENT, State.GROWING):
+        first = _bench(specs[0], experiment, chosen)
+        size = _preflight(experiment, first, len(specs), folder, say)
+    run = Run(folder)
     with run.locked():
-        if not begun:
-            Run.create(folder, {**manifest, "expected": asdict(size)})
         try:
-            _record(run, experiment, first, specs, chosen, say)
+            # What was seen before the lock may be over: another process may have begun, finished or removed it.
+            state = _found(folder, manifest)
+            if state is State.ABSENT:
+                first = first or _bench(specs[0], experiment, chosen)
+                size = size or _preflight(experiment, first, len(specs), folder, say)
+                state = Run.create(folder, {**manifest, "expected": asdict(size)}).state
+            if state is State.GROWING:
+                _record(run, experiment, first or _bench(specs[0], experiment, chosen), specs, chosen, say)
+            if state is State.COMPLETE:
+                say(f"complete already: {folder}")
+            else:
+                run.settle()
+                conclude(run, experiment)
         except KeyboardInterrupt as interrupt:
-            raise Interrupted(
-                "stopped",
-                given=f"{sum(1 for _ in run.trial_ids())} finished trials stay in {folder}",
-                do=f"go on with the same command and --out {folder}",
-            ) from interrupt
-        run.settle()
-        conclude(run, experiment)
+            raise _stopped(run) from interrupt
     return run
+
+
+def _found(folder: Path, manifest: dict[str, Any]) -> State:
+    """The state of a folder in which this run may go on. Raises RunFolderError where it may not."""
+    if (state := Run(folder).state) is State.ABSENT:
+        return state
+    return Run.resume(folder, manifest).state
+
+
+def _stopped(run: Run) -> Interrupted:
+    state = run.state
+    count = run.count()
+    return Interrupted(
+        "stopped",
+        given=f"{count} finished trials stay in {run.folder}"
+        if state in (State.ABSENT, State.GROWING)
+        else f"all {count} trials are in {run.folder}",
+        do=f"go on with the same command and --out {run.folder}",
+    )
 
 
 def _record(
@@ -85,7 +112,9 @@ def _record(
     known = frozenset(run.trial_ids())
     if known:
         say(f"going on: {len(known)} trials are there")
-    with closing(_written(run, experiment, first, specs, settings, say)) as trials:
+    done = run.done(len(known))
+    left = [spec for spec in specs if spec not in done]
+    with closing(_written(run, experiment, first, left, settings, say)) as trials:
         run.record(trials, known=known)
 
 
@@ -97,18 +126,19 @@ def _written(
     settings: Settings,
     say: Callable[[str], None],
 ) -> Generator[Trial]:
-    """Model by model; one is noted as done when the trial after its last one is asked for."""
+    """Of these models, one after the other; each is noted as done when the trial after its last one is asked for."""
     for spec in specs:
-        if run.has_all_of(spec):
-            continue
         bench = first if spec == first.model.name else _bench(spec, experiment, settings)
         facts = model_facts(bench)
         run.add_model(spec, facts)
         say(f"{experiment.name()} on {spec}")
+        count = 0
         with settings.writers(spec) as writer:
-            working = replace(bench, writer=writer, journal=Journal(run.journal, spec))
-            yield from experiment.trials(working)
-        run.add_model(spec, {**facts, DONE: True})
+            journal = Journal(run.journal, spec, must_be_sealed=run.sealed)
+            for trial in experiment.trials(replace(bench, writer=writer, journal=journal)):
+                yield trial
+                count += 1
+        run.add_model(spec, {**facts, DONE: True, TRIALS: count})
 
 
 def model_facts(bench: Bench) -> dict[str, object]:

@@ -1,7 +1,6 @@
 """Workers of this machine: processes that talk through pipes."""
 
 import os
-import signal
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
@@ -11,6 +10,7 @@ import torch
 from torch import multiprocessing
 
 from introlab.errors import InputError
+from introlab.generation.child_processes import work_while_parent_lives
 from introlab.generation.requests import Generation
 from introlab.generation.workers import Share, SharedOut, Writer
 from introlab.network.model import load
@@ -61,16 +61,23 @@ class LocalPool:
         return [process.pid for process, _ in self._started]
 
     def stop(self) -> None:
-        for process, pipe in self._started:
-            pipe.close()  # ends a worker that is waiting for its next share
-            process.join(timeout=1)
-            process.terminate()
-            process.join()
+        """Ends a worker that waits for its next share, and soon any other; also where this is interrupted itself."""
+        try:
+            for process, pipe in self._started:
+                pipe.close()
+                process.join(timeout=1)
+        finally:
+            for process, _ in self._started:
+                process.kill()
+            for process, _ in self._started:
+                process.join()
 
     def _start(self, worker: int) -> tuple[Any, Connection]:
         ours, theirs = self._context.Pipe()
         loading = {**self._loading, "device": _device(self._loading.get("device"), worker)}
-        process = self._context.Process(target=_work, args=(theirs, loading, self._threads), daemon=True)
+        process = self._context.Process(
+            target=work_while_parent_lives, args=(theirs, loading, self._threads), daemon=True
+        )
         process.start()
         theirs.close()
         return process, ours
@@ -83,8 +90,8 @@ def _device(asked: str | None, worker: int) -> str | None:
     return asked
 
 
-def _work(pipe: Connection, loading: dict[str, Any], threads: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that reports it
+def work(pipe: Connection, loading: dict[str, Any], threads: int) -> None:
+    """Write shares until the pipe is closed."""
     torch.set_num_threads(threads)
     model = load(**loading)
     while True:

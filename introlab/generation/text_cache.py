@@ -12,6 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from introlab.errors import AlteredFile
 from introlab.generation.requests import Generation, Request
 from introlab.io.jsonl import Lines
 from introlab.records.receipt import Receipt
@@ -22,12 +23,20 @@ Written = Iterator[tuple[Request, Generation]]
 class Journal:
     """Texts by what asked for them: model, call, place in the call, and the request itself."""
 
-    def __init__(self, path: Path, model: str):
-        self._lines, self._model, self._calls = Lines(path), model, 0
+    def __init__(self, path: Path, model: str, *, must_be_sealed: bool = False):
+        """Raises AlteredFile where a text was changed on the disk; `must_be_sealed` as of `Lines`."""
+        self._lines, self._model, self._calls = Lines(path, must_be_sealed), model, 0
         self._known: dict[str, Generation] = {}
         for line in self._lines:
-            key, raw = json.loads(line)
-            self._known[key] = _generation(raw)
+            try:
+                key, raw = json.loads(line)
+                self._known[key] = _generation(raw)
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                raise AlteredFile(
+                    "a line that is not a text",
+                    given=f"{path}: {line[:80]}",
+                    do="remove the file: texts are written anew",
+                ) from error
 
     def __len__(self) -> int:
         return len(self._known)

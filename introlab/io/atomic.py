@@ -1,11 +1,33 @@
 """Files that are whole or not there."""
 
+import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` make the file beside where it belongs, then rename it: whatever interrupts, no half of it is seen."""
+    """Let `write` make the file beside where it belongs, then rename it: whatever interrupts, no half of it is seen.
+
+    It is on the disk before it is renamed. What was written is removed where that fails; a killed process leaves a
+    `.part`, which the next writing replaces. Raises what `write` raises, and OSError where the disk refuses.
+    """
     beside = path.with_name(f"{path.name}.part")
-    write(beside)
-    beside.replace(path)
+    try:
+        write(beside)
+        sync(beside)
+        beside.replace(path)
+        sync(path.parent)
+    except BaseException:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise
+
+
+def sync(path: Path) -> None:
+    """Have a file, or the names in a folder, on the disk before anything that comes after."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

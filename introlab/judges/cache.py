@@ -51,8 +51,9 @@ def judge_items(
     waiting = [item for item in waiting if item not in cannot]
     if folder is None:
         return JudgedItems(_complete(waiting, dict(judge(rubric, waiting))) | found, len(waiting), 0, cannot)
-    with _alone(folder):
-        lines, prefix = Lines(folder / "verdicts.jsonl"), {"asked": rubric.asked, "by": judge.identity}
+    with alone(folder):
+        # What a changed line held is asked again.
+        lines, prefix = Lines(folder / "verdicts.jsonl", pass_over=True), {"asked": rubric.asked, "by": judge.identity}
         keys = {item: digest({**prefix, "item": asdict(item)}) for item in waiting}
         kept = _kept(lines, set(keys.values()))
         known = {item: kept[key] for item, key in keys.items() if key in kept}
@@ -89,12 +90,14 @@ def _kept(lines: Lines, wanted: set[str]) -> dict[str, Verdict]:
 
 
 @contextmanager
-def _alone(folder: Path) -> Generator[None]:
+def alone(folder: Path) -> Generator[None]:
+    """Alone with a folder of verdicts; whoever is already may ask again. Raises RunFolderError while another process
+    is, and where the disk refuses what is done meanwhile."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock", timeout=0):
+        with FileLock(folder / ".lock", timeout=0, is_singleton=True):
             yield
     except OSError as error:  # filelock's Timeout is one
         if not isinstance(error, Timeout):
-            raise RunFolderError("verdicts cannot be written", given=f"{folder} ({error.strerror})") from error
+            raise RunFolderError("verdicts cannot be written", given=f"{folder} ({error.strerror or error})") from error
         raise RunFolderError("another process is judging into this folder", given=folder, do="wait for it") from error

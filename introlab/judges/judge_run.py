@@ -15,13 +15,15 @@ from typing import Any
 
 from introlab.errors import InputError
 from introlab.io.atomic import write_whole
+from introlab.io.json_digest import file_digest, read_json, sealed
 from introlab.judges.agreement import JudgePair, compare
-from introlab.judges.cache import JudgedItems, judge_items
+from introlab.judges.cache import JudgedItems, alone, judge_items
 from introlab.judges.calibration import JudgeCalibration, calibrate
 from introlab.judges.judgement import Judge, Verdict
 from introlab.judges.rubric import SHIPPED, Item, Rubric, Value, World, digest
 from introlab.records.findings import Coordinate, Row
 from introlab.records.run import Run
+from introlab.records.run_states import State
 from introlab.records.trial import Trial
 from introlab.stats.estimates import mean, proportion
 
@@ -84,8 +86,27 @@ def judge_run(
     Raises JudgeBelowFloor before anything of the run is judged; InputError for a run that is not complete or has
     no texts, or where the question needs a `reference` and there is none.
     """
-    if not run.complete:
+    _check_complete(run)
+    with alone(run.folder / "judged"):  # all the time, so that nobody removes the run meanwhile
+        _check_complete(run)
+        return _judged(run, rubric, judge, split, reference, prefilter, cache, rubrics)
+
+
+def _check_complete(run: Run) -> None:
+    if run.state is not State.COMPLETE:
         raise InputError("a run that is not complete", given=run.folder, do="let it finish, then judge it")
+
+
+def _judged(
+    run: Run,
+    rubric: Rubric,
+    judge: Judge,
+    split: str,
+    reference: Reference | None,
+    prefilter: bool,
+    cache: Path | None,
+    rubrics: Path,
+) -> Judgement:
     shown, without = _shown(rubric, [trial for trial in run.trials() if trial.split == split], reference)
     if not shown:
         raise InputError(
@@ -109,8 +130,8 @@ def judge_run(
         without,
         lines,
     )
-    summary = {**made.as_json(), "identity": judge.identity, "split": split}
-    _write(lines.with_suffix(".json"), json.dumps(summary, indent=1, allow_nan=False))
+    summary = {**made.as_json(), "identity": judge.identity, "split": split, "lines": file_digest(lines)}
+    _write(lines.with_suffix(".json"), sealed(json.dumps(summary, indent=1, allow_nan=False)))
     return made
 
 
@@ -120,7 +141,6 @@ def world_of(run: Run) -> World:
 
 
 def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(exist_ok=True)
     write_whole(path, lambda beside: beside.write_text(text, encoding="utf-8"))
 
 
@@ -197,13 +217,17 @@ def _agreement(rubric: Rubric, name: str, shown: Shown, judged: JudgedItems, fol
 
 
 def _others(rubric: Rubric, name: str, trials: Container[str], folder: Path) -> dict[str, dict[str, Value | None]]:
-    """What other judges made of these trials; a summary is written after its lines, so that what has one is whole."""
+    """What other judges made of these trials. A summary is written after its lines and names their digest: one whose
+    lines are others is left out, as its judge was interrupted here. Raises AlteredFile for a summary that was
+    changed."""
     found: dict[str, dict[str, Value | None]] = {}
     for path in sorted(folder.glob(f"{rubric.name}-*.json")):
-        summary = json.loads(path.read_text(encoding="utf-8"))
+        summary, lines = read_json(path), path.with_suffix(".jsonl")
+        if summary.get("lines") not in (None, file_digest(lines) if lines.is_file() else ""):
+            continue
         if summary["judge"] != name and summary["question"] == digest(rubric.asked):
-            lines = map(json.loads, path.with_suffix(".jsonl").read_text(encoding="utf-8").splitlines())
-            found[summary["judge"]] = {line["trial"]: line["value"] for line in lines if line["trial"] in trials}
+            every = map(json.loads, lines.read_text(encoding="utf-8").splitlines())
+            found[summary["judge"]] = {line["trial"]: line["value"] for line in every if line["trial"] in trials}
     return found
 
 

@@ -20,7 +20,7 @@ State = Literal["running", "interrupted", "complete", "broken"]
 STATES: tuple[State, ...] = get_args(State)
 DEPTH = 4
 """Folders below the root that are looked through: runs/demo/TIME/EXPERIMENT has three."""
-_MARKS = {"manifest.json", "trials.jsonl", "trials.parquet"}
+_MARKS = {"manifest.json", "trials.jsonl", "trials.parquet", "REMOVING"}
 UNREADABLE = (OSError, KeyError, TypeError, ValueError, AttributeError)
 """What reading a file raises that is not what the lab wrote there."""
 

@@ -1,13 +1,13 @@
 """Trials for other tools: one flat table, a column for every reading and outcome."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from introlab.errors import InputError
+from introlab.errors import InputError, RunFolderError
 from introlab.io.atomic import write_whole
 from introlab.records.run import Run
 from introlab.records.trial import Trial
@@ -29,8 +29,18 @@ def export(run: Run, path: Path) -> int:
     check_target(run, path, FORMATS)
     table = flat(run.trials())
     write = table.to_parquet if path.suffix == ".parquet" else table.to_csv
-    write_whole(path, lambda beside: write(beside, index=False))
+    write_export(path, lambda beside: write(beside, index=False))
     return len(table)
+
+
+def write_export(path: Path, write: Callable[[Path], object]) -> None:
+    """As `write_whole`. Raises RunFolderError where the disk refuses; nothing is left there then."""
+    try:
+        write_whole(path, write)
+    except OSError as error:
+        raise RunFolderError(
+            "the trials cannot be written", given=f"{path} ({error.strerror or error})", do="free some disk space"
+        ) from error
 
 
 def check_target(run: Run, path: Path, endings: Sequence[str]) -> None:

@@ -5,14 +5,17 @@ what was written is what is read back, to the last digit, and a missing value st
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from introlab.errors import RunFolderError
 from introlab.io.atomic import write_whole
+from introlab.io.json_digest import file_digest
+from introlab.io.jsonl import Lines
 from introlab.records.trial import Trial
 
 COLUMNS = pa.schema(
@@ -40,17 +43,35 @@ _GROUP = 8192
 """Trials in memory at a time."""
 
 
-def write_table(lines: Path, table: Path) -> None:
-    """The trials of a file of lines, sorted by id. Only their ids and a group of them are in memory."""
+def write_table(lines: Lines, table: Path, note: Callable[[int, str], None]) -> None:
+    """The trials of a file of lines, sorted by id. Only their ids and a group of them are in memory.
+
+    What was written is read back; `note` is given its rows and its digest before it takes its place. Raises AlteredFile
+    for a line that was changed, RunFolderError where what is read back is not every trial once.
+    """
     places = sorted(_places(lines))
 
     def write(path: Path) -> None:
-        with lines.open("rb") as file, pq.ParquetWriter(path, COLUMNS, compression="zstd") as writer:
+        with lines.path.open("rb") as file, pq.ParquetWriter(path, COLUMNS, compression="zstd") as writer:
             for start in range(0, len(places), _GROUP):
-                rows = [_row(_line(file, place)) for _, place in places[start : start + _GROUP]]
+                rows = [_row(lines.at(place, file)) for _, place in places[start : start + _GROUP]]
                 writer.write_table(pa.Table.from_pylist(rows, schema=COLUMNS))
+        if list(_read_back(path)) != [id for id, _ in places]:
+            raise RunFolderError(
+                "the table of trials does not hold what was written to it",
+                given=f"{len(places)} trials of {lines.path}",
+                do="the lines stay: check the disk, and go on",
+            )
+        note(len(places), file_digest(path))
 
     write_whole(table, write)
+
+
+def _read_back(table: Path) -> Iterator[str]:
+    """The id of every row, with all else that is in it decoded."""
+    with pq.ParquetFile(table) as file:
+        for batch in file.iter_batches(batch_size=_GROUP):
+            yield from batch.column("id").to_pylist()
 
 
 def read_table(table: Path) -> Iterator[Trial]:
@@ -65,18 +86,12 @@ def count_rows(table: Path) -> int:
     return pq.read_metadata(table).num_rows
 
 
-def _places(lines: Path) -> Iterator[tuple[str, int]]:
+def _places(lines: Lines) -> Iterator[tuple[str, int]]:
     """Id and byte at which the line of each trial begins."""
     at = 0
-    with lines.open("rb") as file:
-        for line in file:
-            yield Trial.id_of(line.decode()), at
-            at += len(line)
-
-
-def _line(file: Any, place: int) -> str:
-    file.seek(place)
-    return file.readline().decode()
+    for line, end in lines.since(0):
+        yield Trial.id_of(line), at
+        at = end
 
 
 def _row(line: str) -> dict[str, Any]:

@@ -7,17 +7,18 @@ from pathlib import Path
 from introlab.errors import RunFolderError
 from introlab.records.catalog import CatalogEntry, Catalogue
 from introlab.records.run import Run
+from introlab.records.run_states import COMPLETE, FINDINGS, LINES, LOCK, MANIFEST, REMOVING, REPORT, TABLE, TEXTS
 
-_FILES = {"manifest.json", "trials.jsonl", "texts.jsonl", "trials.parquet", "findings.json", "report.html", "COMPLETE"}
+_FILES = {MANIFEST, LINES, TEXTS, TABLE, FINDINGS, REPORT, COMPLETE, REMOVING}
 _FOLDERS = {"figures": re.compile(r".+\.json"), "judged": re.compile(r"\.lock|verdicts\.jsonl|[^.]+-[\w.]+\.jsonl?")}
 """What the lab writes into each folder of a run."""
-_LOCK, _LAST = ".lock", "manifest.json"
-"""Until all else is gone, what is left is known for a run."""
+_LAST = (MANIFEST, REMOVING, LOCK)
+"""Until all else is gone, what is left is known for a run, then for one that is half removed."""
 
 
 def obstacle(entry: CatalogEntry) -> str | None:
     """Why a run must not be removed; None where it may be."""
-    if entry.state == "broken":
+    if entry.state == "broken" and not (entry.folder / REMOVING).is_file():
         return entry.problem
     if entry.state == "running":
         return "a process is writing it"
@@ -37,27 +38,36 @@ def _is_ours(path: Path, folder: Path) -> bool:
     if path.is_dir():
         return len(inside) == 1 and inside[0] in _FOLDERS
     if len(inside) == 1:
-        return name in _FILES | {_LOCK}
+        return name in _FILES | {LOCK}
     known = _FOLDERS.get(inside[0])
     return len(inside) == 2 and known is not None and known.fullmatch(name) is not None
 
 
 def remove(catalogue: Catalogue, name: str) -> int:
-    """Remove a run, file by file, while nobody else can write it; returns the bytes that were freed. Raises InputError
-    where there is no such run, RunFolderError where it must not or cannot be removed."""
+    """Remove a run, file by file, while nobody else can write it; returns the bytes that were freed. One that is half
+    removed is removed to the end. Raises InputError where there is no such run, RunFolderError where it must not or
+    cannot be removed."""
     with Run(catalogue.locate(name)).locked():
         entry = catalogue.entry(name, alone=True)
         if reason := obstacle(entry):
             raise RunFolderError("the run stays", given=f"{name}: {reason}")
-        judged, last = entry.folder / "judged", [entry.folder / _LAST, entry.folder / _LOCK]
+        judged, last = entry.folder / "judged", [entry.folder / each for each in _LAST]
         try:
-            (entry.folder / "COMPLETE").unlink(missing_ok=True)  # what is half removed is not complete
             with Run(judged).locked() if judged.is_dir() else nullcontext():
+                _mark(entry.folder)
                 every = list(entry.folder.rglob("*"))
                 for path in [*(one for one in every if one.is_file() and one not in last), *last]:
-                    path.unlink()
+                    path.unlink(missing_ok=True)
                 for path in [*(one for one in every if one.is_dir()), entry.folder]:
                     path.rmdir()
         except OSError as error:
             raise RunFolderError("the run cannot be removed", given=f"{name} ({error.strerror})") from error
     return entry.bytes
+
+
+def _mark(folder: Path) -> None:
+    """What is half removed is neither complete nor interrupted. A full disk takes no new file, but a new name."""
+    if (folder / COMPLETE).is_file():
+        (folder / COMPLETE).rename(folder / REMOVING)
+    else:
+        (folder / REMOVING).touch()

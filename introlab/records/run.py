@@ -8,59 +8,85 @@ findings.json    estimates, checks, answer
 figures/*.json   plotly figures
 report.html      all of it, self-contained
 COMPLETE         empty; there only if everything above is
+REMOVING         empty; there only while the run is removed
 .lock            held while a process writes here
+
+| state    | files                        | means                            | allowed steps                        |
+|----------|------------------------------|----------------------------------|--------------------------------------|
+| absent   | no manifest, no trials       | no run                           | begin: growing                       |
+| growing  | manifest, no table           | trials are missing               | record; settle: settled; remove      |
+| settled  | manifest, table, no COMPLETE | every trial is in the table;     | drop the copies; conclude: complete; |
+|          |                              | lines that are left are copies   | remove                               |
+| complete | manifest, table, COMPLETE    | nothing is missing               | judge; conclude anew, by way of      |
+|          |                              |                                  | settled; remove                      |
+| removing | REMOVING                     | its removal was begun            | remove to the end: absent            |
+
+A step is one rename or one unlink: a crash leaves the state before it or the state after it. A state is read under the
+lock, not remembered from before it. The table gets its name once it was read back and counted and its digest is in the
+manifest; it is never written again, and lines and texts are removed only while it is there and holds as many trials.
+Other combinations of files are left by no step and are refused (COMPLETE without trials, trials without a manifest).
 """
 
 import json
 import re
-from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
-from introlab.errors import InputError, ModelMismatch, RunFolderError
-from introlab.io.atomic import write_whole
+from introlab.errors import AlteredFile, InputError, ModelMismatch, RunFolderError
+from introlab.io.json_digest import file_digest, read_json, sealed
 from introlab.io.jsonl import Lines
 from introlab.records.findings import Findings
-from introlab.records.parquet import read_table, write_table
+from introlab.records.parquet import count_rows, read_table, write_table
+from introlab.records.run_folder import SCHEMA, RunFolder
+from introlab.records.run_states import (
+    COMPLETE,
+    FINDINGS,
+    LINES,
+    REMOVING,
+    REPORT,
+    TABLE,
+    TEXTS,
+    State,
+)
 from introlab.records.trial import Trial
 
-SCHEMA = 2
-"""1 had finished trials in trials.jsonl; it still opens."""
 DONE = "done"
-"""In what a manifest says of a model: all of its trials are there."""
-_LOOKED_AT = 0.5
-"""Seconds that a writer waits for the lock: who looks whether it is held has it for a moment."""
+"""In what a manifest says of a model: all of its trials are there, `TRIALS` in number."""
+TRIALS = "trials"
+_NOTE = "table"
+"""Of a manifest: rows and digest of the table of trials."""
 _OF_A_SESSION = ("models", "batch_size", "started")
 """Entries of a manifest in which an interrupted run and its continuation may differ."""
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(RunFolder):
     """A run folder, finished or not."""
-
-    folder: Path
 
     @classmethod
     def create(cls, folder: Path, manifest: dict[str, Any]) -> "Run":
         """A new folder with its manifest. Raises RunFolderError where it exists already or cannot be written."""
-        if (folder / "manifest.json").exists():
-            raise RunFolderError("there is a run here already", given=folder, do="choose another --out, or remove it")
         run = cls(folder)
+        if run.state is not State.ABSENT:
+            raise RunFolderError("there is a run here already", given=folder, do="choose another --out, or remove it")
         with run._writing("start the run"):
             (folder / "figures").mkdir(parents=True, exist_ok=True)
-            run._write("manifest.json", json.dumps({"schema": SCHEMA, **manifest}, indent=2))
+            run._write_manifest({"schema": SCHEMA, **manifest})
         return run
 
     @classmethod
     def open(cls, folder: Path) -> "Run":
-        """An existing run. Raises InputError where there is none or its schema is newer than this lab."""
+        """An existing run. Raises InputError where there is none, its schema is newer than this lab, its manifest was
+        changed, or it is half removed."""
         run = cls(folder)
+        if (folder / REMOVING).exists():
+            raise InputError("a run that is half removed", given=folder, do=_REMOVE)
         try:
-            schema = int(run.manifest["schema"])
+            schema = run.schema
+        except AlteredFile:
+            raise
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise InputError(
                 "not a run folder", given=folder, allowed="a folder with a manifest.json that the lab wrote"
@@ -69,6 +95,7 @@ class Run:
             raise InputError(
                 "a run of a newer lab", given=f"schema {schema}", allowed=f"up to {SCHEMA}", do="update the lab"
             )
+        _ = run.manifest  # raises where it was changed
         return run
 
     @classmethod
@@ -87,40 +114,6 @@ class Run:
             )
         return run
 
-    @contextmanager
-    def locked(self) -> Generator[None]:
-        """Alone with the folder. Raises RunFolderError while another process writes in it."""
-        with self._writing("lock the run"):
-            self.folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.folder / ".lock", timeout=_LOOKED_AT)
-        try:
-            lock.acquire()
-        except Timeout as error:
-            raise RunFolderError(
-                "another process is writing this run", given=self.folder, do="wait for it, or choose another --out"
-            ) from error
-        try:
-            yield
-        finally:
-            lock.release()
-
-    @property
-    def running(self) -> bool:
-        """Whether a process writes here now."""
-        if not (self.folder / ".lock").is_file():
-            return False
-        try:
-            with FileLock(self.folder / ".lock", timeout=0):
-                return False
-        except Timeout:
-            return True
-        except OSError:  # a folder that only can be read
-            return False
-
-    @property
-    def manifest(self) -> dict[str, Any]:
-        return json.loads((self.folder / "manifest.json").read_text(encoding="utf-8"))
-
     def add_model(self, spec: str, facts: dict[str, object]) -> None:
         """Note in the manifest what a spec turned out to be. Raises ModelMismatch where it was another model before."""
         manifest = self.manifest
@@ -133,25 +126,32 @@ class Run:
                 do="choose another --out",
             )
         with self._writing("note the model"):
+            self._lines.sync()  # what is said to be done is on the disk
             manifest["models"][spec] = facts
-            self._write("manifest.json", json.dumps(manifest, indent=2))
+            self._write_manifest(manifest)
 
-    def has_all_of(self, spec: str) -> bool:
-        """Whether every trial of this model is there."""
-        return bool(self.manifest["models"].get(spec, {}).get(DONE))
+    def done(self, trials: int) -> frozenset[str]:
+        """The models of which every trial is there, by the manifest. `trials` is how many there are of all: where these
+        are fewer than it says, some were lost, and no model counts as done."""
+        done = {spec: facts for spec, facts in self.manifest["models"].items() if facts.get(DONE)}
+        return frozenset(done if sum(facts.get(TRIALS, 0) for facts in done.values()) <= trials else ())
 
     @property
     def has_trials(self) -> bool:
-        return self._lines.path.exists() or self._table.exists()
+        return (self.folder / LINES).exists() or self._table.exists()
+
+    def count(self) -> int:
+        """How many trials there are, without reading them."""
+        return count_rows(self._table) if self._table.exists() else Lines(self.folder / LINES).count()
 
     @property
     def complete(self) -> bool:
-        return (self.folder / "COMPLETE").exists()
+        return (self.folder / COMPLETE).exists()
 
     @property
     def journal(self) -> Path:
         """Where the texts of an unfinished run are kept."""
-        return self.folder / "texts.jsonl"
+        return self.folder / TEXTS
 
     def record(self, trials: Iterable[Trial], *, known: frozenset[str] | None = None) -> int:
         """Append trials as they come, each handed to the system before the next is made; returns how many were new.
@@ -159,6 +159,8 @@ class Run:
         `known` are the ids of all that is there, where a run is taken up again: these may come once more, and are not
         written twice. Raises RunFolderError if the disk refuses or any other trial comes twice; what was written stays.
         """
+        if self._table.exists():
+            raise RunFolderError("this run has all of its trials", given=self.folder, do="choose another --out")
         seen = set(self.trial_ids()) if known is None else set[str]()
         before = len(seen)
         with self._writing("record trials"), self._lines.appending() as add:
@@ -176,8 +178,9 @@ class Run:
 
     def trials(self) -> Iterator[Trial]:
         """Every trial: of an unfinished run in the order in which they were done, and but for a torn last line (power
-        loss)."""
+        loss). Raises AlteredFile where any was changed on the disk."""
         if self._table.exists():
+            self.check_table()
             yield from read_table(self._table)
         else:
             yield from map(Trial.from_line, self._lines)
@@ -188,25 +191,57 @@ class Run:
 
     def settle(self) -> None:
         """All trials are done: they are put in canonical order (by id) into one table, in place of what grew. Two runs
-        of one experiment can then be compared row by row."""
+        of one experiment can then be compared row by row. A settled run is left as it is, but for copies of its trials.
+
+        Raises RunFolderError where there is nothing to settle, or a table with fewer trials than lines; AlteredFile
+        where a line or the table was changed. What there is stays then.
+        """
         with self._writing("settle the trials"):
-            if self._lines.path.exists():
-                write_table(self._lines.path, self._table)
-            for path in (self._lines.path, self.journal):
+            if not self._table.exists():
+                if not (self.folder / LINES).exists():
+                    raise RunFolderError("no trials to settle", given=self.folder, do="run it again")
+                write_table(self._lines, self._table, self.note_table)
+            rows, lines = self.check_table(), Lines(self.folder / LINES).count()
+            if rows < lines:
+                raise RunFolderError(
+                    "the table holds fewer trials than the lines",
+                    given=f"{rows} in {TABLE}, {lines} in {LINES}",
+                    do=f"remove {TABLE} and go on: it is made anew from the lines",
+                )
+            for path in (self.folder / LINES, self.journal):
                 path.unlink(missing_ok=True)
+
+    def note_table(self, rows: int, digest: str) -> None:
+        """Say in the manifest what the table of trials will be, before it is there."""
+        self._write_manifest({**self.manifest, _NOTE: {"rows": rows, "sha256": digest}})
+
+    def check_table(self) -> int:
+        """How many trials are in the table. Raises AlteredFile where its bytes are not those that were written; that of
+        an older lab is only counted."""
+        note = self.manifest.get(_NOTE)
+        if note is None and not self.sealed:
+            return count_rows(self._table)
+        if note is None or file_digest(self._table) != note["sha256"]:
+            raise AlteredFile(
+                "the table of trials is not what was written",
+                given=self._table,
+                do="take it from a copy; do not use it",
+            )
+        return int(note["rows"])
 
     @property
     def _lines(self) -> Lines:
-        return Lines(self.folder / "trials.jsonl")
+        return Lines(self.folder / LINES, must_be_sealed=self.sealed)
 
     @property
     def _table(self) -> Path:
-        return self.folder / "trials.parquet"
+        return self.folder / TABLE
 
     @property
     def findings(self) -> Findings:
-        """What the last analysis wrote."""
-        return Findings.from_json(json.loads((self.folder / "findings.json").read_text(encoding="utf-8")))
+        """What the last analysis wrote. Raises AlteredFile where that was changed; OSError, KeyError, TypeError or
+        ValueError where it is not what the lab writes."""
+        return Findings.from_json(read_json(self.folder / FINDINGS, must=self.sealed))
 
     @property
     def figures(self) -> dict[str, dict[str, Any]]:
@@ -214,37 +249,43 @@ class Run:
         paths = sorted((self.folder / "figures").glob("*.json"))
         return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in paths}
 
+    def conclude(self, findings: Findings, figures: dict[str, Any], html: str) -> None:
+        """Everything right of the trials. Where all of these are there the run is complete, or is again; until all is
+        written it is not, so that never one analysis stands beside the figures of another. An unfinished run stays
+        unfinished."""
+        with self._writing("write findings and report"):
+            (self.folder / COMPLETE).unlink(missing_ok=True)
+        self.write_findings(findings, figures)
+        self.write_report(html)
+        if self._table.exists():
+            self.finish()
+
     def write_findings(self, findings: Findings, figures: dict[str, Any]) -> None:
-        """Estimates and plotly figures, as JSON."""
+        """Estimates and plotly figures, as JSON. Those of an earlier analysis go."""
+        # A figure's name may hold a model's path; a file's name must not.
+        named = {f"{re.sub(r'[^A-Za-z0-9]+', '_', name).strip('_')}.json": each for name, each in figures.items()}
         with self._writing("write the findings"):
-            self._write("findings.json", json.dumps(findings.as_json(), indent=1, allow_nan=False))
-            for name, figure in figures.items():
-                # A figure's name may hold a model's path; a file's name must not.
-                self._write(f"figures/{re.sub(r'[^A-Za-z0-9]+', '_', name).strip('_')}.json", figure.to_json())
+            self._write(FINDINGS, sealed(json.dumps(findings.as_json(), indent=1, allow_nan=False)))
+            for name, figure in named.items():
+                self._write(f"figures/{name}", figure.to_json())
+            for path in (self.folder / "figures").glob("*.json"):
+                if path.name not in named:
+                    path.unlink()
 
     def write_report(self, html: str) -> Path:
         with self._writing("write the report"):
-            self._write("report.html", html)
-        return self.folder / "report.html"
+            self._write(REPORT, html)
+        return self.folder / REPORT
 
     def finish(self) -> None:
+        """Mark it complete. Raises RunFolderError where its trials are not settled."""
+        if self.state is State.GROWING:
+            raise RunFolderError("a run that is not settled is not complete", given=self.folder, do="let it finish")
         with self._writing("finish the run"):
-            self._write("COMPLETE", "")
+            self._write(COMPLETE, "")
 
-    def _write(self, name: str, text: str) -> None:
-        """Whole or not at all: written beside, then renamed."""
-        write_whole(self.folder / name, lambda path: path.write_text(text, encoding="utf-8"))
 
-    @contextmanager
-    def _writing(self, purpose: str) -> Generator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise RunFolderError(
-                f"the run folder cannot be written: could not {purpose}",
-                given=f"{self.folder} ({error.strerror})",
-                do="free disk space or choose another --out; what was written before is whole",
-            ) from error
+_REMOVE = "remove it to the end: introlab runs FOLDER --state broken --prune --yes"
 
 
 def _shown(value: Any, beside: Any) -> str:

@@ -169,15 +169,9 @@ class Growing:
         if new:
             self._columns = pa.concat_tables([self._columns, pa.Table.from_pylist(new, schema=_IN_MEMORY)])
             self._starts, self._end = [*self._starts, *ends[:-1]], ends[-1]
-        path, starts = self._path, self._starts
+        lines, starts = Lines(self._path), self._starts
 
         def listed(rows: np.ndarray) -> list[Row]:
-            return [_at(path, starts[row]) for row in rows.tolist()]
+            return [json.loads(lines.at(starts[row])) for row in rows.tolist()]
 
-        return TrialPages(self._columns, listed, lambda row: Trial.from_raw(_at(path, starts[row])))
-
-
-def _at(path: Path, start: int) -> Row:
-    with path.open("rb") as file:
-        file.seek(start)
-        return json.loads(file.readline())
+        return TrialPages(self._columns, listed, lambda row: Trial.from_line(lines.at(starts[row])))

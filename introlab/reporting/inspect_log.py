@@ -8,8 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from introlab.io.atomic import write_whole
-from introlab.records.export import check_target
+from introlab.records.export import check_target, write_export
 from introlab.records.findings import Findings
 from introlab.records.run import Run
 from introlab.records.trial import Trial
@@ -24,7 +23,7 @@ def export_inspect(run: Run, path: Path) -> int:
     check_target(run, path, ENDINGS)
     log = inspect_log(run)
     text = json.dumps(log, allow_nan=False)
-    write_whole(path, lambda beside: beside.write_text(text, encoding="utf-8"))
+    write_export(path, lambda beside: beside.write_text(text, encoding="utf-8"))
     return len(log["samples"])
 
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:  # analyses calibrate arrays, and load no torch
 Method = Literal["temperature", "platt", "isotonic"]
 _NAMES = {"temperature": "temperature", "platt": "sigmoid", "isotonic": "isotonic"}
 FEWEST = {"temperature": 10, "platt": 10, "isotonic": 1000}
-"""Examples: with fewer, slope and offset are noise. Isotonic regression follows the noise of fewer (Niculescu-Mizil and Caruana, ICML 2005)."""
+"""Examples: with fewer, slope and offset are noise. Isotonic regression follows the noise of fewer than a thousand
+(Niculescu-Mizil and Caruana, ICML 2005)."""
 
 
 @dataclass(frozen=True)

@@ -5,27 +5,42 @@ and the step, and schedules from the step, so nothing else is needed to go on to
 """
 
 import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
+from safetensors import SafetensorError
 
-from introlab.errors import InputError
-from introlab.io.atomic import write_whole
+from introlab.errors import InputError, RunFolderError
 from introlab.io.tensors import reading
+from introlab.network.save_tensors import save_tensors
 
 _FIRED = "n_forward_passes_since_fired"
 
 
 def checkpoint(trainer: Any, path: Path, identity: str) -> None:
-    """Write the state of sae-lens' `trainer`; `identity` says of which training it is."""
+    """Write the state of sae-lens' `trainer`; `identity` says of which training it is. Raises RunFolderError where the
+    disk refuses; the checkpoint before it stays."""
     tensors = {f"sae.{name}": tensor for name, tensor in trainer.sae.state_dict().items()}
     for index, state in trainer.optimizer.state_dict()["state"].items():
         tensors |= {f"adam.{index}.{name}": tensor for name, tensor in state.items()}
     tensors[_FIRED] = trainer.n_forward_passes_since_fired
     meta = {"identity": identity, "steps": str(trainer.n_training_steps)}
     whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
-    write_whole(path, lambda at: save_file(whole, at, metadata=meta))
+    with told(path):
+        save_tensors(path, whole, meta)
+
+
+@contextmanager
+def told(path: Path) -> Generator[None]:
+    """Raises RunFolderError where the disk refuses what is written meanwhile."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        raise RunFolderError(
+            "the training cannot be written", given=f"{path} ({error})", do="free disk space and go on: nothing is lost"
+        ) from error
 
 
 def resumed(trainer: Any, path: Path, identity: str) -> int:

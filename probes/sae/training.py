@@ -19,8 +19,9 @@ from introlab.activations.store import Store
 from introlab.errors import InputError, NotFinite
 from introlab.io.atomic import write_whole
 from introlab.io.environment import versions
+from introlab.network.save_tensors import saving
 from introlab.network.sites import Site
-from probes.sae.checkpoints import checkpoint, other_training, resumed
+from probes.sae.checkpoints import checkpoint, other_training, resumed, told
 from probes.sae.model import LINEAGE, TEMPLATE
 from probes.sae.token_dataset import TokenChoice, TokenRows
 
@@ -102,6 +103,7 @@ def train_sae(
         record = _read(folder / RECORD)
         if record["identity"] != identity:
             raise other_training(folder)
+        (folder / CHECKPOINT).unlink(missing_ok=True)  # it may have been stopped right before that
         return record
     folder.mkdir(parents=True, exist_ok=True)
     mean, variance = rows.moments()
@@ -117,9 +119,11 @@ def train_sae(
     progress.close()
     for parameter in trainer.sae.parameters():
         _finite(parameter.detach().sum())
-    _write(trainer.sae, scale, folder, said)
+    with told(folder):
+        _write(trainer.sae, scale, folder, said)
     record = {**said, "identity": identity, "versions": versions(), "steps": recipe.steps, "scale": scale}
-    write_whole(folder / RECORD, lambda at: at.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8"))
+    with told(folder):
+        write_whole(folder / RECORD, lambda at: at.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8"))
     path.unlink(missing_ok=True)
     return _read(folder / RECORD)
 
@@ -204,4 +208,5 @@ def _write(sae: Any, scale: float, folder: Path, said: Mapping[str, Any]) -> Non
     metadata.hook_head_index = Site.parse(said["site"]).head
     setattr(metadata, LINEAGE, said["store"]["model"])
     setattr(metadata, TEMPLATE, said["choice"]["template"])
-    sae.save_inference_model(folder)
+    with saving(folder) as room:
+        sae.save_inference_model(room)
