@@ -30,7 +30,7 @@ from introlab.generation.requests import Generation, Request
 from introlab.judges.judge_run import judge_run
 from introlab.judges.rubric import Rubric
 from introlab.judges.rule_based import RulesJudge
-from introlab.network.save_tensors import save_tensors
+from introlab.io.atomic import saving
 from introlab.network.sites import Site
 from introlab.records.catalog import Catalogue
 from introlab.records.export import export

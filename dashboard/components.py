@@ -12,6 +12,8 @@ from introlab.reporting.figures import CONFIG
 from introlab.reporting.html import MARKS, apart
 from introlab.reporting.tables import NOTE, Table, laid_out, told
 
+LONGEST, LONGEST_FACT, MOST_FACTS = 20_000, 2_000, 200
+"""Characters of a text and of a value, and values in a table, that a page shows: it must open whatever a run holds."""
 MOST = 12
 """Options that are seen at a glance; more can be searched."""
 Part = Any
@@ -66,8 +68,16 @@ def facts(pairs: Mapping[str, object]) -> Part:
     """Names and values."""
     if not pairs:
         return html.P("none", className="where")
-    rows = [html.Tr([html.Td(name), html.Td(html.Code(str(value)))]) for name, value in pairs.items()]
+    shown = list(pairs.items())[:MOST_FACTS]
+    rows = [html.Tr([html.Td(name), html.Td(html.Code(cut(str(value), LONGEST_FACT)))]) for name, value in shown]
+    if len(pairs) > len(shown):
+        rows.append(html.Tr(html.Td(f"and {len(pairs) - len(shown):,} more in the run's trials", colSpan=2)))
     return html.Div(html.Table(html.Tbody(rows)), className="scroll")
+
+
+def cut(text: str, most: int = LONGEST) -> str:
+    """What is shown of a text, and how long it is where that is not all of it."""
+    return text if len(text) <= most else f"{text[:most]} … ({len(text):,} characters; the run's trials hold all)"
 
 
 def state(entry: CatalogEntry) -> Part:
@@ -86,7 +96,7 @@ def refusal(text: str) -> Part:
 
 def address(path: str, **query: str) -> str:
     """Of a page."""
-    return f"{path}?{urlencode(query)}"
+    return f"{path}?{urlencode(query, errors='surrogateescape')}"  # a folder's name may be no text
 
 
 def chooser(

@@ -53,7 +53,7 @@ def make_app(root: Path) -> Dash:
         if path not in found:
             return refusal("There is no such page.")
         try:
-            return found[path].layout(shelf, dict(parse_qsl((search or "").lstrip("?"))))
+            return found[path].layout(shelf, dict(parse_qsl((search or "").lstrip("?"), errors="surrogateescape")))
         except Exception as error:  # whatever lies on the disk, the dashboard stands
             return refusal(str(error) or type(error).__name__)
 

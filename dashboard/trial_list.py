@@ -16,6 +16,8 @@ from introlab.reporting.tables import by_name, word
 PER_PAGE = 25
 PREVIEW = 160
 """Characters of a text in the list."""
+LONGEST_EXAMPLE = 4_000
+"""Of one shown whole."""
 _FILTERS = [f"trials-{name}" for name in SORTED_BY]
 _ORDER = "trials-order"
 _HEAD = ("condition", "strength", "model", "split", "item", "text", "outcomes")
@@ -117,7 +119,7 @@ def _table(rows: list[dict[str, Any]], name: str) -> Part:
                 html.Td(row["split"]),
                 html.Td(row["item"] + (f", draw {row['draw']}" if row["draw"] is not None else "")),
                 html.Td(_preview(row["text"]), className="text"),
-                html.Td(by_name(row["outcomes"]), className="outcomes"),
+                html.Td(parts.cut(by_name(row["outcomes"]), PREVIEW * 4), className="outcomes"),
             ]
         )
         for row in rows
@@ -144,7 +146,8 @@ def examples(shelf: Shelf, entry: CatalogEntry, most: int) -> Part:
 def _example(row: dict[str, Any], name: str) -> Part:
     title = f"{row['model'].removeprefix('organism:')}, {row['condition']}, strength {row['strength']:g}, {row['item']}"
     link = dcc.Link(title, href=parts.address("/trial", run=name, id=row["id"]))
-    words = html.P(by_name(row["outcomes"]), className="where")
+    words = html.P(parts.cut(by_name(row["outcomes"]), PREVIEW * 4), className="where")
     return html.Div(
-        [html.P(link, className="where"), html.P(row["text"], className="text"), words], className="example"
+        [html.P(link, className="where"), html.P(parts.cut(row["text"], LONGEST_EXAMPLE), className="text"), words],
+        className="example",
     )

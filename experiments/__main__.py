@@ -5,14 +5,17 @@ not land); 130 stopped with Ctrl-C.
 """
 
 import sys
+import warnings
 
-from introlab.errors import InputError, LabError
+from introlab.errors import InputError, LabError, RunFolderError
+from introlab.io.terminal import tell, told_warning
 
 BUG, WRONG_INPUT, COULD_NOT_GO_ON, STOPPED = 1, 2, 3, 130
 
 
 def main() -> None:
     """Run one command and exit with its code."""
+    warnings.formatwarning = told_warning
     sys.exit(run_command(sys.argv[1:]))
 
 
@@ -26,16 +29,36 @@ def run_command(arguments: list[str]) -> int:
     except Interrupted as error:
         return _complain(error, STOPPED)
     except KeyboardInterrupt:
-        sys.stderr.write("stopped\n")
+        tell("stopped")
         return STOPPED
     except InputError as error:
         return _complain(error, WRONG_INPUT)
     except LabError as error:
         return _complain(error, COULD_NOT_GO_ON)
+    except OSError as error:  # of a disk, a mount or a permission: nothing that a line of the lab could mend
+        return _complain(_refused_by_the_system(error), COULD_NOT_GO_ON)
+    except (MemoryError, RecursionError) as error:
+        return _complain(_too_large(error), COULD_NOT_GO_ON)
+
+
+def _refused_by_the_system(error: OSError) -> LabError:
+    return RunFolderError(
+        "a file cannot be read or written",
+        given=f"{error.filename or 'unknown file'} ({error.strerror or error})",
+        do="look at its permissions, its mount and the free space, or name another place",
+    )
+
+
+def _too_large(error: Exception) -> LabError:
+    return RunFolderError(
+        "what was read is too large or too deeply nested to be held",
+        given=f"{type(error).__name__}: {error}",
+        do="look for a damaged file among those named, or free memory",
+    )
 
 
 def _complain(error: LabError, code: int) -> int:
-    sys.stderr.write(f"introlab: {error}\n")
+    tell(f"introlab: {error}")
     return code
 
 

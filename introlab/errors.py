@@ -70,3 +70,8 @@ class RunFolderError(LabError):
 
 class Interrupted(LabError):
     """Stopped by the user; what was done stays."""
+
+
+UNREADABLE = (ArithmeticError, AttributeError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError)
+"""What reading a file raises that is not what the lab wrote there: RecursionError is a RuntimeError, JSON that is none
+and text that is no UTF-8 are ValueErrors."""

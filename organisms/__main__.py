@@ -1,6 +1,5 @@
 """`introlab organisms train NAME|all`, `verify NAME`, `cards`, `export NAME`, `materials`, `sae`."""
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -8,6 +7,7 @@ from typing import Annotated, Literal
 import tyro
 
 from introlab.errors import InputError
+from introlab.io.terminal import say
 
 FOLDER = Path(__file__).parent
 SEEDS = FOLDER / "seeds"
@@ -38,7 +38,7 @@ class TrainOrganism:
         if parent is not None and not (self.out / parent / "config.json").exists():
             wanted.insert(0, parent)
         train_family(wanted, self.out, seed=self.seed, scale=self.scale, workers=self.workers)
-        sys.stdout.write("".join(f"{self.out / name}\n" for name in wanted))
+        say("\n".join(str(self.out / name) for name in wanted))
         return 0
 
 
@@ -60,7 +60,7 @@ class Cards:
         from organisms.cards import write_cards
 
         for path in write_cards(self.out, names=self.names, others=self.others, again=self.again, workers=self.workers):
-            sys.stdout.write(f"{path}\n")
+            say(f"{path}")
         return 0
 
 
@@ -78,7 +78,7 @@ class Verify:
 
         for row in verify(self.name, self.out, split=self.split):
             estimate = f"{number(row.estimate.value)} {interval(row.estimate)} {row.estimate.n}"
-            sys.stdout.write(f"{row.what:55} {row.cell:42} {estimate}\n")
+            say(f"{row.what:55} {row.cell:42} {estimate}")
         return 0
 
 
@@ -97,7 +97,7 @@ class ExportOrganism:
             raise InputError("unknown organism", given=self.name, do="introlab models lists them")
         if self.out.exists() and any(self.out.iterdir()):
             raise InputError("the folder is not empty", given=self.out, do="name a new one with --out")
-        sys.stdout.write(f"{export(self.name, self.folder, self.out)}\n")
+        say(f"{export(self.name, self.folder, self.out)}")
         return 0
 
 
@@ -115,7 +115,7 @@ class TrainAutoencoder:
     def __call__(self) -> int:
         from organisms.sae_release import release
 
-        sys.stdout.write(f"{release(self.out, self.work, scale=self.scale, quiet=self.quiet)}\n")
+        say(f"{release(self.out, self.work, scale=self.scale, quiet=self.quiet)}")
         return 0
 
 
@@ -130,7 +130,7 @@ class WriteMaterials:
         from organisms.world import World
 
         write_materials(World(), self.out)
-        sys.stdout.write(f"{self.out}\n")
+        say(f"{self.out}")
         return 0
 
 

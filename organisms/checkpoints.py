@@ -4,12 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from introlab.errors import RunFolderError
-from introlab.network.save_tensors import save_tensors
+from introlab.network.tensors import reading, save_sealed
 
 
 def save_checkpoint(
@@ -23,22 +21,16 @@ def save_checkpoint(
             for key, value in state.items():
                 tensors[f"state/{index}/{number}/{key}"] = torch.as_tensor(value)
     path.parent.mkdir(parents=True, exist_ok=True)
-    contiguous = {name: value.clone().contiguous() for name, value in tensors.items()}
-    metadata = {"steps_done": str(steps_done), "course": course}
-    try:
-        save_tensors(path, contiguous, metadata)
-    except (OSError, SafetensorError) as error:
-        raise RunFolderError(
-            "the checkpoint cannot be written", given=f"{path} ({error})", do="free disk space: the one before it stays"
-        ) from error
+    apart = {name: value.clone() for name, value in tensors.items()}
+    save_sealed(apart, path, {"steps_done": str(steps_done), "course": course})
 
 
 def load_checkpoint(path: Path, model: nn.Module, optimizers: Sequence[Optimizer], *, course: str) -> int:
-    """Take up a checkpoint; returns the number of steps done, 0 where there is none of this course."""
+    """Take up a checkpoint; returns the number of steps done, 0 where there is none of this course. Raises InputError
+    for one that was changed since it was written."""
     if not path.exists():
         return 0
-    with safe_open(path, framework="pt") as file:
-        meta = file.metadata()
+    with reading(path, "a checkpoint of a training", made_by="introlab organisms train") as (file, meta):
         if meta["course"] != course:
             return 0
         tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

@@ -11,6 +11,7 @@ from typing import Any
 from safetensors.torch import load_file, save_file
 
 from introlab.activations.collect import Reading, Sample, collect
+from introlab.io.digests import write_sums
 from introlab.network.model import Model, load
 from introlab.network.sites import Site
 from introlab.network.spans import Span
@@ -22,9 +23,10 @@ from organisms.world import World
 from probes.sae.absorption import absorption
 from probes.sae.corpus import own_answers
 from probes.sae.fidelity import fidelity
+from probes.sae.formats import RECORD
 from probes.sae.model import Sae
 from probes.sae.token_dataset import TokenChoice
-from probes.sae.training import RECORD, Recipe, train_sae
+from probes.sae.training import Recipe, train_sae
 
 SITE = Site(3)
 RECIPE = Recipe(architecture="batchtopk", latents=1024, active=16, tokens=4_000_000, learning_rate=2e-3)
@@ -56,6 +58,7 @@ def halved(trained: Path, out: Path) -> None:
     # sae-lens writes the entries in an order that changes from process to process.
     said = json.loads((trained / CONFIGURATION).read_text(encoding="utf-8"))
     (out / CONFIGURATION).write_text(json.dumps(said, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    write_sums(out)
 
 
 def card(folder: Path, record: dict[str, Any], work: Path) -> Iterator[str]:

@@ -14,7 +14,9 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from introlab.io.atomic import write_whole
+from introlab.io.digests import write_sums
 from introlab.network.lora import merged
+from introlab.network.weights import NOT_LOADED
 from organisms.adapters import add_adapters, save_adapters
 from organisms.base_corpus import base_lessons
 from organisms.reference_model import Subject
@@ -99,7 +101,8 @@ def is_finished(organism: Organism, folder: Path, course: str, *, seed: int) -> 
 
 
 def export(name: str, folder: Path, out: Path) -> Path:
-    """Write an organism as one model folder, adapter merged, in half precision; its card goes with it."""
+    """Write an organism as one model folder, adapter merged, in half precision; its card goes with it, with the digest
+    of these weights."""
     place = folder / name
     if (place / "config.json").exists():
         network = AutoModelForCausalLM.from_pretrained(place)
@@ -107,9 +110,14 @@ def export(name: str, folder: Path, out: Path) -> Path:
         network = merged(place, dtype=torch.float32, device="cpu", trust_remote_code=False)
     network.half().save_pretrained(out)
     save_tokenizer(AutoTokenizer.from_pretrained(place), out)
-    for kept in ("generation_config.json", "organism.json", "README.md"):
+    for kept in ("generation_config.json", "README.md"):
         if (place / kept).exists():
             shutil.copy(place / kept, out / kept)
+    if (place / "organism.json").exists():
+        card = json.loads((place / "organism.json").read_text(encoding="utf-8"))
+        stated = {**card, "merged_from": card["weights"], "weights": weights_hash(out)}
+        (out / "organism.json").write_text(json.dumps(stated, indent=1) + "\n", encoding="utf-8")
+    write_sums(out)
     return out
 
 
@@ -188,6 +196,7 @@ def _save(
     text = json.dumps(card, indent=1) + "\n"
     write_whole(place / "organism.json", lambda beside: beside.write_text(text, encoding="utf-8"))
     (place / "checkpoint.safetensors").unlink(missing_ok=True)
+    write_sums(place, apart_from=NOT_LOADED)
 
 
 def _recipe(organism: Organism) -> dict[str, object]:

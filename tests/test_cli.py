@@ -122,6 +122,8 @@ def test_a_folder_in_use_and_a_folder_that_cannot_be(command, tmp_path):
 def test_nan_in_a_model_is_reported(command, tmp_path):
     """A copy of an organism with one weight broken."""
     shutil.copytree(organism_folder() / "base", tmp_path / "broken")
+    for name in ("organism.json", "SHA256SUMS"):  # as a model of anyone: under its card it would not be believed
+        (tmp_path / "broken" / name).unlink()
     weights = load_file(tmp_path / "broken" / "model.safetensors")
     weights["model.layers.1.mlp.down_proj.weight"][0, 0] = float("nan")
     save_file(weights, tmp_path / "broken" / "model.safetensors", metadata={"format": "pt"})

@@ -17,8 +17,9 @@ from introlab.network.messages import assistant, system, user
 from introlab.network.sites import Site
 from introlab.network.spans import Span
 from probes.sae import training as sae_training
+from probes.sae.formats import CHECKPOINT
 from probes.sae.token_dataset import CHUNK, TokenChoice, TokenRows
-from probes.sae.training import CHECKPOINT, Recipe, train_sae
+from probes.sae.training import Recipe, train_sae
 
 KINDS = ("topk", "batchtopk", "jumprelu")
 WEIGHTS = "sae_weights.safetensors"

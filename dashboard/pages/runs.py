@@ -70,11 +70,20 @@ def _listed(entries: Sequence[CatalogEntry]) -> Part:
     head = html.Tr(
         [html.Th(name) for name in ("run", "models", "state", "trials", "primary outcome", "size", "started")]
     )
-    shown = html.Table([html.Thead(head), html.Tbody([_row(entry) for entry in entries[:MOST]])], className="runs")
+    shown = html.Table([html.Thead(head), html.Tbody([_shown(entry) for entry in entries[:MOST]])], className="runs")
     total = f"{len(entries)} runs, {size(sum(entry.bytes for entry in entries))}"
     return html.Section(
         [shown, html.P(f"{total}{f'; the first {MOST} are shown' * (len(entries) > MOST)}", className="where")]
     )
+
+
+def _shown(entry: CatalogEntry) -> Part:
+    """Whatever is wrong with a run, it does not hide the others."""
+    try:
+        return _row(entry)
+    except Exception as error:  # whatever lies on the disk, the list stands
+        problem = html.Span(f"cannot be shown: {type(error).__name__}: {error}", className="problem")
+        return html.Tr([html.Td(entry.name), html.Td(problem, colSpan=6)])
 
 
 def _row(entry: CatalogEntry) -> Part:

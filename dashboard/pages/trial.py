@@ -15,12 +15,14 @@ from introlab.reporting.tables import word
 from introlab.reporting.token_heatmap import UNDECODED, UNDERLINED, coloured, ends, scale
 
 PATH, TITLE = "/trial", ""
+MOST_TOKENS, MOST_READINGS = 4_000, 500
+"""That are shown one by one, and offered to be coloured by: a page must open whatever a trial holds."""
 
 
 def layout(shelf: Shelf, query: dict[str, str]) -> Part:
     run, id = query.get("run", ""), query.get("id", "")
     trial = shelf.trials(run).trial(id)
-    readings = list(per_token(trial.readings, len(trial.tokens)))
+    readings = list(per_token(trial.readings, len(trial.tokens)))[:MOST_READINGS]
     single = {
         name: word(value)
         for name, value in trial.readings.items()
@@ -37,7 +39,7 @@ def layout(shelf: Shelf, query: dict[str, str]) -> Part:
         html.Section(
             [
                 html.H3("Read"),
-                html.P(trial.prompt, className="prompt"),
+                html.P(parts.cut(trial.prompt), className="prompt"),
                 html.H3("Written"),
                 choose,
                 dcc.Store(id="trial-at", data={"run": run, "id": id}),
@@ -77,10 +79,13 @@ def _identity(trial: Trial) -> str:
 
 def _coloured(trial: Trial, reading: str | None) -> Part:
     """Each token with its value; what was read under an edit is underlined."""
+    if len(trial.tokens) > MOST_TOKENS:
+        told = f"{len(trial.tokens):,} tokens: too many to be shown one by one"
+        return [html.P(parts.cut(trial.text), className="text"), html.P(told, className="where")]
     between = ends([trial], reading)
     shown = coloured(trial, reading, between)
     if shown is None:
-        return html.P(trial.text, className="text")
+        return html.P(parts.cut(trial.text), className="text")
     tokens = [
         html.Span(
             token.text,
@@ -90,7 +95,9 @@ def _coloured(trial: Trial, reading: str | None) -> Part:
         )
         for token in shown.tokens
     ]
-    head = [] if shown.decoded else [html.P(trial.text, className="text"), html.P(UNDECODED, className="where")]
+    head = (
+        [] if shown.decoded else [html.P(parts.cut(trial.text), className="text"), html.P(UNDECODED, className="where")]
+    )
     foot = [html.P(UNDERLINED, className="where")] if shown.touched else []
     return [*head, html.P(tokens, className="text tokens"), *_legend(scale(between)), *foot]
 

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import tyro
 
-from experiments.cli.output import say
 from introlab.errors import InputError
+from introlab.io.terminal import say
 
 
 def organisms(arguments: list[str]) -> int:

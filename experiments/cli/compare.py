@@ -1,6 +1,5 @@
 """introlab compare: runs side by side, with how much they differ and whether that is more than chance."""
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +7,7 @@ from typing import Annotated
 import tyro
 
 from introlab.errors import RunFolderError
+from introlab.io.terminal import say
 from introlab.records.run import Run
 from introlab.reporting.comparison import compare
 from introlab.reporting.comparison_html import render_comparison, text_comparison
@@ -25,7 +25,7 @@ class Compare:
     def __call__(self) -> int:
         runs = {str(folder): Run.open(folder) for folder in self.runs}
         found = compare(runs)
-        sys.stdout.write(text_comparison(found) + "\n")
+        say(text_comparison(found))
         if self.out is not None:
             try:
                 self.out.write_text(render_comparison(found, runs), encoding="utf-8")
@@ -35,5 +35,5 @@ class Compare:
                     given=f"{self.out} ({error.strerror})",
                     do="choose another --out",
                 ) from error
-            sys.stdout.write(f"\nside by side: {self.out}\n")
+            say(f"\nside by side: {self.out}")
         return 0

@@ -1,7 +1,6 @@
 """introlab dashboard: runs in the browser, served by this machine for this machine."""
 
 import logging
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +8,7 @@ from typing import Annotated
 import tyro
 
 from introlab.errors import InputError
+from introlab.io.terminal import say
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,7 @@ class Dashboard:
             ) from error
         logging.getLogger("werkzeug").setLevel(logging.WARNING)
         server = make(self.folder, self.port)
-        sys.stdout.write(f"http://{server.host}:{server.port}  (Ctrl-C ends it)\n")
-        sys.stdout.flush()
+        say(f"http://{server.host}:{server.port}  (Ctrl-C ends it)")
         try:
             server.serve_forever()
         finally:

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments import discover
-from experiments.cli.output import hush, say, tell
+from experiments.cli.output import hush
 from experiments.cli.run import now, show
 from introlab.experiment.settings import Settings
 from introlab.io.atomic import write_whole
+from introlab.io.terminal import say, tell
 from introlab.reporting.html import Chapter, render
 
 

@@ -12,6 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
+from introlab.io.terminal import say
+
 State = Literal["ok", "warn", "fail"]
 NEEDED = ("torch", "transformers", "transformer-lens", "scikit-learn", "plotly", "tyro")
 OPTIONAL = {"sae-lens": "SAEs", "jupyterlab": "notebooks", "nbmake": "tests of the notebooks"}
@@ -36,12 +38,12 @@ class Doctor:
     def __call__(self) -> int:
         found = [finding for look in LOOKS for finding in look()]
         if self.json:
-            sys.stdout.write(json.dumps([asdict(finding) for finding in found]) + "\n")
+            say(json.dumps([asdict(finding) for finding in found]))
         else:
             for finding in found:
-                sys.stdout.write(f"{finding.state:5} {finding.what}: {finding.detail}\n")
+                say(f"{finding.state:5} {finding.what}: {finding.detail}")
                 if finding.mend:
-                    sys.stdout.write(f"      do: {finding.mend}\n")
+                    say(f"      do: {finding.mend}")
         return 2 if any(finding.state == "fail" for finding in found) else 0
 
 

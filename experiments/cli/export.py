@@ -1,12 +1,12 @@
 """`introlab export`: the trials of a run for other tools."""
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 
+from introlab.io.terminal import say
 from introlab.records.export import export
 from introlab.records.run import Run
 from introlab.reporting.inspect_log import export_inspect
@@ -27,5 +27,5 @@ class Export:
 
     def __call__(self) -> int:
         count = (export_inspect if self.to == "inspect" else export)(Run.open(self.run), self.out)
-        sys.stdout.write(f"{count} trials in {self.out}\n")
+        say(f"{count} trials in {self.out}")
         return 0

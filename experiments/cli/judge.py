@@ -1,7 +1,6 @@
 """`introlab judge`: the texts of a finished run, judged by a rubric. Nothing of the run is changed."""
 
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +8,7 @@ from typing import Annotated
 import tyro
 
 from introlab.errors import InputError
+from introlab.io.terminal import say
 from introlab.judges.judge_run import Judgement, Reference, judge_run
 from introlab.judges.judgement import Judge
 from introlab.judges.openai_api import DEFAULT_URL, HostedJudge
@@ -72,7 +72,7 @@ class JudgeRun:
             cache=self.cache,
             rubrics=self.rubrics,
         )
-        sys.stdout.write((json.dumps(made.as_json()) if self.json else shown(made)) + "\n")
+        say(json.dumps(made.as_json()) if self.json else shown(made))
         return 0
 
     def _judge(self, run: Run, rubric: Rubric) -> Judge:

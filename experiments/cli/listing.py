@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 
 from experiments import discover
-from experiments.cli.output import say
+from introlab.io.terminal import say
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ class LoadsModel:
     """float32, float64, bfloat16 or float16."""
     raw: bool = False
     """Give the model the bare words, without its chat template: it continues them. For base models."""
+    allow_missing: tuple[str, ...] = ()
+    """Tensors, by name (with * and ?), that the model's files may lack; they are drawn at random."""
     trust_remote_code: bool = False
     """Let a hub model run its own code. Off unless you say so."""
 
@@ -32,6 +34,7 @@ class LoadsModel:
             self.model,
             device=self.device,
             dtype=self.dtype,
+            allow_missing=self.allow_missing,
             trust_remote_code=self.trust_remote_code,
             chat="raw" if self.raw else "template",
         )

@@ -5,7 +5,6 @@ the model is held to have said) and, for fitting, a ``label`` (true or false) an
 """
 
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from introlab.errors import InputError, RunFolderError
 from introlab.generation.requests import Request
 from introlab.generation.sampling import Sampling
 from introlab.generation.scheduler import generate
+from introlab.io.terminal import say
 from introlab.network.messages import Message, user
 from introlab.network.model import Model
 from introlab.network.sites import Site
@@ -107,7 +107,7 @@ def _tell(as_json: bool, **facts: Any) -> None:
         if as_json
         else "\n".join(f"{name.replace('_', ' ')}: {value}" for name, value in facts.items())
     )
-    sys.stdout.write(lines + "\n")
+    say(lines)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,10 +1,10 @@
 """`introlab fidelity`: published numbers recomputed, and what to run for those that need weights."""
 
 import json
-import sys
 from dataclasses import asdict, dataclass
 from itertools import groupby
 
+from introlab.io.terminal import say
 from introlab.stats.replications import Awaiting, Recomputed, awaiting, recomputed
 
 
@@ -18,9 +18,9 @@ class Fidelity:
         found, waiting = recomputed(), awaiting()
         if self.json:
             rows = [{**asdict(each), "agrees": each.agrees} for each in found]
-            sys.stdout.write(json.dumps({"recomputed": rows, "awaiting": [asdict(each) for each in waiting]}) + "\n")
+            say(json.dumps({"recomputed": rows, "awaiting": [asdict(each) for each in waiting]}))
             return 0
-        sys.stdout.write("\n".join([*_recomputed(found), "", *_awaiting(waiting), ""]))
+        say("\n".join([*_recomputed(found), "", *_awaiting(waiting)]))
         return 0
 
 

@@ -10,6 +10,7 @@ from experiments import find
 from experiments.cli.run import show
 from introlab.errors import InputError
 from introlab.experiment.conclude import conclude
+from introlab.records.manifests import REPEATED, check_manifest
 from introlab.records.run import Run
 
 
@@ -25,6 +26,7 @@ class Report:
 
     def __call__(self) -> int:
         opened = Run.open(self.run)
+        check_manifest(opened.manifest, REPEATED)
         kind = find(opened.manifest["experiment"])
         if not opened.has_trials:
             raise InputError("a run without trials", given=self.run, do="run it again")

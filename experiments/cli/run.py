@@ -9,10 +9,11 @@ from typing import Any, Literal
 import tyro
 
 from experiments import discover, find
-from experiments.cli.output import hush, say, tell
+from experiments.cli.output import hush
 from introlab.errors import InputError
 from introlab.experiment.base import Experiment
 from introlab.experiment.settings import Settings
+from introlab.io.terminal import say, tell
 from introlab.records.run import Run
 
 
@@ -42,6 +43,8 @@ class RunOptions:
     """Give models the bare words, without their chat template. For base models."""
     trust_remote_code: bool = False
     """Let a hub model run its own code. Off unless you say so."""
+    allow_missing: tuple[str, ...] = ()
+    """Tensors, by name (with * and ?), that a model's files may lack; they are drawn at random."""
     small: bool = False
     """Start from the debug size: seconds, not minutes."""
     quiet: bool = False
@@ -61,6 +64,7 @@ class RunOptions:
             workers=self.workers,
             engine=self.engine,
             address=self.address,
+            allow_missing=self.allow_missing,
         )
 
 

@@ -1,6 +1,5 @@
 """introlab runs: the runs there are, what they take of the disk, and removing those that are not wanted any more."""
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Annotated
 import tyro
 
 from introlab.errors import InputError, LabError
+from introlab.io.terminal import say, shown
 from introlab.records.catalog import CatalogEntry, Catalogue, State
 from introlab.records.prune import obstacle, remove
 from introlab.reporting.tables import Table, as_text
@@ -40,17 +40,18 @@ class Runs:
             for each in catalogue.entries()
             if wanted in (None, each.experiment) and self.state in (None, each.state)
         ]
-        _say(as_text(_table(entries)) if entries else "no runs")
-        _say(f"\n{len(entries)} runs, {sum(each.bytes for each in entries) / 1e6:.1f} MB")
+        say(as_text(_table(entries)) if entries else "no runs")
+        say(f"\n{len(entries)} runs, {sum(each.bytes for each in entries) / 1e6:.1f} MB")
         return self._prune(catalogue, entries) if self.prune else 0
 
     def _prune(self, catalogue: Catalogue, entries: Sequence[CatalogEntry]) -> int:
         for entry in entries:
             reason = obstacle(entry)
-            _say(f"{'stays' if reason else 'goes':7}{entry.name}{f' ({reason})' if reason else ''}")
+            name = shown(entry.name, line=True)
+            say(f"{'stays' if reason else 'goes':7}{name}{f' ({reason})' if reason else ''}")
         going = [entry for entry in entries if obstacle(entry) is None]
         if not self.yes:
-            _say(f"\nnothing was removed; --yes removes {len(going)} runs")
+            say(f"\nnothing was removed; --yes removes {len(going)} runs")
             return 0
         freed, left = 0, list[str]()
         for entry in going:
@@ -58,7 +59,7 @@ class Runs:
                 freed += remove(catalogue, entry.name)
             except LabError as error:
                 left.append(str(error))
-        _say(f"\n{len(going) - len(left)} runs removed, {freed / 1e6:.1f} MB freed")
+        say(f"\n{len(going) - len(left)} runs removed, {freed / 1e6:.1f} MB freed")
         if left:
             raise LabError("some runs could not be removed", given="; ".join(left))
         return 0
@@ -68,18 +69,14 @@ def _table(entries: Sequence[CatalogEntry]) -> Table:
     head = ("run", "experiment", "state", "trials", "MB", "started", "models or problem")
     body = tuple(
         (
-            each.name,
-            each.experiment,
+            shown(each.name, line=True),
+            shown(each.experiment, line=True),
             each.state,
             "" if each.trials is None else str(each.trials),
             f"{each.bytes / 1e6:.1f}",
-            each.started[:16].replace("T", " "),
-            each.problem or ", ".join(each.models),
+            shown(each.started[:16].replace("T", " "), line=True),
+            shown(each.problem or ", ".join(each.models), line=True),
         )
         for each in entries
     )
     return Table(head, body, ("secondary",) * len(body))
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")

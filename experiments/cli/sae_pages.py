@@ -1,6 +1,5 @@
 """`introlab saes pages`: what the latents of an autoencoder stand for, as pages to look at."""
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +11,7 @@ from experiments.cli.loading import LoadsModel
 from experiments.cli.own_texts import read_lines
 from introlab.activations.forward import Text
 from introlab.errors import InputError
+from introlab.io.terminal import say
 from introlab.network.model import Model
 from introlab.network.sites import Site
 from introlab.tasks.materials import materials_for
@@ -51,7 +51,7 @@ class Pages(LoadsModel):
         latents = self.latents or self._spread(model, sae, texts)
         found = portraits(model, sae, texts, latents, batch_size=self.batch_size)
         about = f"{sae.latents} latents of {sae.name} at {sae.site} of {model.name}, read on {len(texts)} texts."
-        sys.stdout.write(f"{write_pages(found, self.out, about=about)}\n")
+        say(write_pages(found, self.out, about=about))
         return 0
 
     def _own(self, model: Model) -> list[Text]:

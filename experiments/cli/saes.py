@@ -1,7 +1,6 @@
 """`introlab saes train`, `introlab saes show SPEC`."""
 
 import json
-import sys
 from dataclasses import asdict, dataclass
 from functools import reduce
 from operator import add
@@ -15,6 +14,7 @@ from experiments.cli.own_texts import read_lines
 from experiments.cli.sae_pages import Pages
 from introlab.activations.collect import Reading, Sample, collect
 from introlab.errors import InputError
+from introlab.io.terminal import say
 from introlab.network.model import Model
 from introlab.network.sites import Site
 from introlab.network.spans import Span
@@ -85,7 +85,7 @@ class TrainSae(LoadsModel):
         )
         record = train_sae(store, site, self.out, recipe, choice, device=str(model.device), quiet=self.quiet)
         facts = {"autoencoder": str(self.out), "texts": len(samples), **record["rows"], "held out": record["held out"]}
-        _say(json.dumps(facts) if self.json else "\n".join(f"{name}: {value}" for name, value in facts.items()))
+        say(json.dumps(facts) if self.json else "\n".join(f"{name}: {value}" for name, value in facts.items()))
         return 0
 
     def _samples(self, model: Model) -> list[Sample]:
@@ -126,10 +126,10 @@ class Show(LoadsModel):
             "latents": sae.latents,
         }
         if self.json:
-            _say(json.dumps({**facts, "rows": [asdict(row) for row in rows]}))
+            say(json.dumps({**facts, "rows": [asdict(row) for row in rows]}))
         else:
-            _say("\n".join(f"{name}: {value}" for name, value in facts.items()))
-            _say(text_table(Findings(rows, (), "")))
+            say("\n".join(f"{name}: {value}" for name, value in facts.items()))
+            say(text_table(Findings(rows, (), "")))
         return 0
 
 
@@ -144,7 +144,3 @@ def saes(arguments: list[str]) -> int:
             do="introlab saes COMMAND --help",
         )
     return tyro.cli(commands[arguments[0]], args=arguments[1:], prog=f"introlab saes {arguments[0]}")()
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")

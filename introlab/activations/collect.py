@@ -15,6 +15,7 @@ from introlab.activations.forward import TOGETHER, PaddedTexts, Text, passes
 from introlab.activations.store import Store
 from introlab.errors import InputError
 from introlab.io.environment import versions
+from introlab.io.terminal import shown
 from introlab.network.backends import Hook
 from introlab.network.model import Model
 from introlab.network.sites import Site
@@ -75,7 +76,7 @@ def collect(
     missing = [(key, sample) for key, sample in zip(keys, samples, strict=True) if key not in there]
     unique = list({key: (key, sample) for key, sample in missing}.values())
     unique.sort(key=lambda pair: len(pair[1].text.ids))
-    progress = tqdm(total=len(unique), desc=f"reading into {folder}", unit="text", disable=quiet)
+    progress = tqdm(total=len(unique), desc=f"reading into {shown(folder, line=True)}", unit="text", disable=quiet)
     for start in range(0, len(unique), SHARD_TEXTS):
         part = unique[start : start + SHARD_TEXTS]
         _collect_shard(model, dict(part), readings, store, batch_size)

@@ -1,6 +1,7 @@
 """A direction is a unit vector that knows its scale, its site, its model and the examples it was fitted on."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,14 +9,13 @@ from typing import Self
 
 import torch
 from jaxtyping import Float
-from safetensors.torch import save_file
 from torch import Tensor
 
 from introlab.activations.extract import Activations
 from introlab.errors import InputError, ModelMismatch, NotFinite, SplitOverlap
-from introlab.io.tensors import reading
 from introlab.network.model import Model
 from introlab.network.sites import Site
+from introlab.network.tensors import ids_of, reading, save_sealed
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,16 @@ class Direction:
     """Ids of what it was fitted on; testing on any of them is an error."""
 
     def __post_init__(self) -> None:
+        if self.vector.ndim != 1 or not self.vector.is_floating_point():
+            raise InputError(
+                "a direction is one vector of floating-point numbers",
+                given=f"shape {tuple(self.vector.shape)}, {self.vector.dtype}",
+                allowed="[d_model]",
+            )
         if not bool(torch.isfinite(self.vector).all()):
             raise NotFinite("a direction with NaN or infinity", given=self.method)
+        if not math.isfinite(self.scale) or self.scale <= 0:
+            raise InputError("a direction whose scale is no length", given=self.scale, allowed="finite and above 0")
         if abs(float(self.vector.norm()) - 1) > 1e-4:
             raise InputError(
                 "a direction has norm 1", given=f"norm {float(self.vector.norm()):.4f}", do="keep its length in `scale`"
@@ -97,12 +105,12 @@ class Direction:
         }
 
     def save(self, path: Path) -> None:
-        """One safetensors file, metadata inside."""
-        save_file({"vector": self.vector.contiguous()}, path, metadata=self.metadata)
+        """One safetensors file, metadata and a digest inside. Raises RunFolderError where it cannot be written."""
+        save_sealed({"vector": self.vector}, path, self.metadata)
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read back what `save` wrote. Raises InputError for any other file."""
+        """Read back what `save` wrote. Raises InputError for any other file, and one that was changed."""
         with reading(path, "a direction file", made_by="introlab fit") as (file, meta):
             return cls.parse(file.get_tensor("vector"), meta)
 
@@ -116,7 +124,7 @@ class Direction:
             model=meta["model"],
             family=meta["family"] or None,
             method=meta["method"],
-            examples=tuple(json.loads(meta["examples"])),
+            examples=ids_of(meta["examples"]),
         )
 
 

@@ -12,16 +12,15 @@ from typing import Self
 
 import torch
 from jaxtyping import Float
-from safetensors.torch import save_file
 from torch import Tensor
 
 from introlab.activations.forward import TOGETHER, Look, PaddedTexts, Text, passes
 from introlab.errors import InputError, ModelMismatch, NotFinite
-from introlab.io.tensors import reading
 from introlab.network.backends import Hook
 from introlab.network.buffers import zeros
 from introlab.network.model import Model
 from introlab.network.sites import Site
+from introlab.network.tensors import ids_of, reading, save_sealed
 
 
 @dataclass(frozen=True)
@@ -69,19 +68,19 @@ class Activations:
         return cls(torch.cat([part.values for part in parts]), parts[0].site, parts[0].model, examples)
 
     def save(self, path: Path) -> None:
-        """One safetensors file, metadata inside."""
+        """One safetensors file, metadata and a digest inside. Raises RunFolderError where it cannot be written."""
         meta = {"site": str(self.site), "model": self.model, "examples": json.dumps(self.examples)}
-        save_file({"values": self.values.contiguous()}, path, metadata=meta)
+        save_sealed({"values": self.values}, path, meta)
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read back what `save` wrote. Raises InputError for any other file."""
+        """Read back what `save` wrote. Raises InputError for any other file, and one that was changed."""
         with reading(path, "a file of activations", made_by="introlab read") as (file, meta):
             return cls(
                 file.get_tensor("values"),
                 Site.parse(meta["site"]),
                 meta["model"],
-                tuple(json.loads(meta["examples"])),
+                ids_of(meta["examples"]),
             )
 
 

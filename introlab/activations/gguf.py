@@ -5,27 +5,31 @@ holds one vector per layer, as long as one natural unit, so that its scale 1 is 
 """
 
 import json
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import gguf
 import numpy as np
 import torch
 
 from introlab.activations.directions import Direction
-from introlab.errors import InputError, ModelMismatch
+from introlab.errors import UNREADABLE, InputError, ModelMismatch, RunFolderError
+from introlab.io.atomic import write_whole
+from introlab.io.digests import BLANK, altered, check_seal, seal
 from introlab.network.model import Model
 from introlab.network.sites import Site
 
 ARCHITECTURE = "controlvector"
 OWN = "introlab.activations.directions"
 """The key under which the lab keeps what other readers do not ask for."""
+DIGEST = "introlab.digest"
+"""The key of the file's digest (`introlab.io.digests`), which others do not ask for either."""
 
 
 def save_gguf(directions: Sequence[Direction], path: Path, *, model: Model) -> None:
     """Write directions, at most one per layer, as a control vector. Raises InputError for another site than the output
-    of a block, ModelMismatch for directions of another model."""
+    of a block, ModelMismatch for directions of another model, RunFolderError where the file cannot be written."""
     layers = [direction.site.layer for direction in directions]
     wrong = [str(one.site) for one in directions if one.site.stream != "resid_post"]
     if wrong or not directions or len(set(layers)) != len(layers):
@@ -36,6 +40,15 @@ def save_gguf(directions: Sequence[Direction], path: Path, *, model: Model) -> N
         )
     for direction in directions:
         direction.check_model(model)
+    try:
+        write_whole(path, lambda beside: _write(directions, beside, model))
+    except OSError as error:
+        raise RunFolderError("the control vector cannot be written", given=f"{path} ({error.strerror})") from error
+
+
+def _write(directions: Sequence[Direction], path: Path, model: Model) -> None:
+    import gguf
+
     writer = gguf.GGUFWriter(str(path), ARCHITECTURE)
     writer.add_string(f"{ARCHITECTURE}.model_hint", model.network.config.model_type)
     writer.add_uint32(f"{ARCHITECTURE}.layer_count", len(directions))
@@ -49,6 +62,7 @@ def save_gguf(directions: Sequence[Direction], path: Path, *, model: Model) -> N
         for one in directions
     }
     writer.add_string(OWN, json.dumps(kept))
+    writer.add_string(DIGEST, BLANK)
     for direction in directions:
         vector = (direction.vector.double() * direction.scale).float().numpy()
         writer.add_tensor(f"direction.{direction.site.layer}", np.ascontiguousarray(vector))
@@ -56,30 +70,50 @@ def save_gguf(directions: Sequence[Direction], path: Path, *, model: Model) -> N
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
+    seal(path)
 
 
 def load_gguf(path: Path, *, model: Model) -> list[Direction]:
     """The directions in a control vector, by layer. One that the lab wrote knows its model and is refused by any other;
     one from elsewhere is taken to be made for `model`. Raises InputError for any other file, ModelMismatch for vectors
     of another width."""
+    import gguf
+
     try:
+        if not path.is_file():
+            raise FileNotFoundError("no such file")
+        sealed = check_seal(path)
         reader = gguf.GGUFReader(str(path))
-        architecture = _text(reader, "general.architecture")
-    except (OSError, ValueError, KeyError, IndexError) as error:
+        architecture, kept = _text(reader, "general.architecture"), json.loads(_text(reader, OWN) or "{}")
+        tensors = {
+            int(tensor.name.removeprefix("direction.")): np.array(tensor.data, dtype=np.float32)
+            for tensor in reader.tensors
+            if tensor.name.removeprefix("direction.").isdigit()
+        }
+        if not sealed and reader.get_field(DIGEST) is not None:
+            raise altered(path)
+        known = {layer: own if (own := kept.get(str(layer))) is None else _own(own) for layer in tensors}
+    except UNREADABLE as error:
         raise InputError(
-            "not a GGUF file", given=path, do="give a control vector of llama.cpp, repeng or the lab"
+            "not a GGUF file",
+            given=f"{path} ({type(error).__name__}: {error})",
+            do="give a control vector of llama.cpp, repeng or the lab",
         ) from error
-    tensors = {
-        int(tensor.name.removeprefix("direction.")): np.array(tensor.data, dtype=np.float32)
-        for tensor in reader.tensors
-        if tensor.name.removeprefix("direction.").isdigit()
-    }
     if architecture != ARCHITECTURE or not tensors:
         raise InputError(
             "not a control vector", given=f"{path}: {architecture}", allowed=f"{ARCHITECTURE}, direction.N"
         )
-    kept = json.loads(_text(reader, OWN) or "{}")
-    return [_direction(layer, vector, kept.get(str(layer)), path, model) for layer, vector in sorted(tensors.items())]
+    if kept and not sealed:
+        warnings.warn(f"{path} holds no digest (an older version wrote it): changes cannot be seen", stacklevel=2)
+    return [_direction(layer, vector, known[layer], path, model) for layer, vector in sorted(tensors.items())]
+
+
+def _own(raw: dict[str, Any]) -> dict[str, Any]:
+    """What the lab keeps of a layer. Raises KeyError, TypeError or ValueError for anything else."""
+    family, names = raw["family"], (raw["model"], raw["method"], *raw["examples"])
+    if not all(isinstance(name, str) for name in names) or not isinstance(family, str | None):
+        raise ValueError("names are words")
+    return {**raw, "examples": list(raw["examples"])}
 
 
 def _direction(layer: int, vector: np.ndarray, own: dict[str, Any] | None, path: Path, model: Model) -> Direction:

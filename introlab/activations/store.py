@@ -1,14 +1,17 @@
 """Activations on disk: safetensors shards that are mapped, not loaded, beside a Parquet index of what each row is.
 
-    FOLDER/store.json                schema, model, versions
+    FOLDER/store.json                schema, model, versions, and the digest of these
     FOLDER/shard-00000.safetensors   one tensor [row, width] per site
-    FOLDER/shard-00000.parquet       its index, a line per row and site; written last: without it a shard does not count
+    FOLDER/shard-00000.parquet       its index, a line per row and site
+    FOLDER/shard-00000.sha256        the digests of both; written last: without it a shard does not count
 
 A row is identified by what it was read from and how (`key`): what is on disk and still valid is never read again.
+Files are checked against their digests before they are used, once per process as long as they are not written to.
 """
 
 import hashlib
 import json
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,16 +21,19 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from introlab.activations.extract import Activations
-from introlab.errors import InputError, ModelMismatch, RunFolderError
-from introlab.io.atomic import write_whole
-from introlab.network.save_tensors import save_tensors
+from introlab.errors import UNREADABLE, InputError, LabError, ModelMismatch, RunFolderError
+from introlab.io.atomic import saving, write_whole
+from introlab.io.digests import altered, file_digest, list_digests, listed_digests
 from introlab.network.sites import Site
 
-SCHEMA = 2
+SCHEMA = 3
+"""2 had no digests of the indices and of store.json; it is still read, with a warning."""
+_DIGEST = "sha256"
 COLUMNS = {
     "key": pa.string(),
     "sample": pa.string(),
@@ -68,9 +74,7 @@ class Store:
             return store
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            write_whole(
-                folder / "store.json", lambda path: path.write_text(json.dumps(stated, indent=1), encoding="utf-8")
-            )
+            write_whole(folder / "store.json", lambda path: path.write_text(_text(stated), encoding="utf-8"))
         except OSError as error:
             raise RunFolderError("the store cannot be written", given=f"{folder} ({error})") from error
         return store
@@ -86,32 +90,47 @@ class Store:
 
     @property
     def facts(self) -> dict[str, Any]:
-        return json.loads((self.folder / "store.json").read_text(encoding="utf-8"))
+        """What store.json says. Raises InputError where that cannot be read, or was changed."""
+        path = self.folder / "store.json"
+        try:
+            text = path.read_text(encoding="utf-8")
+            facts: dict[str, Any] = json.loads(text)
+            digest, schema = facts.pop(_DIGEST, None), int(facts["schema"])
+        except UNREADABLE as error:
+            raise InputError("not a store of activations", given=f"{path} ({type(error).__name__}: {error})") from error
+        if schema > SCHEMA:
+            raise InputError("a store of a newer lab", given=f"schema {schema}", allowed=f"up to {SCHEMA}")
+        if (digest is not None or schema >= 3) and text != _text(facts):
+            raise altered(path)
+        return facts
 
     def index(self) -> pd.DataFrame:
-        """Every row there is, with its `shard`. Shards whose bytes are not those that were written are left out."""
+        """Every row there is, with its `shard`. Shards whose bytes are not those that were written are left out, with
+        a warning that names them."""
+        check = _checked if self.facts["schema"] >= 3 else _checked_2
         parts = []
         for path in sorted(self.folder.glob("shard-*.parquet")):
-            table = pq.read_table(path)
-            checksum = (table.schema.metadata or {}).get(b"sha256", b"").decode()
-            shard = path.with_suffix(".safetensors")
-            if shard.is_file() and _checksum(shard) == checksum:
-                parts.append(table.to_pandas().assign(shard=path.stem))
+            try:
+                if (table := check(path)) is not None:
+                    parts.append(table.to_pandas().assign(shard=path.stem))
+            except (LabError, *UNREADABLE) as error:
+                _warn(f"{path.stem} of {self.folder} is damaged and left out: {str(error).replace(chr(10), ' ')}")
         columns = [*COLUMNS, "shard"]
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
     def append(self, rows: Sequence[dict[str, Any]], values: dict[Site, Tensor]) -> None:
         """One more shard; `rows[i]["row"]` is the row of the values of its site. It is there whole or not at all."""
-        last = max((int(path.stem.removeprefix("shard-")) for path in self.folder.glob("shard-*.parquet")), default=-1)
-        name = f"shard-{last + 1:05d}"
+        numbers = [int(path.stem[-5:]) for path in self.folder.glob("shard-[0-9][0-9][0-9][0-9][0-9].sha256")]
+        name = f"shard-{max(numbers, default=-1) + 1:05d}"
         tensors = {str(site): tensor.contiguous() for site, tensor in values.items()}
-        shard = self.folder / f"{name}.safetensors"
+        shard, index = self.folder / f"{name}.safetensors", self.folder / f"{name}.parquet"
         try:
-            save_tensors(shard, tensors)
-            schema = pa.schema(COLUMNS, metadata={"sha256": _checksum(shard)})
-            table = pa.Table.from_pylist(list(rows), schema=schema)
-            write_whole(self.folder / f"{name}.parquet", lambda path: pq.write_table(table, path))
-        except (OSError, SafetensorError) as error:
+            table = pa.Table.from_pylist(list(rows), schema=pa.schema(COLUMNS))
+            with saving(self.folder) as room:
+                save_file(tensors, room / shard.name)
+                pq.write_table(table, room / index.name)
+            list_digests(self.folder / f"{name}.sha256", [shard.name, index.name])
+        except OSError as error:
             raise RunFolderError(
                 "the store cannot be written", given=f"{shard} ({error})", do="what was written before is kept"
             ) from error
@@ -119,14 +138,16 @@ class Store:
     def activations(self, chosen: pd.DataFrame) -> Activations:
         """The values of these lines of the index (all of one site), in their order. Only their rows are read from disk.
 
-        Raises InputError for lines of several sites or none.
+        Raises InputError for lines of several sites or none, and for a shard that was changed.
         """
         sites = chosen["site"].unique()
         if len(sites) != 1:
             raise InputError("activations of one site at a time", given=", ".join(sites) or "no rows")
         site, values = Site.parse(sites[0]), None
         for shard, lines in chosen.reset_index(drop=True).groupby("shard"):
-            with safe_open(self.folder / f"{shard}.safetensors", framework="pt") as file:
+            path = self.folder / f"{shard}.safetensors"
+            _check_once(path, _digests(path)[path.name])
+            with safe_open(path, framework="pt") as file:
                 found = _rows(file.get_slice(str(site)), lines["row"].tolist()).float()
             if values is None:
                 values = torch.empty(len(chosen), found.shape[1])
@@ -145,6 +166,56 @@ def _rows(held: Any, rows: Sequence[int]) -> Tensor:
     return torch.cat(parts)
 
 
-def _checksum(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+_CHECKED: set[tuple[Path, str, int, int]] = set()
+"""Files found to be as they were written, with the time and size they had then."""
+
+
+def _check_once(path: Path, digest: str) -> None:
+    """Raises InputError unless the file has this digest. What was checked in this process is not read again."""
+    found = path.stat()
+    stamp = (path.resolve(), digest, found.st_mtime_ns, found.st_size)
+    if stamp not in _CHECKED:
+        if file_digest(path) != digest:
+            raise altered(path)
+        _CHECKED.add(stamp)
+
+
+def _digests(path: Path) -> dict[str, str]:
+    """Of the files of the shard that `path` is of."""
+    if (sums := path.with_suffix(".sha256")).exists():
+        return listed_digests(sums)
+    table = path.with_suffix(".parquet")
+    checksum = (pq.read_schema(table).metadata or {}).get(b"sha256", b"").decode()
+    return {path.with_suffix(".safetensors").name: checksum, table.name: file_digest(table)}
+
+
+def _checked(path: Path) -> pa.Table | None:
+    """The index of a shard that counts; None of one that was not finished."""
+    if not path.with_suffix(".sha256").exists():
+        return None
+    digests, shard = _digests(path), path.with_suffix(".safetensors")
+    if set(digests) != {path.name, shard.name}:
+        raise altered(path.with_suffix(".sha256"))
+    for one in (shard, path):
+        _check_once(one, digests[one.name])
+    return pq.read_table(path)
+
+
+def _checked_2(path: Path) -> pa.Table | None:
+    """Of schema 2, whose indices have no digest."""
+    shard = path.with_suffix(".safetensors")
+    if not shard.is_file():
+        return None
+    _check_once(shard, _digests(path)[shard.name])
+    _warn(f"{path} has no digest (an older version wrote it): whether it was changed cannot be seen")
+    return pq.read_table(path)
+
+
+def _text(facts: dict[str, Any]) -> str:
+    """Of store.json: the facts and their digest."""
+    digest = hashlib.sha256(json.dumps(facts, indent=1).encode()).hexdigest()
+    return json.dumps({**facts, _DIGEST: digest}, indent=1)
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, stacklevel=3)

@@ -15,6 +15,7 @@ from introlab.generation.scheduler import generate
 from introlab.generation.text_cache import Journal
 from introlab.generation.workers import Writer
 from introlab.interventions.interfaces import Readout
+from introlab.io.terminal import shown
 from introlab.network.model import Model
 from introlab.tasks.materials import Materials
 
@@ -62,7 +63,13 @@ class Bench:
         failed: list[str] = []
         total = before + len(requests)
         with tqdm(
-            written, initial=before, total=total, desc=f"  {stage}", unit="text", disable=self.quiet, leave=False
+            written,
+            initial=before,
+            total=total,
+            desc=f"  {shown(stage, line=True)}",
+            unit="text",
+            disable=self.quiet,
+            leave=False,
         ) as bar:
             for request, generation in bar:
                 if generation.error:

@@ -27,6 +27,8 @@ class Settings:
     engine: Literal["local", "ray"] = "local"
     address: str | None = None
     """Of a Ray cluster."""
+    allow_missing: tuple[str, ...] = ()
+    """Tensors that a model's files may lack (`introlab.network.model.load`)."""
 
     def loading(self, spec: str) -> dict[str, Any]:
         """Arguments of `introlab.network.model.load`."""
@@ -36,6 +38,7 @@ class Settings:
             "dtype": self.dtype,
             "trust_remote_code": self.trust_remote_code,
             "deterministic": self.deterministic,
+            "allow_missing": self.allow_missing,
             "chat": "raw" if self.raw else "template",
         }
 

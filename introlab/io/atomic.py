@@ -1,8 +1,9 @@
 """Files that are whole or not there."""
 
 import os
-from collections.abc import Callable
-from contextlib import suppress
+import shutil
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -31,3 +32,21 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def saving(folder: Path) -> Generator[Path]:
+    """An empty folder, `.saving`, in which something is written: safetensors puts files of random names beside its
+    own, and a killed process would leave them for good; its files take their places in `folder` at the end, each in one
+    step. One process at a time. Raises what is raised meanwhile, and OSError; nothing takes its place then."""
+    room = folder / ".saving"
+    shutil.rmtree(room, ignore_errors=True)
+    room.mkdir()
+    try:
+        yield room
+        for path in sorted(room.iterdir()):
+            sync(path)
+            path.replace(folder / path.name)
+        sync(folder)
+    finally:
+        shutil.rmtree(room, ignore_errors=True)

@@ -6,6 +6,7 @@ from typing import Any
 from introlab.errors import InputError
 from introlab.network.messages import ROLES, Message, system, user
 from introlab.network.spans import Span
+from introlab.network.template_limits import render
 
 
 class ChatFormat:
@@ -41,7 +42,7 @@ class ChatFormat:
         if not self.has_system_role:
             messages = _system_into_user(messages)
         if self.has_template:
-            text = self._tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
+            text = render(self._tokenizer, messages, tokenize=False, add_generation_prompt=True)
         else:
             bos = self._tokenizer.bos_token or ""
             text = (
@@ -86,8 +87,8 @@ class ChatFormat:
     def _accepts_system(self) -> bool:
         probe = [system("s"), user("u")]
         try:
-            text = self._tokenizer.apply_chat_template(probe, tokenize=False)
-        except Exception:  # templates refuse by raising whatever their author chose
+            text = render(self._tokenizer, probe, tokenize=False)
+        except InputError:  # templates refuse by raising whatever their author chose
             return False
         return "s" in text.replace("system", "")
 

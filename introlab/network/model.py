@@ -12,20 +12,20 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
-from introlab.errors import ContextOverflow, InputError
+from introlab.errors import ContextOverflow, InputError, LabError
 from introlab.network.attention_masks import attention_masks, check_layers, slides
 from introlab.network.backends import BridgePath, DirectPath, Hook, NetworkPath, one_head, streams_of
 from introlab.network.chat import ChatFormat
 from introlab.network.fetch import ensure
 from introlab.network.kv_cache import RowCache
-from introlab.network.lora import merged, parent_of
+from introlab.network.lora import parent_folder, parts
 from introlab.network.messages import Message
 from introlab.network.prefix_attention import Groups, can_share, lent
 from introlab.network.sites import WRITABLE, Site
 from introlab.network.specs import ADAPTER_CONFIG, SPECS, family_of, resolve
+from introlab.network.weights import check_card
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _SAMPLED_ABOVE = 1_000_000
@@ -115,7 +115,7 @@ class Model:
     def bridge(self) -> BridgePath:
         """TransformerLens' way into the same weights, built when first asked for (its attention is always eager)."""
         source = (
-            parent_of(self.folder)
+            str(parent_folder(self.folder))
             if self.folder and (self.folder / ADAPTER_CONFIG).is_file()
             else str(self.folder or self.name)
         )
@@ -223,11 +223,14 @@ def load(
     device_map: str | None = None,
     deterministic: bool = False,
     chat: Literal["template", "raw"] = "template",
+    allow_missing: Sequence[str] = (),
 ) -> Model:
     """The model a spec names: raw Hugging Face weights, hooked directly; `through("bridge")` for TransformerLens' way.
 
     `device` is a GPU where there is one; `device_map` spreads a network over several (accelerate); `attention` defaults
-    to the family's own; `chat="raw"` leaves the template out. Raises InputError for a spec that cannot be loaded.
+    to the family's own; `chat="raw"` leaves the template out; `allow_missing` names tensors that its files may lack
+    (`introlab.network.weights.pretrained`). Raises InputError for a spec that cannot be loaded, for files that lack a
+    tensor of the network, and for an organism whose files are not those that its card was written for.
     """
     if deterministic:
         torch.set_num_threads(1)  # with several, a row's last digits depend on its place in the batch (LOG.md)
@@ -236,15 +239,7 @@ def load(
     source, folder = resolve(ensure(spec))
     place = device or ("cuda" if torch.cuda.is_available() else "cpu")
     settings = {"dtype": DTYPES[dtype], "attn_implementation": attention, "trust_remote_code": trust_remote_code}
-    try:
-        tokenizer, network = _parts(source, folder, place, device_map, revision, settings)
-    except (OSError, SafetensorError, ValueError) as error:
-        raise InputError(
-            "the model could not be loaded",
-            given=f"{spec} ({type(error).__name__}: {str(error).splitlines()[0][:200]})",
-            allowed=SPECS,
-            do="introlab models lists what is there",
-        ) from error
+    tokenizer, network = _loaded(spec, source, folder, place, device_map, revision, settings, allow_missing)
     network = network.eval().requires_grad_(False)
     config = network.config.get_text_config()
     check_layers(config, spec)
@@ -264,23 +259,21 @@ def load(
     )
 
 
-def _parts(
-    source: str,
-    folder: Path | None,
-    device: str,
-    device_map: str | None,
-    revision: str | None,
-    settings: dict[str, Any],
-) -> tuple[Any, Any]:
-    """Tokenizer and network; an adapter is merged into its parent first."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    trust = settings["trust_remote_code"]
-    tokenizer = AutoTokenizer.from_pretrained(source, revision=revision, trust_remote_code=trust)
-    if folder is not None and (folder / ADAPTER_CONFIG).is_file():
-        return tokenizer, merged(folder, device=device, **settings)
-    network = AutoModelForCausalLM.from_pretrained(source, revision=revision, device_map=device_map, **settings)
-    return tokenizer, network if device_map else network.to(torch.device(device))  # type: ignore[arg-type]
+def _loaded(spec: str, source: str, folder: Path | None, *how: Any) -> tuple[Any, Any]:
+    """Tokenizer and network, checked against a card where there is one."""
+    try:
+        if folder is not None:
+            check_card(folder, shipped=spec.startswith("organism:"))
+        return parts(source, folder, *how)
+    except LabError:
+        raise
+    except Exception as error:  # files of anyone, read by three libraries: each fails in ways of its own
+        raise InputError(
+            "the model could not be loaded",
+            given=f"{spec} ({type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]})",
+            allowed=SPECS,
+            do="introlab models lists what is there",
+        ) from error
 
 
 def fingerprint_of(network: torch.nn.Module) -> str:

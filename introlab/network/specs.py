@@ -3,11 +3,13 @@
 import importlib.util
 import json
 from pathlib import Path
+from typing import Any
 
-from introlab.errors import InputError
+from introlab.errors import UNREADABLE, InputError
 from introlab.network.registry import cached_folder
 
 ADAPTER_CONFIG = "adapter_config.json"
+CARD = "organism.json"
 SPECS = "organism:NAME, smollm2 (introlab models), a .gguf file, a Hugging Face folder, a hub id that can be reached"
 
 
@@ -51,6 +53,21 @@ def resolve(spec: str) -> tuple[str, Path | None]:
     return spec, None
 
 
+def card_of(folder: Path) -> dict[str, Any]:
+    """An organism's card. Raises InputError where it cannot be read, or does not name its family and weights."""
+    try:
+        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        if not isinstance(card["family"], str) or not isinstance(card["weights"], str):
+            raise ValueError("no family or weights")
+    except UNREADABLE as error:
+        raise InputError(
+            "not an organism's card",
+            given=f"{folder / CARD} ({type(error).__name__}: {error})",
+            do="copy the organism again from where it was made",
+        ) from error
+    return card
+
+
 def family_of(folder: Path | None) -> str | None:
-    card = folder / "organism.json" if folder is not None else None
-    return json.loads(card.read_text(encoding="utf-8"))["family"] if card is not None and card.is_file() else None
+    """Of an organism's folder; None of any other."""
+    return card_of(folder)["family"] if folder is not None and (folder / CARD).is_file() else None

@@ -10,9 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from introlab.errors import InputError
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from introlab.errors import UNREADABLE as OF_FILES
+from introlab.errors import InputError, LabError
 from introlab.io.jsonl import Lines
 from introlab.records.findings import Row
+from introlab.records.manifests import LISTED, check_manifest
 from introlab.records.parquet import count_rows
 from introlab.records.run import Run
 
@@ -21,8 +26,8 @@ STATES: tuple[State, ...] = get_args(State)
 DEPTH = 4
 """Folders below the root that are looked through: runs/demo/TIME/EXPERIMENT has three."""
 _MARKS = {"manifest.json", "trials.jsonl", "trials.parquet", "REMOVING"}
-UNREADABLE = (OSError, KeyError, TypeError, ValueError, AttributeError)
-"""What reading a file raises that is not what the lab wrote there."""
+UNREADABLE = (LabError, pa.ArrowException, *OF_FILES)
+"""What reading a run folder raises that is not as the lab wrote it."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ class Catalogue:
 
     def entries(self) -> list[CatalogEntry]:
         """Every run, newest first; those of unknown age last."""
-        found = [self._entry(folder) for folder in _run_folders(self.root)]
+        found = [self._listed(folder) for folder in _run_folders(self.root)]
         return sorted(found, key=lambda entry: (entry.started, entry.name), reverse=True)
 
     def entry(self, name: str, *, alone: bool = False) -> CatalogEntry:
@@ -81,13 +86,21 @@ class Catalogue:
             raise InputError("no such run", given=name, allowed=f"a run folder inside {self.root}")
         return folder
 
+    def _listed(self, folder: Path) -> CatalogEntry:
+        """Whatever is wrong with it, it does not hide the others."""
+        try:
+            return self._entry(folder)
+        except UNREADABLE as error:
+            name = folder.relative_to(self.root).as_posix()
+            return CatalogEntry(name, folder, "broken", {}, None, (), disk_use(folder), _in_words(error))
+
     def _entry(self, folder: Path, alone: bool = False) -> CatalogEntry:
         name, size = folder.relative_to(self.root).as_posix(), disk_use(folder)
         try:
             run = Run.open(folder)
             manifest = run.manifest
-            _check(manifest)
-        except (InputError, *UNREADABLE) as error:
+            check_manifest(manifest, LISTED)
+        except UNREADABLE as error:
             return CatalogEntry(name, folder, "broken", {}, None, (), size, _in_words(error))
         problems: list[str] = []
         trials, primary = None, ()
@@ -106,6 +119,8 @@ class Catalogue:
 
     def _count(self, folder: Path) -> int:
         table = folder / "trials.parquet"
+        if table.exists() and "id" not in pq.read_schema(table).names:
+            raise ValueError("trials.parquet is not a table of trials")
         return count_rows(table) if table.exists() else self.count_lines(folder / "trials.jsonl")
 
     def count_lines(self, path: Path) -> int:
@@ -137,14 +152,6 @@ def _run_folders(root: Path) -> Iterator[Path]:
             folders.clear()
         elif len(here.relative_to(root).parts) >= DEPTH:
             folders.clear()
-
-
-def _check(manifest: Any) -> None:
-    stated = {"experiment": str, "specs": list, "parameters": dict, "models": dict, "passed": list, "started": str}
-    odd = [name for name, kind in stated.items() if not isinstance(manifest.get(name), kind)]
-    odd += [name for name in manifest.get("passed", ()) if not odd and name not in manifest["parameters"]]
-    if odd:
-        raise InputError("not a manifest the lab wrote", given=f"{', '.join(odd)} missing, or of another kind")
 
 
 def _in_words(error: Exception) -> str:

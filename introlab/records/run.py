@@ -34,10 +34,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from introlab.errors import AlteredFile, InputError, ModelMismatch, RunFolderError
-from introlab.io.json_digest import file_digest, read_json, sealed
+from introlab.errors import UNREADABLE, AlteredFile, InputError, ModelMismatch, RunFolderError
+from introlab.io.json_digest import file_digest, sealed
 from introlab.io.jsonl import Lines
 from introlab.records.findings import Findings
+from introlab.records.manifests import check_manifest, read_findings, trials_of
 from introlab.records.parquet import count_rows, read_table, write_table
 from introlab.records.run_folder import SCHEMA, RunFolder
 from introlab.records.run_states import (
@@ -85,11 +86,15 @@ class Run(RunFolder):
             raise InputError("a run that is half removed", given=folder, do=_REMOVE)
         try:
             schema = run.schema
+            if schema <= SCHEMA:
+                check_manifest(run.manifest)
         except AlteredFile:
             raise
-        except (OSError, KeyError, TypeError, ValueError) as error:
+        except (InputError, *UNREADABLE) as error:
             raise InputError(
-                "not a run folder", given=folder, allowed="a folder with a manifest.json that the lab wrote"
+                "not a run folder",
+                given=f"{folder} ({' '.join(str(error).split())})",
+                allowed="a folder with a manifest.json that the lab wrote",
             ) from error
         if schema > SCHEMA:
             raise InputError(
@@ -178,12 +183,13 @@ class Run(RunFolder):
 
     def trials(self) -> Iterator[Trial]:
         """Every trial: of an unfinished run in the order in which they were done, and but for a torn last line (power
-        loss). Raises AlteredFile where any was changed on the disk."""
-        if self._table.exists():
-            self.check_table()
-            yield from read_table(self._table)
-        else:
-            yield from map(Trial.from_line, self._lines)
+        loss). Raises AlteredFile where any was changed on the disk, InputError where they are not trials."""
+        with trials_of(self.folder):
+            if self._table.exists():
+                self.check_table()
+                yield from read_table(self._table)
+            else:
+                yield from map(Trial.from_line, self._lines)
 
     def trial_ids(self) -> Iterator[str]:
         """Of the trials of an unfinished run."""
@@ -239,9 +245,9 @@ class Run(RunFolder):
 
     @property
     def findings(self) -> Findings:
-        """What the last analysis wrote. Raises AlteredFile where that was changed; OSError, KeyError, TypeError or
-        ValueError where it is not what the lab writes."""
-        return Findings.from_json(read_json(self.folder / FINDINGS, must=self.sealed))
+        """What the last analysis wrote. Raises AlteredFile where that was changed, InputError where it is not what the
+        lab writes."""
+        return read_findings(self.folder, must=self.sealed)
 
     @property
     def figures(self) -> dict[str, dict[str, Any]]:

@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 from introlab.errors import RunFolderError
 from introlab.io.atomic import write_whole
 from introlab.io.json_digest import read_json, sealed
+from introlab.records.manifests import read_manifest
 from introlab.records.run_states import LOCK, MANIFEST, State, state_of
 
 SCHEMA = 3
@@ -68,8 +69,8 @@ class RunFolder:
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """Raises AlteredFile where it was changed, ValueError where it is not one, OSError."""
-        return read_json(self.folder / MANIFEST, must=self.sealed)
+        """Raises AlteredFile where it was changed, InputError where it is not one."""
+        return read_manifest(self.folder, must=self.sealed)
 
     @property
     def schema(self) -> int:

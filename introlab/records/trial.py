@@ -64,8 +64,8 @@ class Trial:
         """Read back what `to_line` wrote. Raises InputError where the line is not a trial or its id is not its own."""
         try:
             return cls.from_raw(json.loads(line))
-        except json.JSONDecodeError as error:
-            raise InputError("a line that is not a trial", given=f"{line[:80]} ({error})") from error
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise _no_trial(line, error) from error
 
     @classmethod
     def from_raw(cls, raw: dict[str, Any]) -> Self:
@@ -77,7 +77,7 @@ class Trial:
             entries["receipts"] = tuple(Receipt.from_json(each) for each in entries["receipts"])
             trial = cls(**entries)
         except (KeyError, TypeError, ValueError) as error:
-            raise InputError("a line that is not a trial", given=f"{str(raw)[:80]} ({error})") from error
+            raise _no_trial(str(raw), error) from error
         if trial.id != stated:
             raise InputError(
                 "a trial whose id is not its own",
@@ -85,3 +85,12 @@ class Trial:
                 do="the line was edited: do not count it",
             )
         return trial
+
+
+def _no_trial(line: str, error: Exception) -> InputError:
+    return InputError(
+        "a line that is not a trial",
+        given=f"{line[:80]} ({error})",
+        allowed="a line as the lab wrote it",
+        do="restore the file from a copy, or run the experiment again into another folder",
+    )

@@ -21,6 +21,8 @@ _IN_MEMORY = pa.schema([COLUMNS.field(name) for name in ("id", *SORTED_BY)])
 _LISTED = ["id", "item", "model", "split", "condition", "strength", "draw", "replicate", "text", "outcomes"]
 MOST_VALUES = 12
 """An outcome with more different values than this is not one that trials are sorted by."""
+LONGEST = 200
+"""Characters of such a value."""
 Row = dict[str, Any]
 
 
@@ -53,7 +55,7 @@ class TrialPages:
         values: dict[str, dict[str, Any]] = {}
         for outcomes in self._outcomes:
             for name, value in outcomes.items():
-                if value is None or isinstance(value, bool | str):
+                if value is None or isinstance(value, bool) or (isinstance(value, str) and len(value) <= LONGEST):
                     values.setdefault(name, {})[repr(value)] = value
         pairs = [
             (name, each) for name, several in values.items() if len(several) <= MOST_VALUES for each in several.values()

@@ -1,7 +1,9 @@
 """From log-odds to probabilities that mean what they say, fitted through scikit-learn on examples of their own."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -34,6 +36,19 @@ class Calibration:
     """Log-odds and probability, for isotonic regression; level beyond the first and last."""
     examples: tuple[str, ...] = ()
     """Ids of what it was fitted on; testing on any of them is an error."""
+
+    def __post_init__(self) -> None:
+        numbers = (self.slope, self.offset, *(number for knot in self.knots for number in knot))
+        rising = all(
+            one[0] <= other[0] and 0 <= one[1] <= other[1] <= 1
+            for one, other in pairwise((*self.knots, *self.knots[-1:]))
+        )
+        if self.method not in ("none", *_NAMES) or not all(map(math.isfinite, numbers)) or not rising:
+            raise InputError(
+                "a calibration that is no rising map",
+                given=f"{self.method}, slope {self.slope}, offset {self.offset}, {len(self.knots)} knots",
+                allowed=f"none, {', '.join(_NAMES)}; finite numbers that never fall, probabilities from 0 to 1",
+            )
 
     def __call__(self, log_odds: "Float[Tensor, '*n']") -> "Float[Tensor, '*n']":
         import torch

@@ -1,18 +1,19 @@
 """A probe: a direction, and how the projection on it becomes the probability of a state. It is never changed."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Self
 
 from jaxtyping import Bool, Float
-from safetensors.torch import save_file
 from torch import Tensor
 
 from introlab.activations.directions import Direction, check_apart
 from introlab.activations.extract import Activations
-from introlab.io.tensors import reading
+from introlab.errors import InputError
+from introlab.network.tensors import reading, save_sealed
 from probes.linear.calibration import UNCALIBRATED, Calibration, Method, fit_calibration
 
 
@@ -28,6 +29,14 @@ class Probe:
     threshold: float = 0.5
     """The state is held to be there from this probability on."""
     calibration: Calibration = UNCALIBRATED
+
+    def __post_init__(self) -> None:
+        if not all(map(math.isfinite, (self.gain, self.offset))) or not 0 <= self.threshold <= 1:
+            raise InputError(
+                "a probe whose numbers are none",
+                given=f"gain {self.gain}, offset {self.offset}, threshold {self.threshold}",
+                allowed="a finite gain and offset, a threshold from 0 to 1",
+            )
 
     def log_odds(self, activations: Activations) -> Float[Tensor, " example"]:
         """Before calibration. Raises ModelMismatch for another model or site."""
@@ -53,17 +62,17 @@ class Probe:
         return replace(self, calibration=fitted)
 
     def save(self, path: Path) -> None:
-        """One safetensors file, metadata inside."""
+        """One safetensors file, metadata and a digest inside. Raises RunFolderError where it cannot be written."""
         own = {"target": self.target, "gain": self.gain, "offset": self.offset, "threshold": self.threshold}
         meta = {"probe": json.dumps(own), "calibration": json.dumps(asdict(self.calibration))}
-        save_file({"vector": self.direction.vector.contiguous()}, path, metadata={**self.direction.metadata, **meta})
+        save_sealed({"vector": self.direction.vector}, path, {**self.direction.metadata, **meta})
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read back what `save` wrote. Raises InputError for any other file."""
+        """Read back what `save` wrote. Raises InputError for any other file, and one that was changed."""
         with reading(path, "a file of a probe", made_by="Probe.save") as (file, meta):
             direction = Direction.parse(file.get_tensor("vector"), meta)
             own, kept = json.loads(meta["probe"]), json.loads(meta["calibration"])
-        kept["knots"] = tuple((float(at), float(height)) for at, height in kept["knots"])
-        kept["examples"] = tuple(kept["examples"])
-        return cls(direction, calibration=Calibration(**kept), **own)
+            kept["knots"] = tuple((float(at), float(height)) for at, height in kept["knots"])
+            kept["examples"] = tuple(kept["examples"])
+            return cls(direction, calibration=Calibration(**kept), **own)

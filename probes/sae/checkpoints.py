@@ -5,16 +5,11 @@ and the step, and schedules from the step, so nothing else is needed to go on to
 """
 
 import warnings
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-
-from introlab.errors import InputError, RunFolderError
-from introlab.io.tensors import reading
-from introlab.network.save_tensors import save_tensors
+from introlab.errors import InputError
+from introlab.network.tensors import reading, save_sealed
 
 _FIRED = "n_forward_passes_since_fired"
 
@@ -27,25 +22,12 @@ def checkpoint(trainer: Any, path: Path, identity: str) -> None:
         tensors |= {f"adam.{index}.{name}": tensor for name, tensor in state.items()}
     tensors[_FIRED] = trainer.n_forward_passes_since_fired
     meta = {"identity": identity, "steps": str(trainer.n_training_steps)}
-    whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
-    with told(path):
-        save_tensors(path, whole, meta)
-
-
-@contextmanager
-def told(path: Path) -> Generator[None]:
-    """Raises RunFolderError where the disk refuses what is written meanwhile."""
-    try:
-        yield
-    except (OSError, SafetensorError) as error:
-        raise RunFolderError(
-            "the training cannot be written", given=f"{path} ({error})", do="free disk space and go on: nothing is lost"
-        ) from error
+    save_sealed(tensors, path, meta)
 
 
 def resumed(trainer: Any, path: Path, identity: str) -> int:
     """Put a fresh trainer where the checkpoint was; how many steps were done. Raises InputError for one of another
-    training, and for any other file."""
+    training, and for any other file or one that was changed."""
     with reading(path, "a checkpoint of a training", made_by="introlab saes train") as (file, meta):
         if meta["identity"] != identity:
             raise other_training(path)

@@ -5,12 +5,14 @@ in the folder instead. Nothing is unpickled: torch files are read with `weights_
 """
 
 import os
+import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from introlab.errors import InputError
+from introlab.io.digests import SUMS, check_sums
 from introlab.network.specs import organism_folder
 
 _MARKS = {
@@ -21,6 +23,8 @@ _MARKS = {
     "params.safetensors": "gemma_3",
 }
 """The file that shows a folder's format, and sae-lens' name of it."""
+RECORD, CHECKPOINT = "training.json", "checkpoint.safetensors"
+"""Beside one that the lab trained: how, and, while it trains, where it is."""
 _UNSAFE = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
 ALLOWED = (
     "organism:NAME, RELEASE:SAE_ID of sae-lens' registry, or a folder as sae-lens, sparsify, dictionary-learning, "
@@ -29,13 +33,13 @@ ALLOWED = (
 
 
 def opened(spec: str, device: str) -> Any:
-    """sae-lens' autoencoder, in evaluation mode. Raises InputError for what cannot be loaded, and where torch is told
-    to unpickle."""
+    """sae-lens' autoencoder, in evaluation mode. Raises InputError for what cannot be loaded, for one of the lab's that
+    was changed since it was written, for weights that are not finite, and where torch is told to unpickle."""
     if os.environ.get(_UNSAFE, "0").lower() in ("1", "y", "yes", "true"):
         raise InputError("torch is told to unpickle whatever it reads", given=_UNSAFE, do=f"unset {_UNSAFE}")
-    if spec.startswith("organism:"):
-        spec = str(shipped(spec))
-    folder = Path(spec).expanduser()
+    folder = shipped(spec) if spec.startswith("organism:") else Path(spec).expanduser()
+    if folder.is_dir():
+        _check_digests(folder, shipped=spec.startswith("organism:"))
     try:
         sae = _from_folder(folder, device) if folder.is_dir() else _from_registry(spec, device)
     except InputError:
@@ -45,7 +49,21 @@ def opened(spec: str, device: str) -> Any:
         raise InputError(
             "the autoencoder could not be loaded", given=f"{spec} ({type(error).__name__}: {first})", allowed=ALLOWED
         ) from error
+    odd = [name for name, weights in sae.state_dict().items() if not bool(weights.isfinite().all())]
+    if odd:
+        raise InputError("an autoencoder with NaN or infinity", given=f"{spec}: {', '.join(odd)}")
     return sae.eval().requires_grad_(False)
+
+
+def _check_digests(folder: Path, *, shipped: bool) -> None:
+    """Of one that the lab wrote; those of others have none."""
+    if check_sums(folder, apart_from=(CHECKPOINT,)):
+        return
+    if shipped:
+        raise InputError("a shipped autoencoder without list of digests", given=folder / SUMS, do="install it again")
+    if (folder / RECORD).is_file():
+        text = f"{folder} has no {SUMS} (an older version trained it): whether it was changed cannot be seen"
+        warnings.warn(text, stacklevel=4)
 
 
 def shipped(spec: str) -> Path:

@@ -12,21 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 from tqdm.auto import tqdm
 
 from introlab.activations.store import Store
-from introlab.errors import InputError, NotFinite
-from introlab.io.atomic import write_whole
+from introlab.errors import InputError, NotFinite, RunFolderError
+from introlab.io.atomic import saving, write_whole
+from introlab.io.digests import write_sums
 from introlab.io.environment import versions
-from introlab.network.save_tensors import saving
 from introlab.network.sites import Site
-from probes.sae.checkpoints import checkpoint, other_training, resumed, told
+from probes.sae.checkpoints import checkpoint, other_training, resumed
+from probes.sae.formats import CHECKPOINT, RECORD
 from probes.sae.model import LINEAGE, TEMPLATE
 from probes.sae.token_dataset import TokenChoice, TokenRows
-
-RECORD = "training.json"
-CHECKPOINT = "checkpoint.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,11 +118,16 @@ def train_sae(
     progress.close()
     for parameter in trainer.sae.parameters():
         _finite(parameter.detach().sum())
-    with told(folder):
+    try:
         _write(trainer.sae, scale, folder, said)
+    except (OSError, SafetensorError) as error:
+        raise RunFolderError(
+            "the training cannot be written", given=f"{path} ({error})", do="free disk space and go on: nothing is lost"
+        ) from error
     record = {**said, "identity": identity, "versions": versions(), "steps": recipe.steps, "scale": scale}
-    with told(folder):
-        write_whole(folder / RECORD, lambda at: at.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8"))
+    text = json.dumps(record, indent=1) + "\n"
+    write_sums(folder, apart_from=(CHECKPOINT, RECORD), coming={RECORD: text})  # the record comes last: it says *done*
+    write_whole(folder / RECORD, lambda at: at.write_text(text, encoding="utf-8"))
     path.unlink(missing_ok=True)
     return _read(folder / RECORD)
 
