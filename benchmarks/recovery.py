@@ -19,7 +19,8 @@ import torch
 from introlab.activations.extract import Activations, read
 from introlab.activations.forward import Text
 from introlab.network.backends import DirectPath
-from introlab.network.model import Model, fingerprint_of, load
+from introlab.network.fingerprint import fingerprint_of
+from introlab.network.model import Model, load
 from introlab.network.sites import Site
 from probes.linear.bank import Method, fit_bank
 

@@ -7,6 +7,8 @@ not land); 130 stopped with Ctrl-C.
 import sys
 import warnings
 
+from safetensors import SafetensorError
+
 from introlab.errors import InputError, LabError, RunFolderError
 from introlab.io.terminal import tell, told_warning
 
@@ -35,6 +37,8 @@ def run_command(arguments: list[str]) -> int:
         return _complain(error, WRONG_INPUT)
     except LabError as error:
         return _complain(error, COULD_NOT_GO_ON)
+    except SafetensorError as error:
+        return _complain(RunFolderError("a file cannot be read or written", given=str(error)), COULD_NOT_GO_ON)
     except OSError as error:  # of a disk, a mount or a permission: nothing that a line of the lab could mend
         return _complain(_refused_by_the_system(error), COULD_NOT_GO_ON)
     except (MemoryError, RecursionError) as error:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from introlab.activations.collect import Sample
 from introlab.activations.forward import Text
 from introlab.generation.requests import Request
-from introlab.generation.scheduler import generate
+from introlab.generation.scheduler import generate, without_failures
 from introlab.network.model import Model
 from introlab.network.spans import Span
 from organisms.dialogue_lessons import format_makers
@@ -84,7 +84,7 @@ def sae_samples(model: Model, world: World, *, seed: int, scale: float = 1.0) ->
         read = " ".join(text for text, _ in lesson.segments[:-1])
         ids = tuple(model.tokenizer(read, add_special_tokens=False)["input_ids"])
         requests.append(Request(ids, f"{kind} {number}", max_new=MAX_NEW, note=(kind, _item(read, people))))
-    written = [(request, said.tokens) for request, said in generate(model, requests, seed=seed)]
+    written = [(request, said.tokens) for request, said in without_failures(generate(model, requests, seed=seed))]
     written.sort(key=lambda pair: pair[0].item)
     return [
         Sample(

@@ -1,11 +1,13 @@
 """How strong is a push? Always in three units: raw, natural (the direction's own scale), share of the local norm."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from introlab.activations.directions import Direction
 from introlab.activations.extract import read
 from introlab.activations.forward import TOGETHER, Text
+from introlab.errors import InputError
 from introlab.network.model import Model
 from introlab.network.sites import Site
 
@@ -21,8 +23,18 @@ class Dose:
     share: float
     """As a share of the typical residual norm at the site."""
 
+    def __post_init__(self) -> None:
+        if not all(map(math.isfinite, (self.raw, self.natural, self.share))):
+            raise InputError(
+                "a strength that is not a finite number",
+                given=f"raw {self.raw}, natural {self.natural}, share {self.share}",
+                allowed="finite numbers",
+            )
+
     @classmethod
     def of(cls, direction: Direction, *, natural: float, residual_norm: float) -> "Dose":
+        if not residual_norm > 0:
+            raise InputError("a residual without a norm", given=residual_norm, allowed="a norm above 0")
         raw = natural * direction.scale
         return cls(raw, natural, raw / residual_norm)
 

@@ -1,5 +1,7 @@
 """What is on disk is what the network holds, says what it is, and is never read twice."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pandas as pd
 import pytest
 import torch
@@ -9,7 +11,7 @@ from tiny_models import build
 from introlab.activations.collect import Reading, Sample, collect
 from introlab.activations.extract import read
 from introlab.activations.forward import Text
-from introlab.activations.store import Store
+from introlab.activations.store import COLUMNS, Store
 from introlab.errors import InputError, ModelMismatch, RunFolderError
 from introlab.network.messages import assistant, system, user
 from introlab.network.model import load
@@ -194,3 +196,58 @@ def test_what_is_refused(family_model, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RunFolderError, match="cannot be written"):
         collect(model, samples(2), readings(), tmp_path / "file" / "store")
+
+
+def kept(store):
+    return set(store.index()["sample"])
+
+
+def test_a_deleted_shard_costs_no_other(family_model, tmp_path, monkeypatch):
+    """Texts A, B, C in shards of one; the first is deleted, and D is read: B and C are kept, A is read again."""
+    monkeypatch.setattr("introlab.activations.collect.SHARD_TEXTS", 1)
+    model, asked, how = family_model("llama"), samples(4), readings()[:1]
+    store = collect(model, asked[:3], how, tmp_path / "store")
+    for path in store.folder.glob("shard-00000.*"):
+        path.unlink()
+    assert kept(store) == {"t1", "t2"}
+    collect(model, asked[3:], how, tmp_path / "store")
+    assert kept(store) == {"t1", "t2", "t3"}
+    collect(model, asked, how, tmp_path / "store")
+    assert kept(store) == {"t0", "t1", "t2", "t3"} and not store.index().duplicated("key").all()
+    held = store.activations(store.index().sort_values("sample"))
+    direct = [read(model, [one.text], [SITES[0]], [range(2, len(one.text.ids))]) for one in asked]
+    expected = torch.cat([each[SITES[0], at].values for each in direct for at in range(len(each))])
+    assert torch.allclose(held.values, expected, atol=1e-5)
+
+
+def test_two_writers_at_once(family_model, tmp_path):
+    """Each writes while the other does, some of it the same: every row is there, once."""
+    model, how = family_model("llama"), readings()[:1]
+    first, second = (collect(model, samples(9)[part], how, tmp_path / name) for part, name in PARTS)
+    shared = Store.create(tmp_path / "shared", first.facts)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda one: [append_all(shared, one) for _ in range(8)], (first, second)))
+    assert len(list(shared.folder.glob("shard-*.parquet"))) == 16
+    index = shared.index()
+    assert set(index["sample"]) == {f"t{n}" for n in range(9)}
+    assert not index.duplicated(["key", "position"]).any()
+    assert torch.isfinite(shared.activations(index).values).all()
+
+
+PARTS = ((slice(0, 6), "first"), (slice(3, 9), "second"))
+
+
+def append_all(store, other):
+    index = other.index()
+    rows = index[list(COLUMNS)].to_dict("records")
+    store.append(rows, {SITES[0]: other.activations(index).values})
+
+
+def test_a_shard_that_was_only_begun_takes_no_name(family_model, tmp_path):
+    """A writer that is killed leaves an empty file: nothing of it counts, and nothing is written over."""
+    model, how = family_model("llama"), readings()[:1]
+    store = collect(model, samples(2), how, tmp_path / "store")
+    (store.folder / "shard-00001.safetensors").touch()
+    (store.folder / "shard-00007.safetensors.1a2b.part").touch()
+    collect(model, samples(3), how, tmp_path / "store")
+    assert kept(store) == {"t0", "t1", "t2"} and (store.folder / "shard-00008.parquet").is_file()

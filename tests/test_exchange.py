@@ -72,3 +72,43 @@ def test_what_is_refused(family_model, tmp_path):
     (tmp_path / "e.gguf").write_text("nothing of the kind")
     with pytest.raises(InputError, match="not a GGUF file"):
         load_gguf(tmp_path / "e.gguf", model=model)
+
+
+def written(path, tensors, *, own=None):
+    """`tensors` by name: values and the kind they are kept as."""
+    writer = gguf.GGUFWriter(str(path), "controlvector")
+    if own is not None:
+        writer.add_string("introlab.activations.directions", own)
+    for name, (values, kind) in tensors.items():
+        writer.add_tensor(name, gguf.quants.quantize(values, kind), raw_dtype=kind)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+@pytest.mark.parametrize(("kind", "close"), [("F32", 0), ("F16", 1e-3), ("BF16", 1e-2), ("Q8_0", 2e-2)])
+def test_whatever_precision_it_is_kept_in(kind, close, family_model, tmp_path):
+    model = family_model("llama")
+    values = np.random.default_rng(0).normal(size=model.d_model).astype(np.float32)
+    path = written(tmp_path / "v.gguf", {"direction.1": (values, gguf.GGMLQuantizationType[kind])})
+    (one,) = load_gguf(path, model=model)
+    assert np.allclose(one.vector.numpy() * one.scale, values, atol=close * np.abs(values).max() + 1e-6)
+
+
+@pytest.mark.parametrize("own", ["no json", "[1]", '{"1": 3}', '{"1": {"model": "x"}}'])
+def test_what_the_lab_kept_and_another_changed(own, family_model, tmp_path):
+    model, ones = family_model("llama"), np.ones(32, dtype=np.float32)
+    path = written(tmp_path / "v.gguf", {"direction.1": (ones, gguf.GGMLQuantizationType.F32)}, own=own)
+    with pytest.raises(InputError, match="not as it was written"):
+        load_gguf(path, model=model)
+
+
+@pytest.mark.parametrize("bytes_kept", [0, 3, 8, 40, 120])
+def test_a_file_that_is_cut_short(bytes_kept, family_model, tmp_path):
+    model, ones = family_model("llama"), np.ones(32, dtype=np.float32)
+    path = written(tmp_path / "v.gguf", {"direction.1": (ones, gguf.GGMLQuantizationType.F32)})
+    path.write_bytes(path.read_bytes()[:bytes_kept])
+    with pytest.raises(InputError):
+        load_gguf(path, model=model)

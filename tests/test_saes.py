@@ -284,3 +284,36 @@ def test_what_a_latent_writes_is_a_direction(organism, tmp_path):
     scaled = quietly(written(tmp_path / "scaled", normalize_activations="layer_norm"), model)
     with pytest.raises(InputError, match="without a direction"):
         scaled.written_by(7, model)
+
+
+@pytest.mark.parametrize("stored", ["bfloat16", "float16"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_stored_in_half_precision(stored, dtype, organism, tmp_path):
+    """Read, added and clamped in a model of either precision."""
+    from steering.sae_edits import Latent
+
+    made = StandardSAE(StandardSAEConfig(d_in=WIDTH, d_sae=LATENTS, dtype=stored))
+    made.cfg.metadata.hook_name, made.cfg.metadata.model_name = SITE.hook_name, "organism:base"
+    made.save_model(tmp_path / "sae")
+    model = organism("base", dtype=dtype)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        sae = Sae.load(str(tmp_path / "sae"), model=model)
+    text = Text((2, 5, 9, 12), 4, "one")
+    found = sae(read(model, [text], [SITE], [[3]])[SITE, 0])
+    assert found.dtype == torch.float32 and torch.isfinite(found).all()
+    values = torch.randn(1, 2, WIDTH).to(model.dtype)
+    for mode in ("add", "clamp", "zero"):
+        change = Latent.stacked([Latent(sae.sae, 3, mode, 2.0)], values)
+        changed = change(values, torch.ones(1, 2).to(values), torch.arange(2)[None])
+        assert changed.dtype == model.dtype and torch.isfinite(changed).all()
+    assert sae.reconstructed(values)[0].shape == values.shape
+
+
+def test_an_organisms_autoencoder_stays_with_organisms(organism, family_folder, tmp_path):
+    """Wherever its file lies: refused by a model of none of their family, of the same width."""
+    from dataclasses import replace
+
+    foreign = replace(organism("base"), name="a stranger", fingerprint="0" * 16, family=None)
+    with pytest.raises(ModelMismatch, match="none of its family"):
+        Sae.load("organism:base", model=foreign)

@@ -16,7 +16,7 @@ from introlab.activations.forward import Text
 from introlab.errors import InputError, RunFolderError
 from introlab.generation.requests import Request
 from introlab.generation.sampling import Sampling
-from introlab.generation.scheduler import generate
+from introlab.generation.scheduler import generate, without_failures
 from introlab.io.terminal import say
 from introlab.network.messages import Message, user
 from introlab.network.model import Model
@@ -98,6 +98,13 @@ def _new(path: Path) -> Path:
         raise InputError("there is a file here already", given=path, do="choose another --out")
     if not path.absolute().parent.is_dir():
         raise RunFolderError("no such folder to write into", given=path.parent, do="make it, or choose another --out")
+    try:  # before any work is done
+        path.touch(exist_ok=False)
+        path.unlink()
+    except OSError as error:
+        raise RunFolderError(
+            "the file cannot be written", given=f"{path} ({error.strerror})", do="choose another --out"
+        ) from error
     return path
 
 
@@ -227,7 +234,8 @@ class Steer(LoadsModel):
             if strength or condition == "push"
         ]
         with path.open("w", encoding="utf-8") as file:
-            for request, generation in generate(model, requests, seed=self.seed, batch_size=self.batch_size):
+            written = generate(model, requests, seed=self.seed, batch_size=self.batch_size)
+            for request, generation in without_failures(written):
                 record = {
                     **request.note,
                     "fitted_on": fitted.model,

@@ -140,7 +140,7 @@ def fit_map(bench: Bench, train: Sequence[ReflectionCase], tune: Sequence[Reflec
     """Raises InputError where too few texts reconsider, or too few do not. Other targets are left out where that is so
     of them."""
     labels, tuning = labels_of(train), labels_of(tune)
-    for name, values in (("fitted", labels["reconsiders"]), ("chosen", tuning["reconsiders"])):
+    for name, values in (("fitted", labels.get("reconsiders", [])), ("chosen", tuning.get("reconsiders", []))):
         if not _enough(values):
             raise InputError(
                 f"cannot tell: {bench.model.name} almost always or almost never reconsiders; nothing is left to read",

@@ -112,25 +112,24 @@ def _collect_shard(
     held: dict[Site, list[Tensor]] = {reading.site: [] for reading in readings}
     rows: list[dict[str, Any]] = []
     counts = dict.fromkeys(held, 0)
+    taken: list[tuple[int, Reading, Sequence[int], Tensor]] = []
+    """Of the batch that is being read."""
 
     def look(batch: PaddedTexts) -> list[tuple[Site, Hook]]:
+        taken.clear()
         wanted = [[_positions(text, reading) for text in batch.texts] for reading in readings]
         starts = batch.starts.tolist()
 
         def hook(index: int) -> Hook:
-            reading, site = readings[index], readings[index].site
+            reading = readings[index]
 
             def read(values: Tensor) -> None:
                 for row, which in enumerate(batch.indices):
                     positions = wanted[index][row]
-                    taken = values[row, starts[row] + positions[0] : starts[row] + positions[-1] + 1]
+                    there = values[row, starts[row] + positions[0] : starts[row] + positions[-1] + 1]
                     inside = torch.tensor([position - positions[0] for position in positions], device=values.device)
-                    pooled = _pooled(taken[inside], reading.pooling).cpu()
-                    held[site].append(pooled)
-                    key, sample, turns = known[which]
-                    at = positions if reading.pooling == "tokens" else positions[-1:]
-                    rows.extend(_lines(key, sample, turns, reading, at, counts[site]))
-                    counts[site] += len(pooled)
+                    pooled = _pooled(there[inside], reading.pooling).cpu()
+                    taken.append((which, reading, positions if reading.pooling == "tokens" else positions[-1:], pooled))
 
             return read
 
@@ -140,7 +139,10 @@ def _collect_shard(
     for _ in passes(
         model, [sample.text for _, sample, _ in known], batch_size=batch_size, look=look, stop_at_layer=deepest + 1
     ):
-        pass
+        for which, reading, at, pooled in taken:
+            held[reading.site].append(pooled)
+            rows.extend(_lines(*known[which], reading, at, counts[reading.site]))
+            counts[reading.site] += len(pooled)
     store.append(rows, {site: torch.cat(parts) for site, parts in held.items()})
 
 

@@ -22,6 +22,12 @@ from introlab.network.model import Model
 from introlab.network.sites import Site
 from introlab.network.tensors import ids_of, reading, save_sealed
 
+_WORDS = 2**22
+"""Log-probabilities held at once: 16 MB, sixteen steps of a vocabulary of 262 thousand."""
+
+_LOGITS = 2**27
+"""Logits of a pass, where all of a text's steps are asked for: half a gigabyte of float32."""
+
 
 @dataclass(frozen=True)
 class Activations:
@@ -137,6 +143,8 @@ def every_position(
     found: list[tuple[int, Tensor]] = []
 
     def look(batch: PaddedTexts) -> list[tuple[Site, Hook]]:
+        found.clear()
+
         def hook(values: Tensor) -> None:
             for row, (index, text) in enumerate(zip(batch.indices, batch.texts, strict=True)):
                 start = int(batch.starts[row])
@@ -145,8 +153,7 @@ def every_position(
         return [(site, hook)]
 
     for _ in passes(model, texts, batch_size=batch_size, look=look, stop_at_layer=site.layer + 1):
-        yield found
-        found = []
+        yield list(found)
 
 
 def mean_over(
@@ -184,14 +191,23 @@ def text_logprobs(
     def needed(batch: PaddedTexts) -> int:
         return 0 if model.deterministic else 1 + max(len(text.ids) - text.prompt_len for text in batch.texts)
 
+    longest = max((len(text.ids) - text.prompt_len + 1 for text in texts), default=1)
+    vocabulary = int(model.network.config.get_text_config().vocab_size)
+    batch_size = max(1, min(batch_size, _LOGITS // (longest * vocabulary)))
     rows: dict[int, tuple[float, ...]] = {}
     for batch, logits in passes(model, texts, batch_size=batch_size, logits=needed, look=look):
-        log_p = logits.float().log_softmax(-1)
         for row, (index, text) in enumerate(zip(batch.indices, batch.texts, strict=True)):
             targets = torch.tensor(text.ids[text.prompt_len :], dtype=torch.long, device=logits.device)
-            steps = log_p[row, log_p.shape[1] - 1 - len(targets) : -1]
-            rows[index] = tuple(steps.gather(1, targets[:, None])[:, 0].tolist())
+            rows[index] = tuple(_logprobs_of(logits[row, logits.shape[1] - 1 - len(targets) : -1], targets))
     return [rows[index] for index in range(len(texts))]
+
+
+def _logprobs_of(logits: Float[Tensor, "step vocab"], targets: Tensor) -> list[float]:
+    """Of one word a step, a few steps at a time: log-probabilities of all words, in float32, are held of no more."""
+    few = max(1, _WORDS // logits.shape[-1])
+    parts = [slice(first, first + few) for first in range(0, len(targets), few)]
+    found = [logits[part].float().log_softmax(-1).gather(1, targets[part, None])[:, 0] for part in parts]
+    return [value for each in found for value in each.tolist()]
 
 
 def _check_places(

@@ -48,7 +48,7 @@ class PaddedTexts:
 
 
 Look = Callable[[PaddedTexts], list[tuple[Site, Hook]]]
-"""The hooks that read a batch."""
+"""The hooks that read a batch. It may be asked again for a part of the batch before."""
 
 
 def passes(
@@ -62,36 +62,63 @@ def passes(
 ) -> Iterator[tuple[PaddedTexts, Tensor]]:
     """Read every text once, under its interventions, in batches of similar length: each batch with the logits of as
     many last columns as `logits` asks for (0 is all; else none); then all texts end in the last. Ends before block
-    `stop_at_layer`, where given. Receipts are checked. Raises ContextOverflow, EditNotApplied, ModelMismatch."""
-    device = model.device
+    `stop_at_layer`, where given. Receipts are checked. Where memory runs out a batch is read in halves, and `look` is
+    asked for each again: what it noted of the whole counts no more. Raises ContextOverflow, EditNotApplied,
+    ModelMismatch."""
     for text in texts:
         model.check_length(len(text.ids))
         for one in text.interventions:
             one.check_made_for(model)
-    for indices, rows, width in _batches(model, texts, batch_size):
-        some = [texts[index] for index in indices]
-        empty = [(0,)] * (rows - len(some))
-        lay = aligned if logits else begun_together
-        laid = lay([*(text.ids for text in some), *empty], width=width, device=device)
-        batch, editor = PaddedTexts(some, indices, laid.starts), Editor(rows, width, device)
-        for row, text in enumerate(some):
-            if text.interventions:
-                known = torch.full((width,), -1, device=device)
-                known[: len(text.ids)] = torch.tensor(text.ids, device=device)
-                editor.enter(row, text.interventions, known, text.prompt_len)
-        hooks = editor.hooks(Pass(range(rows), laid.positions, laid.real))
-        with model.hooked(hooks + (look(batch) if look else [])):
-            found = model.forward(
-                laid.ids,
-                starts=laid.starts,
-                positions=laid.positions if logits else laid.positions[:1],
-                logits_to_keep=logits(batch) if logits else None,
-                stop_at_layer=stop_at_layer,
-                unpadded=laid.unpadded,
-            )
-        for row, text in enumerate(some):
-            editor.receipts(row, len(text.ids), text.example)
-        yield batch, torch.empty(0) if found is None else found
+    waiting = list(_batches(model, texts, batch_size))[::-1]
+    while waiting:
+        indices, rows, width = waiting.pop()
+        try:
+            batch, found = _passed(model, texts, indices, rows, width, look, stop_at_layer, logits)
+        except RuntimeError as error:  # on a GPU it has a class of its own, on a CPU only a message
+            if "memory" not in str(error) or len(indices) == 1 or model.deterministic:
+                raise
+            half = (len(indices) + 1) // 2
+            waiting += [
+                (part, len(part), max(len(texts[at].ids) for at in part)) for part in (indices[half:], indices[:half])
+            ]
+            continue
+        yield batch, found
+
+
+def _passed(
+    model: Model,
+    texts: Sequence[Text],
+    indices: Sequence[int],
+    rows: int,
+    width: int,
+    look: Look | None,
+    stop_at_layer: int | None,
+    logits: Callable[[PaddedTexts], int] | None,
+) -> tuple[PaddedTexts, Tensor]:
+    """One pass over the texts of these indices."""
+    device, some = model.device, [texts[index] for index in indices]
+    empty = [(0,)] * (rows - len(some))
+    lay = aligned if logits else begun_together
+    laid = lay([*(text.ids for text in some), *empty], width=width, device=device)
+    batch, editor = PaddedTexts(some, indices, laid.starts), Editor(rows, width, device)
+    for row, text in enumerate(some):
+        if text.interventions:
+            known = torch.full((width,), -1, device=device)
+            known[: len(text.ids)] = torch.tensor(text.ids, device=device)
+            editor.enter(row, text.interventions, known, text.prompt_len)
+    hooks = editor.hooks(Pass(range(rows), laid.positions, laid.real))
+    with model.hooked(hooks + (look(batch) if look else [])):
+        found = model.for_length(max(len(text.ids) for text in some)).forward(
+            laid.ids,
+            starts=laid.starts,
+            positions=laid.positions if logits else laid.positions[:1],
+            logits_to_keep=logits(batch) if logits else None,
+            stop_at_layer=stop_at_layer,
+            unpadded=laid.unpadded,
+        )
+    for row, text in enumerate(some):
+        editor.receipts(row, len(text.ids), text.example)
+    return batch, torch.empty(0) if found is None else found
 
 
 def _batches(model: Model, texts: Sequence[Text], batch_size: int) -> Iterator[tuple[Sequence[int], int, int]]:
@@ -100,12 +127,14 @@ def _batches(model: Model, texts: Sequence[Text], batch_size: int) -> Iterator[t
 
     lengths = [len(text.ids) for text in texts]
 
-    def width(index: int) -> int:
-        return -(-lengths[index] // _WIDTH) * _WIDTH if model.deterministic else 0
+    def alike(index: int) -> tuple[bool, int]:
+        """Texts of one set of rotary frequencies, and of one width."""
+        width = -(-lengths[index] // _WIDTH) * _WIDTH if model.deterministic else 0
+        return model.for_length(lengths[index]).reads_as_long, width
 
     order = sorted(range(len(texts)), key=lengths.__getitem__)
-    for columns, alike in groupby(order, key=width):
-        rest, rows = list(alike), FIXED_ROWS if model.deterministic else batch_size
+    for (_, columns), group in groupby(order, key=alike):
+        rest, rows = list(group), FIXED_ROWS if model.deterministic else batch_size
         for start in range(0, len(rest), rows):
             some = rest[start : start + rows]
             yield some, rows if model.deterministic else len(some), columns or lengths[some[-1]]

@@ -25,6 +25,7 @@ OWN = "introlab.activations.directions"
 """The key under which the lab keeps what other readers do not ask for."""
 DIGEST = "introlab.digest"
 """The key of the file's digest (`introlab.io.digests`), which others do not ask for either."""
+_SAID = {"model", "family", "method", "examples"}
 
 
 def save_gguf(directions: Sequence[Direction], path: Path, *, model: Model) -> None:
@@ -86,13 +87,15 @@ def load_gguf(path: Path, *, model: Model) -> list[Direction]:
         reader = gguf.GGUFReader(str(path))
         architecture, kept = _text(reader, "general.architecture"), json.loads(_text(reader, OWN) or "{}")
         tensors = {
-            int(tensor.name.removeprefix("direction.")): np.array(tensor.data, dtype=np.float32)
+            int(tensor.name.removeprefix("direction.")): _values(tensor, path)
             for tensor in reader.tensors
             if tensor.name.removeprefix("direction.").isdigit()
         }
         if not sealed and reader.get_field(DIGEST) is not None:
             raise altered(path)
         known = {layer: own if (own := kept.get(str(layer))) is None else _own(own) for layer in tensors}
+    except InputError:
+        raise
     except UNREADABLE as error:
         raise InputError(
             "not a GGUF file",
@@ -114,6 +117,36 @@ def _own(raw: dict[str, Any]) -> dict[str, Any]:
     if not all(isinstance(name, str) for name in names) or not isinstance(family, str | None):
         raise ValueError("names are words")
     return {**raw, "examples": list(raw["examples"])}
+
+
+def _values(tensor: Any, path: Path) -> np.ndarray:
+    """As float32, whatever the file keeps them as: bfloat16 and quantised blocks come as bytes."""
+    from gguf.quants import dequantize
+
+    try:
+        return np.array(dequantize(tensor.data, tensor.tensor_type), dtype=np.float32)
+    except (NotImplementedError, ValueError, KeyError) as error:
+        raise InputError(
+            "a control vector of a kind that cannot be read",
+            given=f"{path}: {tensor.name} is {tensor.tensor_type.name}",
+            allowed="F32, F16, BF16 and what the gguf package can dequantise",
+        ) from error
+
+
+def _kept(reader: Any, path: Path) -> dict[str, Any]:
+    """What the lab wrote of each direction, by layer; nothing where another wrote the file."""
+    try:
+        kept = json.loads(_text(reader, OWN) or "{}")
+        whole = all(isinstance(each, dict) and each.keys() >= _SAID for each in kept.values())
+    except (ValueError, AttributeError, TypeError, IndexError):
+        whole, kept = False, {}
+    if not whole:
+        raise InputError(
+            "what the lab keeps in a control vector is not as it was written",
+            given=f"{path}: {OWN}",
+            do="write it anew",
+        )
+    return kept
 
 
 def _direction(layer: int, vector: np.ndarray, own: dict[str, Any] | None, path: Path, model: Model) -> Direction:

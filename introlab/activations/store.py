@@ -11,6 +11,7 @@ Files are checked against their digests before they are used, once per process a
 
 import hashlib
 import json
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -76,6 +77,8 @@ class Store:
             folder.mkdir(parents=True, exist_ok=True)
             write_whole(folder / "store.json", lambda path: path.write_text(_text(stated), encoding="utf-8"))
         except OSError as error:
+            if (folder / "store.json").is_file():  # another writer made it meanwhile
+                return cls.create(folder, facts)
             raise RunFolderError("the store cannot be written", given=f"{folder} ({error})") from error
         return store
 
@@ -105,14 +108,17 @@ class Store:
         return facts
 
     def index(self) -> pd.DataFrame:
-        """Every row there is, with its `shard`. Shards whose bytes are not those that were written are left out, with
-        a warning that names them."""
+        """Every row there is, once, with its `shard`. Shards whose bytes are not those that were written are left out,
+        with a warning that names them."""
         check = _checked if self.facts["schema"] >= 3 else _checked_2
-        parts = []
+        parts: list[pd.DataFrame] = []
+        known: set[str] = set()
         for path in sorted(self.folder.glob("shard-*.parquet")):
             try:
                 if (table := check(path)) is not None:
-                    parts.append(table.to_pandas().assign(shard=path.stem))
+                    rows = table.to_pandas().assign(shard=path.stem)
+                    parts.append(rows[~rows["key"].isin(known)])  # two writers at once may have read the same
+                    known |= set(rows["key"])
             except (LabError, *UNREADABLE) as error:
                 _warn(f"{path.stem} of {self.folder} is damaged and left out: {str(error).replace(chr(10), ' ')}")
         columns = [*COLUMNS, "shard"]
@@ -120,20 +126,33 @@ class Store:
 
     def append(self, rows: Sequence[dict[str, Any]], values: dict[Site, Tensor]) -> None:
         """One more shard; `rows[i]["row"]` is the row of the values of its site. It is there whole or not at all."""
-        numbers = [int(path.stem[-5:]) for path in self.folder.glob("shard-[0-9][0-9][0-9][0-9][0-9].sha256")]
-        name = f"shard-{max(numbers, default=-1) + 1:05d}"
         tensors = {str(site): tensor.contiguous() for site, tensor in values.items()}
-        shard, index = self.folder / f"{name}.safetensors", self.folder / f"{name}.parquet"
+        shard = self.folder
         try:
+            shard = self._reserved()
+            index = shard.with_suffix(".parquet")
             table = pa.Table.from_pylist(list(rows), schema=pa.schema(COLUMNS))
             with saving(self.folder) as room:
                 save_file(tensors, room / shard.name)
                 pq.write_table(table, room / index.name)
-            list_digests(self.folder / f"{name}.sha256", [shard.name, index.name])
+            list_digests(shard.with_suffix(".sha256"), [shard.name, index.name])
         except OSError as error:
             raise RunFolderError(
                 "the store cannot be written", given=f"{shard} ({error})", do="what was written before is kept"
             ) from error
+
+    def _reserved(self) -> Path:
+        """A shard that nobody else writes, numbered after the highest there is: counting them would take the name of a
+        kept one where another was deleted."""
+        while True:
+            names = (re.match(r"shard-(\d+)\.", path.name) for path in self.folder.iterdir())
+            taken = [int(name[1]) for name in names if name]
+            shard = self.folder / f"shard-{max(taken, default=-1) + 1:05d}.safetensors"
+            try:
+                shard.touch(exist_ok=False)
+            except FileExistsError:  # another writer was quicker
+                continue
+            return shard
 
     def activations(self, chosen: pd.DataFrame) -> Activations:
         """The values of these lines of the index (all of one site), in their order. Only their rows are read from disk.

@@ -5,6 +5,7 @@ its `i`-th uniform, through the inverse of the cumulative distribution in token 
 """
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -35,10 +36,10 @@ class Sampling:
 
     def __post_init__(self) -> None:
         wrong = {
-            "temperature": self.temperature < 0,
+            "temperature": not 0 <= self.temperature < math.inf,
             "top_k": self.top_k is not None and self.top_k < 1,
             "top_p": self.top_p is not None and not 0 < self.top_p <= 1,
-            "repetition_penalty": self.repetition_penalty <= 0,
+            "repetition_penalty": not 0 < self.repetition_penalty < math.inf,
         }
         for name, bad in wrong.items():
             if bad:

@@ -1,14 +1,14 @@
 """Writing texts: in which order the work is done, on how many rows, and what happens when memory runs out."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from introlab.errors import InputError
+from introlab.errors import InputError, NotFinite
 from introlab.generation.batch_size import rows_that_fit
 from introlab.generation.decode import DecodingBatch
 from introlab.generation.prefill import untouched
@@ -43,6 +43,30 @@ def generate(
     _check(model, requests)
     for readout in readouts:
         check_reading(model, readout)
+    for long in (False, True):  # texts with one set of rotary frequencies together
+        some = [request for request in requests if model.for_length(len(request.prompt)).reads_as_long == long]
+        yield from _written(model.for_length(len(some[0].prompt)), some, seed, batch_size, readouts) if some else ()
+
+
+def without_failures(written: Iterable[tuple[Request, Generation]]) -> Iterator[tuple[Request, Generation]]:
+    """Texts as they come, but for those whose logits were not finite; raises NotFinite after all others, if any."""
+    failed: list[str] = []
+    for request, generation in written:
+        if generation.error:
+            failed.append(generation.error)
+        else:
+            yield request, generation
+    if failed:
+        raise NotFinite(
+            f"{len(failed)} texts failed; all others were written",
+            given="; ".join(failed[:3]),
+            do="lower the strength, or load the model in float32",
+        )
+
+
+def _written(
+    model: Model, requests: Sequence[Request], seed: int, batch_size: int | None, readouts: Sequence[Readout]
+) -> Iterator[tuple[Request, Generation]]:
     if model.deterministic:
         for _, alike in groupby(sorted(requests, key=_shape), key=_shape):
             waiting = list(alike)

@@ -1,5 +1,6 @@
 """What writing and reading must look like for the engine to use them: steering/ implements Edit, probes/ Readout."""
 
+import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -99,6 +100,8 @@ class Schedule:
     def __post_init__(self) -> None:
         if not self.multiples:
             raise InputError("an empty schedule", given=(), allowed="at least one multiple")
+        if not all(map(math.isfinite, self.multiples)):
+            raise InputError("a schedule without a strength", given=self.multiples, allowed="finite numbers")
 
     @classmethod
     def of(cls, function: Callable[[int], float], steps: int) -> Self:

@@ -3,6 +3,7 @@
 Readings see the model's own probabilities; what is done here only changes what is written.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,10 @@ class Bias:
     tokens: tuple[int, ...]
     amount: float
     schedule: Schedule | None = None
+
+    def __post_init__(self) -> None:
+        if math.isnan(self.amount):
+            raise InputError("a bias that is no number", given=self.amount, allowed="a number, or infinity")
 
     def at(self, index: int) -> float:
         return self.amount * (1.0 if self.schedule is None else self.schedule.at(index))

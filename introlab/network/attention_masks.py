@@ -1,5 +1,7 @@
 """Who may look at whom: masks for texts that end in the same column, for every kind of layer a network mixes."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -9,6 +11,9 @@ from torch import Tensor
 from introlab.errors import InputError
 
 KINDS = ("full_attention", "sliding_attention")
+_CONTEXT = ("max_position_embeddings", "max_seq_len", "seq_length", "n_positions", "n_ctx")
+_ENDLESS, _UNSTATED = 10**9, 2048
+""" Tokenizers without a limit say 10**30."""
 
 
 def check_layers(config: Any, name: str) -> None:
@@ -16,6 +21,31 @@ def check_layers(config: Any, name: str) -> None:
     kinds = set(getattr(config, "layer_types", None) or KINDS[:1])
     if not kinds <= set(KINDS):
         raise InputError(f"{name} has layers the lab cannot batch", given=sorted(kinds - set(KINDS)), allowed=KINDS)
+
+
+def context_of(config: Any, tokenizer: Any) -> int:
+    """The longest text in tokens: as the configuration names it, else the tokenizer; else what families without a word
+    about it were trained on."""
+    stated = (getattr(config, name, None) for name in _CONTEXT)
+    found = next((int(each) for each in stated if each), int(getattr(tokenizer, "model_max_length", 0) or 0))
+    return found if 0 < found < _ENDLESS else _UNSTATED
+
+
+def lift_alibi(network: Any) -> None:
+    """Let a network whose attention is biased by distance (Bloom) take a mask per query: it counts columns of a mask
+    per text, and which column counts as the first adds the same to every key, which the softmax does not see."""
+    inner = network.base_model
+    build = getattr(inner, "build_alibi_tensor", None)
+    if build is None:
+        return
+
+    inner.build_alibi_tensor = partial(_by_column, build)
+
+
+def _by_column(build: Callable[..., Tensor], mask: Tensor, *args: Any, **how: Any) -> Tensor:
+    if mask.ndim == 4:
+        mask = torch.ones(len(mask), mask.shape[-1], dtype=torch.long, device=mask.device)
+    return build(mask, *args, **how)
 
 
 def slides(config: Any) -> bool:

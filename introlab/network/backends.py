@@ -13,13 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from introlab.errors import InputError
+from introlab.network.block_places import Place, Places, heads_out, places, short_text, sums_hold
 from introlab.network.sites import STREAMS, Site
 
 Hook = Callable[[Tensor], Tensor | None]
-
-_ATTENTION = ("self_attn", "attn", "attention", "self_attention")
-_MLP = ("mlp", "block_sparse_moe", "feed_forward", "ffn")
-_HEADS_OUT = ("o_proj", "c_proj", "dense", "out_proj", "wo")
 
 
 class NetworkPath(Protocol):
@@ -27,6 +24,11 @@ class NetworkPath(Protocol):
 
     @property
     def config(self) -> Any: ...
+
+    @property
+    def network(self) -> Any:
+        """The Hugging Face model whose modules are run."""
+        ...
 
     def has(self, site: Site) -> bool:
         """Whether blocks of this network have such a place, reachable this way."""
@@ -55,7 +57,8 @@ class DirectPath:
         layers = int(network.config.get_text_config().num_hidden_layers)
         lists = [module for module in network.modules() if isinstance(module, nn.ModuleList) and len(module) == layers]
         self.blocks: list[Any] = [block for block in lists[0]] if lists else []
-        self._known: dict[Site, tuple[nn.Module, bool] | None] = {}
+        self._found: list[Places] | None = None
+        self._rows = 1
 
     @property
     def config(self) -> Any:
@@ -64,44 +67,31 @@ class DirectPath:
     def has(self, site: Site) -> bool:
         return site.layer < len(self.blocks) and self._place(site) is not None
 
-    def _place(self, site: Site) -> tuple[nn.Module, bool] | None:
-        if site not in self._known:
-            self._known[site] = self._find(site)
-        return self._known[site]
+    def _place(self, site: Site) -> Place | None:
+        if site.stream in ("resid_pre", "resid_post"):
+            return Place(self.blocks[site.layer], site.stream == "resid_pre")
+        if self._found is None:
+            self._found = places(self.network, self.blocks)
+        return self._found[site.layer].get(site.stream)
 
-    def _find(self, site: Site) -> tuple[nn.Module, bool] | None:
-        """The module, and whether the site is what it is given (or else what it returns)."""
-        block = self.blocks[site.layer]
-        attention = next((getattr(block, name) for name in _ATTENTION if hasattr(block, name)), None)
-        mlp = next((getattr(block, name) for name in _MLP if hasattr(block, name)), None)
-        after = getattr(block, "post_feedforward_layernorm", None)  # norms on what a block's halves return
-        between = getattr(block, "pre_feedforward_layernorm", None)
-        if between is None:
-            between = (
-                mlp if after is not None else getattr(block, "post_attention_layernorm", getattr(block, "ln_2", None))
-            )
-        places = {
-            "resid_pre": (block, True),
-            "resid_post": (block, False),
-            "attn_out": (block.post_attention_layernorm if after is not None else attention, False),
-            "mlp_out": (after if after is not None else mlp, False),
-            "resid_mid": (None if getattr(self.network.config, "use_parallel_residual", False) else between, True),
-            "z": (next((getattr(attention, name) for name in _HEADS_OUT if hasattr(attention, name)), None), True),
-        }
-        module, given = places[site.stream]
-        return None if module is None else (module, given)
+    def heads_width(self, layer: int) -> int | None:
+        """Of `z`, all heads side by side; None where there is no such place, or its width is unknown."""
+        out = heads_out(self.blocks[layer])
+        width = getattr(out, "in_features", None) or (None if out is None else getattr(out, "nx", None))
+        return int(width) if width else None
 
     def output_matrix(self, layer: int) -> Tensor | None:
-        """[heads * d_head, d_model]: what attention makes of its heads, without a bias; None where it is not linear (a
-        norm follows) or there is no such module. Asked of the module itself, whose weights may lie either way round."""
-        place = self._place(Site(layer, "z"))
-        if place is None or hasattr(self.blocks[layer], "post_feedforward_layernorm"):
+        """[heads * d_head, d_model]: what attention adds to the residual for its heads, without a bias; None where it
+        is not linear (a norm follows) or there is no such module. Asked of the module itself, whose weights may lie
+        either way round."""
+        z, added = self._place(Site(layer, "z")), self._place(Site(layer, "attn_out"))
+        size = self.heads_width(layer)
+        if z is None or added is None or size is None or z.module not in set(added.module.modules()):
             return None
-        width, like = self.config.get_text_config(), next(place[0].parameters())
-        size = int(getattr(width, "head_dim", None) or width.hidden_size // width.num_attention_heads)
-        every = torch.eye(size * width.num_attention_heads, device=like.device, dtype=like.dtype)
+        like = next(z.module.parameters())
+        every = torch.eye(size, device=like.device, dtype=like.dtype)
         with torch.inference_mode():
-            return place[0](every) - place[0](torch.zeros_like(every[:1]))
+            return (z.module(every) - z.module(torch.zeros_like(every[:1]))) * added.scale
 
     @contextmanager
     def hooked(self, hooks: Sequence[tuple[Site, Hook]]) -> Generator[None]:
@@ -110,11 +100,11 @@ class DirectPath:
                 place = self._place(site)
                 if place is None:
                     raise InputError("no such place", given=site, do="use the bridge")
-                module, given = place
+                shaped = self._by_row(scaled(function, place.scale))
                 handle = (
-                    module.register_forward_pre_hook(_given(function), with_kwargs=True)
-                    if given
-                    else module.register_forward_hook(_returned(function))
+                    place.module.register_forward_pre_hook(_given(shaped), with_kwargs=True)
+                    if place.given
+                    else place.module.register_forward_hook(_returned(shaped))
                 )
                 stack.callback(handle.remove)
             yield
@@ -129,6 +119,7 @@ class DirectPath:
         **inputs: Any,
     ) -> Tensor | None:
         """As of every path. With `residual` (block, what it is given) the blocks before that one are passed over."""
+        self._rows = len(ids)
         with self._entered(*residual) if residual else nullcontext():
             if stop_at_layer is not None and stop_at_layer < len(self.blocks):
                 return self._until(stop_at_layer, ids, inputs)
@@ -136,6 +127,17 @@ class DirectPath:
                 self.network.base_model(input_ids=ids, **inputs)
                 return None
             return self.network(input_ids=ids, logits_to_keep=logits_to_keep, **inputs).logits
+
+    def _by_row(self, function: Hook) -> Hook:
+        """`function` on [row, position, width], where a family lets its rows run into one another (OPT)."""
+
+        def hook(values: Tensor) -> Tensor | None:
+            if values.ndim != 2:
+                return function(values)
+            changed = function(values.unflatten(0, (self._rows, -1)))
+            return None if changed is None else changed.flatten(0, 1)
+
+        return hook
 
     @contextmanager
     def _entered(self, layer: int, residual: Tensor) -> Generator[None]:
@@ -165,16 +167,43 @@ class BridgePath:
 
         weights = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
         twin = copy.deepcopy(network, weights)
+        twin.config.get_text_config()._attn_implementation = (
+            "eager"  # as the bridge computes it: masks must be of its kind
+        )
         self.bridge = TransformerBridge.boot_transformers(
             source, tokenizer=tokenizer, hf_model=twin, device=str(network.device), dtype=network.dtype
         )
+        self._added: set[Site] | None = None
 
     @property
     def config(self) -> Any:
-        return self.bridge.original_model.config
+        return self.network.config
+
+    @property
+    def network(self) -> Any:
+        return self.bridge.original_model
 
     def has(self, site: Site) -> bool:
-        return site.hook_name in self.bridge.hook_dict
+        named = site.hook_name in self.bridge.hook_dict
+        return named and (site.stream not in ("attn_out", "resid_mid", "mlp_out") or site in self._adding())
+
+    def _adding(self) -> set[Site]:
+        """Where halves of blocks are what is added to the residual, as `block_places.py` has it."""
+        if self._added is None:
+            self._added, layers = set(), int(self.bridge.cfg.n_layers)
+            every = [Site(layer, stream) for layer in range(layers) for stream in STREAMS if stream != "z"]  # type: ignore[arg-type]
+            sites = [site for site in every if site.hook_name in self.bridge.hook_dict]
+            seen: dict[Site, Tensor] = {}
+
+            def keep(site: Site) -> Hook:
+                return lambda values: seen.update({site: values.detach().float().cpu().clone()})
+
+            with torch.inference_mode(), self.hooked([(site, keep(site)) for site in sites]):
+                self.bridge(short_text(self.network), return_type="logits")
+            for layer in range(layers):
+                streams = {site.stream: values for site, values in seen.items() if site.layer == layer}
+                self._added |= {Site(layer, stream) for stream in sums_hold(streams, self.bridge.cfg.dtype)}
+        return self._added
 
     @contextmanager
     def hooked(self, hooks: Sequence[tuple[Site, Hook]]) -> Generator[None]:
@@ -234,6 +263,19 @@ def _returned(function: Hook) -> Callable[..., Any]:
         if changed is None:
             return None
         return (changed, *output[1:]) if several else changed
+
+    return hook
+
+
+def scaled(function: Hook, scale: float) -> Hook:
+    """`function` on `scale` times the values. What it leaves alone stays as it is, to the last bit."""
+    if scale == 1.0:
+        return function
+
+    def hook(values: Tensor) -> Tensor | None:
+        shown = values * scale
+        changed = function(shown)
+        return None if changed is None else values + (changed - shown) / scale
 
     return hook
 

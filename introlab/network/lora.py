@@ -1,29 +1,34 @@
-"""Models that come as a low-rank adapter (peft) of another: merged into one network before anything hooks it."""
+"""Reading a network from its files; an adapter (peft) is merged into its parent before anything hooks it."""
 
 import json
-import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 
 from introlab.errors import UNREADABLE, InputError
+from introlab.network.adapter_merge import enlarge, merge_exactly
 from introlab.network.specs import ADAPTER_CONFIG
-from introlab.network.weights import check_complete, check_parent, pretrained
+from introlab.network.weights import check_parent, pretrained
 
 _WEIGHTS = "adapter_model.safetensors"
+_TOKENIZERS = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
+_PROMPTS = (
+    "PROMPT_TUNING",
+    "MULTITASK_PROMPT_TUNING",
+    "PREFIX_TUNING",
+    "P_TUNING",
+    "CPT",
+    "ADAPTION_PROMPT",
+    "CARTRIDGE",
+)
+"""Kinds of peft that put learned vectors before the text: no change of weights can stand for them."""
 
 
 def parent_of(folder: Path) -> str:
     """What the adapter adapts: a local folder, named relative to the adapter's own, or a hub id."""
-    try:
-        named = str(
-            json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8")).get("base_model_name_or_path") or ""
-        )
-    except UNREADABLE as error:
-        raise InputError("not the configuration of an adapter", given=f"{folder / ADAPTER_CONFIG} ({error})") from error
+    named = str(_config(folder).get("base_model_name_or_path") or "")
     beside = folder / named
     if named and beside.is_dir():
         return str(beside.resolve())
@@ -56,6 +61,11 @@ def parent_folder(folder: Path) -> Path:
         ) from error
 
 
+def tokenizer_of(folder: Path) -> str:
+    """Where the adapter's tokenizer lies: its own folder, or its parent where it brings none (peft saves none)."""
+    return str(folder) if any((folder / name).is_file() for name in _TOKENIZERS) else str(parent_folder(folder))
+
+
 def merged(
     folder: Path,
     *,
@@ -64,14 +74,24 @@ def merged(
     trust_remote_code: bool,
     attn_implementation: str | None = None,
     allow_missing: Sequence[str] = (),
+    vocabulary: int | None = None,
 ) -> Any:
-    """The parent with the adapter's changes added to its weights in float32: an ordinary Hugging Face network.
+    """The parent with the adapter's changes added to its weights in float32: an ordinary Hugging Face network, with
+    the logits of peft's own. `vocabulary` is how many tokens the tokenizer has: where the adapter holds rows for more
+    of them than its parent has, the parent is enlarged.
 
-    Raises InputError where the parent or a tensor of either is missing (`introlab.network.weights`), or the adapter's
-    weights are no safetensors file.
+    Raises InputError for adapters that are no change of weights (prompt and prefix tuning), that peft cannot merge, or
+    whose logits change when they are merged; where the parent or a tensor of either is missing
+    (`introlab.network.weights`); and for weights that are no safetensors file.
     """
-    from peft import PeftModel
-
+    kind = str(_config(folder).get("peft_type") or "").upper()
+    if kind in _PROMPTS:
+        raise InputError(
+            f"an adapter of kind {kind} cannot be merged",
+            given=folder,
+            allowed="adapters that change weights, such as LORA",
+            do="it puts learned vectors before the text, which the lab's positions would not count",
+        )
     parent = parent_folder(folder)
     if not (folder / _WEIGHTS).is_file():
         raise InputError("an adapter without weights", given=folder, allowed=_WEIGHTS, do="save it as safetensors")
@@ -83,24 +103,8 @@ def merged(
         trust_remote_code=trust_remote_code,
         allow_missing=allow_missing,
     )
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*tie_word_embeddings.*")  # merged before it could go astray
-            warnings.filterwarnings("ignore", message=".*missing adapter keys.*")  # an error below
-            adapted = PeftModel.from_pretrained(network, folder)
-    _check_complete(adapted, folder, allow_missing)
-    return adapted.merge_and_unload().to(device=device, dtype=dtype)
-
-
-def _check_complete(adapted: Any, folder: Path, allow_missing: Sequence[str]) -> None:
-    """Every tensor of the adapter comes from its file, and every one in the file has its place."""
-    from peft import get_peft_model_state_dict
-
-    expected = get_peft_model_state_dict(adapted, save_embedding_layers=False)
-    there = set(load_file(folder / _WEIGHTS))
-    left_over = {name for name in there - set(expected) if "lora_" in name}
-    check_complete(str(folder), set(expected) - there, left_over, allow_missing)
+    enlarge(network, folder, str(parent), vocabulary)
+    return merge_exactly(network, folder, allow_missing).to(device=device, dtype=dtype)
 
 
 def parts(
@@ -112,12 +116,24 @@ def parts(
     settings: dict[str, Any],
     allow_missing: Sequence[str],
 ) -> tuple[Any, Any]:
-    """Tokenizer and network; an adapter is merged into its parent first."""
+    """Tokenizer and network of what `specs.resolve` found; an adapter is merged into its parent first."""
     from transformers import AutoTokenizer
 
     trust = settings["trust_remote_code"]
-    tokenizer = AutoTokenizer.from_pretrained(source, revision=revision, trust_remote_code=trust)
     if folder is not None and (folder / ADAPTER_CONFIG).is_file():
-        return tokenizer, merged(folder, device=device, allow_missing=allow_missing, **settings)
+        tokenizer = AutoTokenizer.from_pretrained(tokenizer_of(folder), trust_remote_code=trust)
+        network = merged(folder, device=device, allow_missing=allow_missing, vocabulary=len(tokenizer), **settings)
+        return tokenizer, network
+    tokenizer = AutoTokenizer.from_pretrained(source, revision=revision, trust_remote_code=trust)
     network = pretrained(source, revision=revision, device_map=device_map, allow_missing=allow_missing, **settings)
     return tokenizer, network if device_map else network.to(torch.device(device))
+
+
+def _config(folder: Path) -> Mapping[str, Any]:
+    try:
+        config = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
+        if not isinstance(config, dict):
+            raise ValueError("no table of settings")
+    except UNREADABLE as error:
+        raise InputError("not the configuration of an adapter", given=f"{folder / ADAPTER_CONFIG} ({error})") from error
+    return config

@@ -3,7 +3,6 @@
 A model is named by a spec: ``organism:NAME``, a name of the registry (``smollm2``), a GGUF file, a folder or a hub id.
 """
 
-import hashlib
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -15,21 +14,22 @@ import torch
 from torch import Tensor
 
 from introlab.errors import ContextOverflow, InputError, LabError
-from introlab.network.attention_masks import attention_masks, check_layers, slides
+from introlab.network.attention_masks import attention_masks, check_layers, context_of, lift_alibi, slides
 from introlab.network.backends import BridgePath, DirectPath, Hook, NetworkPath, one_head, streams_of
 from introlab.network.chat import ChatFormat
 from introlab.network.fetch import ensure
+from introlab.network.fingerprint import fingerprint_of
 from introlab.network.kv_cache import RowCache
+from introlab.network.load_checks import check_reading, checked_bridge
 from introlab.network.lora import parent_folder, parts
 from introlab.network.messages import Message
 from introlab.network.prefix_attention import Groups, can_share, lent
+from introlab.network.rope_scaling import Frequencies, check_crossing, frequencies_of
 from introlab.network.sites import WRITABLE, Site
 from introlab.network.specs import ADAPTER_CONFIG, SPECS, family_of, resolve
 from introlab.network.weights import check_card
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16, "float16": torch.float16}
-_SAMPLED_ABOVE = 1_000_000
-"""Tensors with more elements are fingerprinted from as many evenly spaced ones; smaller ones whole."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Model:
     tokenizer: Any = field(repr=False)
     chat: ChatFormat = field(repr=False)
     fingerprint: str
-    """Identifies weights, dtype and loading mode; artefacts fitted on this model carry it."""
+    """Identifies weights, dtype and settings (`fingerprint.py`); artefacts fitted on this model carry it."""
     family: str | None
     """Shared by models trained from one parent; a direction may be carried over within it, on request."""
     folder: Path | None
@@ -54,6 +54,9 @@ class Model:
     deterministic: bool = False
     """Every pass has a shape that depends on the texts it reads alone, on one thread, so that nothing depends on batch
     size, order or companions, to the last bit. Slower."""
+    frequencies: Frequencies = field(default_factory=Frequencies)
+    reads_as_long: bool = False
+    """Whether passes use the second set of rotary frequencies."""
 
     @property
     def device(self) -> torch.device:
@@ -85,6 +88,7 @@ class Model:
                 allowed=f"{self.context} tokens",
                 do="shorten the prompt, or ask for fewer new tokens",
             )
+        check_crossing(self.name, self.frequencies.switch, length, room)
 
     def word_axis(self, ids: Sequence[int]) -> Tensor:
         """[d_model]: the mean unembedding of these tokens less that of all; what merely promotes them lies along it."""
@@ -119,7 +123,12 @@ class Model:
             if self.folder and (self.folder / ADAPTER_CONFIG).is_file()
             else str(self.folder or self.name)
         )
-        return BridgePath(self.network, self.tokenizer, source)
+        return checked_bridge(self, lambda: BridgePath(self.network, self.tokenizer, source))
+
+    def for_length(self, length: int) -> Self:
+        """The same model with the rotary frequencies that belong to texts of this many tokens."""
+        beyond = self.frequencies.switch is not None and length > self.frequencies.switch
+        return replace(self, reads_as_long=True) if beyond else self
 
     def through(self, path: Literal["direct", "bridge"]) -> Self:
         """The same model, read and written another way."""
@@ -133,7 +142,12 @@ class Model:
             )
         if not self.path.has(site):
             there = streams_of(self.path, site.layer)
-            raise InputError(f"blocks of {self.name} have no {site.stream}", given=site, allowed=", ".join(there))
+            raise InputError(
+                f"blocks of {self.name} have no {site.stream}",
+                given=site,
+                allowed=", ".join(there),
+                do="another way into the network (direct, bridge) may have it; nothing here adds up to the residual",
+            )
         if site.head is not None and site.head >= self.n_heads:
             raise InputError(
                 f"{self.name} has no head {site.head}", given=site, allowed=f"heads 0 to {self.n_heads - 1}"
@@ -151,7 +165,8 @@ class Model:
             return self.d_model
         config = self.network.config.get_text_config()
         each = int(getattr(config, "head_dim", None) or self.d_model // self.n_heads)
-        return each if site.head is not None else each * self.n_heads
+        whole = DirectPath(self.network).heads_width(site.layer) or each * self.n_heads
+        return whole if site.head is None else whole // self.n_heads
 
     @property
     def n_heads(self) -> int:
@@ -195,11 +210,13 @@ class Model:
         columns = (begin, begin + ids.shape[1])
         config = self.path.config.get_text_config()
         mask = None
-        if not unpadded or self.deterministic or slides(config) or (stems and ids.shape[1] > 1):
+        masked = self.deterministic or isinstance(self.path, BridgePath)  # whose attention may know no other mask
+        if not unpadded or masked or slides(config) or (stems and ids.shape[1] > 1):
             mask = attention_masks(config, starts, first=first, queries=columns, dtype=self.dtype)
         given = {"stems": stems or None, "residual": residual}
         more: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-        with torch.inference_mode(), lent(self.network) if stems else nullcontext():
+        positions, frequencies = frequencies_of(self, positions)
+        with torch.inference_mode(), frequencies, lent(self.network) if stems else nullcontext():
             return self.path.run(
                 ids,
                 **more,
@@ -240,22 +257,33 @@ def load(
     place = device or ("cuda" if torch.cuda.is_available() else "cpu")
     settings = {"dtype": DTYPES[dtype], "attn_implementation": attention, "trust_remote_code": trust_remote_code}
     tokenizer, network = _loaded(spec, source, folder, place, device_map, revision, settings, allow_missing)
-    network = network.eval().requires_grad_(False)
+    model = _model(spec, folder, network, ChatFormat(tokenizer, raw=chat == "raw"), tokenizer, deterministic)
+    check_reading(model)
+    return model
+
+
+def _model(
+    spec: str, folder: Path | None, network: Any, chat: ChatFormat, tokenizer: Any, deterministic: bool
+) -> Model:
+    network.eval().requires_grad_(False)
     config = network.config.get_text_config()
     check_layers(config, spec)
+    lift_alibi(network)
+    context = context_of(config, tokenizer)
     return Model(
         name=spec,
         network=network,
         path=DirectPath(network),
         tokenizer=tokenizer,
-        chat=ChatFormat(tokenizer, raw=chat == "raw"),
+        chat=chat,
         fingerprint=fingerprint_of(network),
         family=family_of(folder),
         folder=folder,
         n_layers=int(config.num_hidden_layers),
         d_model=int(config.hidden_size),
-        context=int(config.max_position_embeddings),
+        context=context,
         deterministic=deterministic,
+        frequencies=Frequencies.of(network, context),
     )
 
 
@@ -274,14 +302,3 @@ def _loaded(spec: str, source: str, folder: Path | None, *how: Any) -> tuple[Any
             allowed=SPECS,
             do="introlab models lists what is there",
         ) from error
-
-
-def fingerprint_of(network: torch.nn.Module) -> str:
-    """Of weights and dtype."""
-    digest = hashlib.sha256(b"raw weights")
-    for name, tensor in sorted(network.named_parameters(), key=lambda pair: pair[0]):
-        flat = tensor.detach().reshape(-1)
-        step = max(1, flat.numel() // _SAMPLED_ABOVE)
-        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-        digest.update(flat[::step].float().cpu().numpy().tobytes())
-    return digest.hexdigest()[:16]

@@ -5,7 +5,8 @@ from dataclasses import replace
 import torch
 
 from introlab.network.backends import DirectPath
-from introlab.network.model import Model, fingerprint_of
+from introlab.network.fingerprint import fingerprint_of
+from introlab.network.model import Model
 
 
 def untrained(model: Model, *, seed: int = 0) -> Model:

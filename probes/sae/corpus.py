@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from introlab.activations.collect import Sample
 from introlab.activations.forward import Text
 from introlab.generation.requests import Request
-from introlab.generation.scheduler import generate
+from introlab.generation.scheduler import generate, without_failures
 from introlab.network.messages import user
 from introlab.network.model import Model
 from introlab.network.spans import Span
@@ -28,7 +28,7 @@ def own_answers(
         for replicate in range(each)
     ]
     found = []
-    for request, said in generate(model, requests, seed=seed):
+    for request, said in without_failures(generate(model, requests, seed=seed)):
         item, kind, ids, spans = prompts[request.note]
         text = Text.written(ids, said.tokens, request.trial)
         end = len(text.ids) - said.ended

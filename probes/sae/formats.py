@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from introlab.errors import InputError
 from introlab.io.digests import SUMS, check_sums
 from introlab.network.specs import organism_folder
@@ -52,7 +54,7 @@ def opened(spec: str, device: str) -> Any:
     odd = [name for name, weights in sae.state_dict().items() if not bool(weights.isfinite().all())]
     if odd:
         raise InputError("an autoencoder with NaN or infinity", given=f"{spec}: {', '.join(odd)}")
-    return sae.eval().requires_grad_(False)
+    return sae.to(torch.float32).eval().requires_grad_(False)  # however it is stored: values come in any precision
 
 
 def _check_digests(folder: Path, *, shipped: bool) -> None:

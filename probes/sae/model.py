@@ -60,7 +60,7 @@ class Sae:
 
         Warns, naming both, where it was trained on another model or at another site of the same width, and where it
         expects activations to be scaled by a number that is lost. Raises InputError for what cannot be loaded, for an
-        unknown site and for another width than the model's there.
+        unknown site and for another width than the model's there; ModelMismatch for an organism's in a foreign model.
         """
         sae = opened(spec, str(model.device))
         if hasattr(sae.cfg, "d_out"):
@@ -83,6 +83,13 @@ class Sae:
                 "an autoencoder of another width",
                 given=f"{spec} is {sae.cfg.d_in} wide, trained on {origin}",
                 allowed=f"{model.width(at)}, as {at} of {model.name}",
+            )
+        if _of_an_organism(stated) and not _same_model(stated, model) and model.family is None:
+            raise ModelMismatch(
+                "an organism's autoencoder in a model that is none of its family",
+                given=f"{spec}, trained on {origin}",
+                allowed=f"organisms, not {model.name}",
+                do="choose an autoencoder that was trained on this model, or train one (introlab saes train)",
             )
         if not _same_model(stated, model) or at != trained:
             _warn(f"{spec} was trained on {origin}; it is read in {model.name} ({model.fingerprint}) at {at}")
@@ -126,9 +133,9 @@ class Sae:
         )
 
     def reconstructed(self, values: Float[Tensor, "*n d"]) -> tuple[Float[Tensor, "*n d"], Float[Tensor, "*n latent"]]:
-        """What it makes of these values, and the latents it makes it of, in its own precision."""
+        """What it makes of these values, of any precision, and the latents it makes it of, in float32."""
         with torch.no_grad():
-            latents = self.sae.encode(values)
+            latents = self.sae.encode(values.float())
             return self.sae.decode(latents), latents
 
 
@@ -153,6 +160,11 @@ def _site_of(stated: Any) -> Site | None:
 def _named(stated: Any) -> str:
     lineage = f" ({stated[LINEAGE]})" if stated[LINEAGE] else ""
     return f"{stated.model_name or 'a model it does not name'}{lineage}"
+
+
+def _of_an_organism(stated: Any) -> bool:
+    """Whether the lab trained it on one of the models it ships, wherever the file lies now."""
+    return stated[LINEAGE] is not None and str(stated.model_name or "").startswith("organism:")
 
 
 def _same_model(stated: Any, model: Model) -> bool:

@@ -14,6 +14,7 @@ import numpy as np
 
 from introlab.activations.extract import text_logprobs
 from introlab.activations.forward import TOGETHER, Text
+from introlab.errors import InputError
 from introlab.network.model import Model
 
 
@@ -68,9 +69,18 @@ class CoherenceBounds:
 
     @classmethod
     def of(cls, logprobs: Sequence[float | None], tokens: Sequence[Sequence[int]], texts: Sequence[str]) -> Self:
-        """From mean log-probabilities, tokens and texts of unsteered writing."""
+        """From mean log-probabilities, tokens and texts of unsteered writing. Raises InputError where none of it has a
+        sentence."""
+        known = [each for each in logprobs if each is not None]
+        if not known:
+            raise InputError(
+                "unsteered texts hold no sentence to judge others by",
+                given=f"{len(texts)} texts, such as {(texts or ('',))[0][:40]!r}",
+                allowed="texts with words",
+                do="ask in a way the model answers, or raise the number of new tokens",
+            )
         return cls(
-            float(np.quantile([each for each in logprobs if each is not None], 0.01)),
+            float(np.quantile(known, 0.01)),
             float(np.quantile([redundancy(each) for each in tokens], 0.99)),
             float(np.quantile([compression(each) for each in texts], 0.99)),
         )
