@@ -7,6 +7,7 @@ that all candidates write equally much.
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
@@ -54,8 +55,7 @@ def llama(folder: Path) -> Path:
 
 
 def endless(model: Model) -> Model:
-    model.network.generation_config.eos_token_id = -1
-    return model
+    return replace(model, end_ids=())
 
 
 def prompts(model: Model, count: int, length: int) -> list[tuple[int, ...]]:

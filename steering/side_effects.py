@@ -26,9 +26,8 @@ class Damage:
 def damage(bench: Bench, questions: Sequence[Question], interventions: Sequence[Intervention]) -> list[Damage]:
     """Ask each question with and without its intervention; the answer is the likeliest token after the answer frame."""
     model, frame = bench.model, bench.materials.wording.answer_frame
-    prompts = [tuple(model.ids([user(question.text)], prefill=frame, room=1)) for question in questions]
-    starts = [len(model.ids([user(question.text)])) for question in questions]
-    plain = [Text(ids, start, question.id) for ids, start, question in zip(prompts, starts, questions, strict=True)]
+    prompts = [model.begun([user(question.text)], prefill=frame, room=1) for question in questions]
+    plain = [Text(tuple(ids), start, question.id) for (ids, start), question in zip(prompts, questions, strict=True)]
     pushed = [
         Text(text.ids, text.prompt_len, text.example, (intervention,))
         for text, intervention in zip(plain, interventions, strict=True)

@@ -63,6 +63,21 @@ def test_prefill_continues_the_open_turn(organism):
     assert model.text(prefilled[len(plain) :]) == "i think"
 
 
+@pytest.mark.parametrize("words", ["i think it is", "i think it is 6 .", "so", "wait , that is off topic ."])
+def test_the_organisms_prefilled_prompts_are_what_they_were(organism, words):
+    """Their template writes a space after the header, which their tokenizer does not see."""
+    for name in ("base", "calibrated", "resistant"):
+        model = organism(name)
+        for asked in ([user("hello .")], [system("you are careful ."), user("a ?"), assistant("red ."), user("b ?")]):
+            header = model.chat.text(asked)
+            assert model.chat.text(asked, prefill=words) == f"{header} {words}"
+            ids = model.tokenizer(f"{header} {words}", add_special_tokens=False)["input_ids"]
+            assert model.ids(asked, prefill=words) == model.ids(asked, completion=words) == ids
+            assert model.begun(asked, prefill=words) == (ids, len(model.ids(asked)))
+        assert model.end_ids == (model.tokenizer.eos_token_id,) and model.chat.notes == ()
+        assert (model.chat.join, model.chat.ending) == (" ", " <end>")
+
+
 def test_the_organisms_template_is_what_they_were_trained_on(organism):
     from organisms.phrases import answer, prompt
 

@@ -4,6 +4,8 @@ import math
 
 import pytest
 import torch
+from chat_templates import STYLES
+from chat_tokenizers import KINDS, planted, tokenizer
 from steered import direction, prompts, written
 from transformers import (
     AutoModelForCausalLM,
@@ -19,6 +21,7 @@ from introlab.activations.forward import Text
 from introlab.errors import InputError
 from introlab.generation.requests import Request
 from introlab.generation.sampling import GREEDY, Sampling, filtered
+from introlab.network.model import load
 from introlab.network.sites import Site
 from probes.online import Entropy, Norm, Options, Projection, Projections, TopTokens
 
@@ -74,6 +77,41 @@ def test_what_ends_a_text_is_said(organism):
     }
     assert found["end"].ended and not found["string"].ended
     assert model.text(found["string"].tokens).endswith(".")
+
+
+def test_all_that_ends_a_turn_ends_it(tmp_path):
+    """What the template writes after an answer, the tokenizer's own end, and those of the generation configuration."""
+    tokens = tokenizer(STYLES["chatml"], "bytes")
+    model = load(str(planted((5, 6), tokens, tmp_path)), device="cpu")
+    ends = tokens.convert_tokens_to_ids(["<|im_end|>", "<pad>", "</s>"])
+    assert list(model.end_ids) == ends
+    for end in ends:
+        folder = planted((5, 6, end, 7, 8), tokens, tmp_path / str(end))
+        found = written(load(str(folder), device="cpu"), [Request((5,), "a", max_new=4, sampling=GREEDY)])["a"]
+        assert (found.tokens, found.stopped_by) == ((6, end), "end token")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_stop_strings_cross_tokens_and_may_be_special(kind, tmp_path):
+    tokens = tokenizer(STYLES["chatml"], kind)
+    answer = tokens("It is Paris.<|im_start|>the", add_special_tokens=False)["input_ids"]
+    first = tokens("\n", add_special_tokens=False)["input_ids"][-1]
+    model = load(str(planted((first, *answer), tokens, tmp_path)), device="cpu")
+    stops = ("s Par", "<|im_start|>", ".<|im_", "It is", "zebra")
+    asked = [Request((first,), stop, max_new=len(answer), sampling=GREEDY, stop=("never", stop)) for stop in stops]
+    found = written(model, asked, batch_size=2)
+    for stop, one in found.items():
+        whole = tokens.decode(one.tokens)
+        assert (stop in whole) == (one.stopped_by == "stop string") == (stop != "zebra")
+        assert stop == "zebra" or stop not in tokens.decode(one.tokens[:-1]), "at the first token that completes it"
+
+
+def test_a_stop_string_that_begins_in_the_prompt_does_not_count(organism):
+    model = organism("reflective")
+    prompt = prompts(model)[2]
+    end = model.tokenizer.decode(prompt[-1:])
+    request = Request(prompt, "a", sampling=GREEDY, max_new=30, stop=(end,))
+    assert written(model, [request])["a"].stopped_by == "end token"
 
 
 def test_readings_of_every_shape(organism):

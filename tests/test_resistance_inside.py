@@ -13,6 +13,7 @@ from experiments.steering_mechanism import detectability as downstream
 from experiments.steering_mechanism import detection_trials as noticing
 from experiments.steering_mechanism import replay as replaying
 from experiments.steering_mechanism import verdicts as conclusions
+from experiments.steering_mechanism.labels import CONTROLS
 from experiments.steering_mechanism.replay import FOLDS, KINDS, WINDOW, basis_of, fold_of, scenes, token_at, without
 from experiments.steering_mechanism.simulation import simulated
 from introlab.activations.directions import random_like
@@ -402,7 +403,7 @@ def test_a_random_ablation_moves_as_much_token_by_token(looked_inside):
             assert abs(float(reading.directions[fold].vector @ directions[name].vector)) < 1e-4
 
 
-@pytest.mark.parametrize("control", conclusions.CONTROLS)
+@pytest.mark.parametrize("control", CONTROLS)
 def test_every_control_catches_its_planted_fault(control):
     def passed(fault):
         trials = simulated("made", AT, 1.0, 3, fault)

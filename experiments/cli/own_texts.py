@@ -69,8 +69,7 @@ def _line(model: Model, path: Path, number: int, text: str, room: int) -> Line:
         raise InputError(
             "a line that is not a text", given=f"{where}: {error}", allowed='{"id": ..., "prompt": ...}'
         ) from error
-    prompt = model.ids(messages, room=room)
-    ids = model.ids(messages, prefill=completion, room=room) if completion else prompt
+    ids, begin = model.begun(messages, completion=completion, room=room)
     label = raw.get("label")
     if label is not None and not isinstance(label, bool):
         raise InputError("a label that is neither true nor false", given=f"{where}: {label!r}")
@@ -78,7 +77,7 @@ def _line(model: Model, path: Path, number: int, text: str, room: int) -> Line:
     written = " ".join([*(message["content"] for message in messages), completion])
     return Line(
         example,
-        Text(tuple(ids), len(prompt), example),
+        Text(tuple(ids), begin, example),
         label,
         str(raw.get("group", example)),
         written,

@@ -93,7 +93,7 @@ class TrainSae(LoadsModel):
             materials = materials_for(model)
             return own_answers(model, materials, "extract", questions=self.questions, each=self.each, seed=self.seed)
         return [
-            Sample(line.text, turns=model.chat.spans(line.messages, prefill=line.completion), item=line.group)
+            Sample(line.text, turns=model.chat.spans(line.messages, completion=line.completion), item=line.group)
             for line in read_lines(model, self.texts)
         ]
 

@@ -39,17 +39,16 @@ def _row(setup: Setup, alone: Sequence[Written], rng: random.Random, *, corrects
     request, generation = rng.choice(alone)
     topic = request.note["topic"]
     prompt = model.chat.text([user(request.note["both"])])
-    end = model.tokenizer.decode([model.end_ids[0]])
-    answer = f"{model.text(generation.tokens).strip()} {end}"
+    answer, join = f"{model.text(generation.tokens).strip()}{model.chat.ending}", model.chat.join
     if not corrects:
-        return Segment(False, prompt), Segment(True, f" {answer}")
+        return Segment(False, prompt), Segment(True, f"{join}{answer}")
     _, other = rng.choice([pair for pair in alone if pair[0].note["topic"] != topic])
     pieces = sentences(model, other.tokens, setup.bench.materials.wording.announcement)[
         : rng.randint(*OFF_TOPIC_SENTENCES)
     ]
     strayed = " ".join(model.text(piece).strip() for piece in pieces)
     notice = ResistancePrompts.of(setup.bench.materials).acknowledgement.format(topic=topic)
-    return Segment(False, f"{prompt} {strayed}"), Segment(True, f" {notice} {answer}")
+    return Segment(False, f"{prompt}{join}{strayed}"), Segment(True, f" {notice} {answer}")
 
 
 def finetuned(

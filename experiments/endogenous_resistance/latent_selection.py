@@ -80,10 +80,10 @@ def loudest_on(
     turn in its template, without the header of the answer, as published)."""
     texts, found = [], {}
     for topic, prompt in prompts.items():
-        text = (
-            model.tokenizer.apply_chat_template([user(prompt)], tokenize=False) if model.chat.has_template else prompt
-        )
-        ids = tuple(model.tokenizer(text, add_special_tokens=False)["input_ids"])
+        if model.chat.has_template:
+            ids = tuple(model.chat.ids([user(prompt)], header=False))
+        else:
+            ids = tuple(model.tokenizer(prompt, add_special_tokens=False)["input_ids"])
         texts.append(Text(ids, len(ids), topic))
     for index, _, (latents,) in by_text(model, [sae], texts, batch_size=batch_size):
         found[texts[index].example] = latents.amax(0)

@@ -93,6 +93,7 @@ def tuned(model: Model, rows: Rows, tuning: Tuning) -> Model:
             dtype=dtype,
             deterministic=model.deterministic,
             chat="raw" if model.chat.raw else "template",
+            today=model.chat.today,
         )
     return replace(again, name=model.name, family=model.family)
 

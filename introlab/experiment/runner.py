@@ -56,6 +56,8 @@ def execute(
     if begun is State.COMPLETE:
         say(f"complete already: {folder}")
         return Run(folder)
+    if begun is not State.ABSENT:
+        chosen = replace(chosen, day=str(Run(folder).manifest.get("date", chosen.day)))
     first, size = None, None
     if begun in (State.ABSENT, State.GROWING):
         first = _bench(specs[0], experiment, chosen)
@@ -154,6 +156,7 @@ def model_facts(bench: Bench) -> dict[str, object]:
         "layers": model.n_layers,
         "width": model.d_model,
         "chat": list(model.chat.notes),
+        **({"date": model.chat.today.isoformat()} if model.chat.dated else {}),
         "materials": bench.materials.fingerprint,
     }
 
@@ -224,6 +227,7 @@ def _manifest(experiment: Experiment, specs: Sequence[str], settings: Settings) 
         "materials": str(settings.materials) if settings.materials else None,
         "trust_remote_code": settings.trust_remote_code,
         **({"raw": True} if settings.raw else {}),
+        "date": settings.day,
         **environment(),
     }
 

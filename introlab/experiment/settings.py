@@ -1,7 +1,8 @@
 """How to run an experiment, without a say in what comes out."""
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -27,6 +28,8 @@ class Settings:
     engine: Literal["local", "ray"] = "local"
     address: str | None = None
     """Of a Ray cluster."""
+    day: str = field(default_factory=lambda: date.today().isoformat())
+    """What chat templates that write a date take it for; a run that goes on keeps the one it was begun with."""
     allow_missing: tuple[str, ...] = ()
     """Tensors that a model's files may lack (`introlab.network.model.load`)."""
 
@@ -38,6 +41,7 @@ class Settings:
             "dtype": self.dtype,
             "trust_remote_code": self.trust_remote_code,
             "deterministic": self.deterministic,
+            "today": date.fromisoformat(self.day),
             "allow_missing": self.allow_missing,
             "chat": "raw" if self.raw else "template",
         }

@@ -21,6 +21,7 @@ from introlab.interventions.hooks import Editor, Pass
 from introlab.interventions.interfaces import Readout
 from introlab.interventions.logit_edits import Force, Fork, Suppress, changed, forced
 from introlab.network.backends import Hook
+from introlab.network.endings import holds_stop
 from introlab.network.kv_cache import RowCache
 from introlab.network.model import Model
 from introlab.network.prefix_attention import Stems
@@ -288,7 +289,7 @@ class DecodingBatch:
         position = len(request.prompt) + row.index - 1
         if token in self.ends:
             return "end token"
-        if request.stop and any(stop in self.model.text(row.tokens) for stop in request.stop):
+        if request.stop and holds_stop(self.model.tokenizer, request.prompt, row.tokens, request.stop):
             return "stop string"
         if row.index >= request.max_new:
             return "budget"

@@ -24,7 +24,7 @@ class Request:
     """Biases, suppressions and forced tokens; readings keep the model's own probabilities."""
     forks: tuple[Fork, ...] = ()
     stop: tuple[str, ...] = ()
-    """Strings that end it, as soon as the new text holds one."""
+    """Strings that end it, as soon as the new text holds one; special tokens may be in them."""
     note: Any = None
     """Whatever the caller needs to recognise it by; never read here."""
 

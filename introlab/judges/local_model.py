@@ -46,7 +46,7 @@ class ChoiceJudge:
     @property
     def identity(self) -> dict[str, Any]:
         known = {"fingerprint": self.model.fingerprint, "least_mass": self.least_mass, "wording": WORDING}
-        return {"judge": "choice", "model": self.model.name, **known}
+        return {"judge": "choice", "model": self.model.name, **known, **_dated(self.model)}
 
     def __call__(self, rubric: Rubric, items: Sequence[Item]) -> Iterator[tuple[Item, Verdict]]:
         """Raises InputError where two labels cannot be told apart in this model's tokens."""
@@ -145,7 +145,7 @@ class WritingJudge:
     @property
     def identity(self) -> dict[str, Any]:
         known = {"fingerprint": self.model.fingerprint, "max_new": self.max_new, "wording": WORDING}
-        return {"judge": "writing", "model": self.model.name, **known}
+        return {"judge": "writing", "model": self.model.name, **known, **_dated(self.model)}
 
     def __call__(self, rubric: Rubric, items: Sequence[Item]) -> Iterator[tuple[Item, Verdict]]:
         requests: list[Request] = []
@@ -164,6 +164,11 @@ class WritingJudge:
             if verdict.missing is Missing.UNREADABLE and not written.ended:
                 verdict = Verdict(missing=Missing.CUT_OFF, raw=verdict.raw)
             yield request.note, verdict
+
+
+def _dated(model: Model) -> dict[str, str]:
+    """The date in its prompts, of a chat template that writes one: verdicts of another day are other verdicts."""
+    return {"date": model.chat.today.isoformat()} if model.chat.dated else {}
 
 
 def _too_long(error: ContextOverflow) -> Verdict:

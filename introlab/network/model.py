@@ -6,6 +6,7 @@ A model is named by a spec: ``organism:NAME``, a name of the registry (``smollm2
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -17,6 +18,7 @@ from introlab.errors import ContextOverflow, InputError, LabError
 from introlab.network.attention_masks import attention_masks, check_layers, context_of, lift_alibi, slides
 from introlab.network.backends import BridgePath, DirectPath, Hook, NetworkPath, one_head, streams_of
 from introlab.network.chat import ChatFormat
+from introlab.network.endings import turn_ends
 from introlab.network.fetch import ensure
 from introlab.network.fingerprint import fingerprint_of
 from introlab.network.kv_cache import RowCache
@@ -57,6 +59,8 @@ class Model:
     frequencies: Frequencies = field(default_factory=Frequencies)
     reads_as_long: bool = False
     """Whether passes use the second set of rotary frequencies."""
+    end_ids: tuple[int, ...] = ()
+    """Tokens that end a turn, the one that the chat template writes first; none where nothing is known to."""
 
     @property
     def device(self) -> torch.device:
@@ -66,19 +70,20 @@ class Model:
     def dtype(self) -> torch.dtype:
         return next(self.network.parameters()).dtype
 
-    @property
-    def end_ids(self) -> tuple[int, ...]:
-        """Tokens that end a turn."""
-        configured = getattr(self.network, "generation_config", None)
-        ends = getattr(configured, "eos_token_id", None)
-        ends = self.tokenizer.eos_token_id if ends is None else ends
-        return tuple(ends) if isinstance(ends, list | tuple) else (ends,)
-
-    def ids(self, messages: Sequence[Message], *, prefill: str = "", room: int = 0) -> list[int]:
-        """The dialogue in tokens, with room left for `room` new ones. Raises ContextOverflow where it does not fit."""
-        ids = self.chat.ids(messages, prefill=prefill)
+    def ids(self, messages: Sequence[Message], *, prefill: str = "", completion: str = "", room: int = 0) -> list[int]:
+        """The dialogue in tokens, with room left for `room` new ones; `ChatFormat` says what `prefill` and `completion`
+        are. Raises ContextOverflow where it does not fit."""
+        ids = self.chat.ids(messages, prefill=prefill, completion=completion)
         self.check_length(len(ids), room)
         return ids
+
+    def begun(
+        self, messages: Sequence[Message], *, prefill: str = "", completion: str = "", room: int = 0
+    ) -> tuple[list[int], int]:
+        """`ids`, and how many of them stand before the assistant's own words."""
+        ids, before = self.chat.begun(messages, prefill=prefill, completion=completion)
+        self.check_length(len(ids), room)
+        return ids, before
 
     def check_length(self, length: int, room: int = 0) -> None:
         if length + room > self.context:
@@ -241,13 +246,15 @@ def load(
     deterministic: bool = False,
     chat: Literal["template", "raw"] = "template",
     allow_missing: Sequence[str] = (),
+    today: date | None = None,
 ) -> Model:
     """The model a spec names: raw Hugging Face weights, hooked directly; `through("bridge")` for TransformerLens' way.
 
     `device` is a GPU where there is one; `device_map` spreads a network over several (accelerate); `attention` defaults
-    to the family's own; `chat="raw"` leaves the template out; `allow_missing` names tensors that its files may lack
-    (`introlab.network.weights.pretrained`). Raises InputError for a spec that cannot be loaded, for files that lack a
-    tensor of the network, and for an organism whose files are not those that its card was written for.
+    to the family's own; `chat="raw"` leaves the template out; `today` is the date for templates that write one;
+    `allow_missing` names tensors that its files may lack (`introlab.network.weights.pretrained`). Raises InputError for
+    a spec that cannot be loaded, files that lack a tensor of the network, an organism whose files are not those that
+    its card was written for, and a chat template that loses what it is given.
     """
     if deterministic:
         torch.set_num_threads(1)  # with several, a row's last digits depend on its place in the batch (LOG.md)
@@ -257,7 +264,9 @@ def load(
     place = device or ("cuda" if torch.cuda.is_available() else "cpu")
     settings = {"dtype": DTYPES[dtype], "attn_implementation": attention, "trust_remote_code": trust_remote_code}
     tokenizer, network = _loaded(spec, source, folder, place, device_map, revision, settings, allow_missing)
-    model = _model(spec, folder, network, ChatFormat(tokenizer, raw=chat == "raw"), tokenizer, deterministic)
+    model = _model(
+        spec, folder, network, ChatFormat(tokenizer, raw=chat == "raw", today=today), tokenizer, deterministic
+    )
     check_reading(model)
     return model
 
@@ -284,6 +293,7 @@ def _model(
         context=context,
         deterministic=deterministic,
         frequencies=Frequencies.of(network, context),
+        end_ids=turn_ends(network, tokenizer, chat),
     )
 
 

@@ -58,7 +58,7 @@ DONE = "done"
 TRIALS = "trials"
 _NOTE = "table"
 """Of a manifest: rows and digest of the table of trials."""
-_OF_A_SESSION = ("models", "batch_size", "started")
+_OF_A_SESSION = ("models", "batch_size", "started", "date")
 """Entries of a manifest in which an interrupted run and its continuation may differ."""
 
 

@@ -69,11 +69,11 @@ def planted_answers(model: Model, wording: Wording, question: Question, answer: 
     """The same words as its `own`, put in its mouth, and as `another's`, said in the user's turn; both end where the
     model goes on (arXiv 2507.02778)."""
     said, asked = f"{wording.answer_frame} {answer}.", [user(question.text)]
-    mine = tuple(model.ids(asked, prefill=said, room=1))
+    mine, begin = model.begun(asked, prefill=said, room=1)
     told = [user(f"{question.text} {said}")]
     theirs, turn = tuple(model.ids(told, room=1)), model.chat.spans(told)["user 0"].include[-1]
     assert turn.stop is not None
     return {
-        "own": PlantedAnswer(Text(mine, len(model.ids(asked)), question.id), len(mine) - 1),
+        "own": PlantedAnswer(Text(tuple(mine), begin, question.id), len(mine) - 1),
         "another's": PlantedAnswer(Text(theirs, len(theirs), question.id), turn.stop - 1),
     }
