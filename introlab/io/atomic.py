@@ -2,9 +2,12 @@
 
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import psutil
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
@@ -36,12 +39,14 @@ def sync(path: Path) -> None:
 
 @contextmanager
 def saving(folder: Path) -> Generator[Path]:
-    """An empty folder, `.saving`, in which something is written: safetensors puts files of random names beside its
-    own, and a killed process would leave them for good; its files take their places in `folder` at the end, each in one
-    step. One process at a time. Raises what is raised meanwhile, and OSError; nothing takes its place then."""
-    room = folder / ".saving"
-    shutil.rmtree(room, ignore_errors=True)
-    room.mkdir()
+    """An empty folder in which something is written; its files take their places in `folder` at the end, each in one
+    step. safetensors puts files of random names beside its own, which a killed process would leave for good: here they
+    go with the room, or with the next one. Raises what is raised meanwhile, and OSError; nothing takes its place then.
+    """
+    for left in folder.glob(".saving-*"):
+        if not psutil.pid_exists(int(left.name.split("-")[1])):
+            shutil.rmtree(left, ignore_errors=True)
+    room = Path(tempfile.mkdtemp(prefix=f".saving-{os.getpid()}-", dir=folder))
     try:
         yield room
         for path in sorted(room.iterdir()):

@@ -71,10 +71,10 @@ def _untie(adapted: nn.Module) -> None:
 def _tie_again(network: Any) -> None:
     """Share one weight where the adapter left both alike; say that they are two where it did not."""
     words, out = network.get_input_embeddings(), network.get_output_embeddings()
-    if torch.equal(words.weight, out.weight):
+    alike = torch.equal(words.weight, out.weight)
+    if alike:
         out.weight = words.weight
-    else:
-        network.config.get_text_config().tie_word_embeddings = network.config.tie_word_embeddings = False
+    network.config.get_text_config().tie_word_embeddings = network.config.tie_word_embeddings = alike
 
 
 def _logits(network: Any) -> Tensor:

@@ -271,6 +271,7 @@ class Run(RunFolder):
         # A figure's name may hold a model's path; a file's name must not.
         named = {f"{re.sub(r'[^A-Za-z0-9]+', '_', name).strip('_')}.json": each for name, each in figures.items()}
         with self._writing("write the findings"):
+            (self.folder / "figures").mkdir(exist_ok=True)
             self._write(FINDINGS, sealed(json.dumps(findings.as_json(), indent=1, allow_nan=False)))
             for name, figure in named.items():
                 self._write(f"figures/{name}", figure.to_json())

@@ -118,12 +118,7 @@ def train_sae(
     progress.close()
     for parameter in trainer.sae.parameters():
         _finite(parameter.detach().sum())
-    try:
-        _write(trainer.sae, scale, folder, said)
-    except (OSError, SafetensorError) as error:
-        raise RunFolderError(
-            "the training cannot be written", given=f"{path} ({error})", do="free disk space and go on: nothing is lost"
-        ) from error
+    _write(trainer.sae, scale, folder, said)
     record = {**said, "identity": identity, "versions": versions(), "steps": recipe.steps, "scale": scale}
     text = json.dumps(record, indent=1) + "\n"
     write_sums(folder, apart_from=(CHECKPOINT, RECORD), coming={RECORD: text})  # the record comes last: it says *done*
@@ -212,5 +207,12 @@ def _write(sae: Any, scale: float, folder: Path, said: Mapping[str, Any]) -> Non
     metadata.hook_head_index = Site.parse(said["site"]).head
     setattr(metadata, LINEAGE, said["store"]["model"])
     setattr(metadata, TEMPLATE, said["choice"]["template"])
-    with saving(folder) as room:
-        sae.save_inference_model(room)
+    try:
+        with saving(folder) as room:
+            sae.save_inference_model(room)
+    except (OSError, SafetensorError) as error:
+        raise RunFolderError(
+            "the training cannot be written",
+            given=f"{folder} ({error})",
+            do="free disk space and go on: nothing is lost",
+        ) from error
