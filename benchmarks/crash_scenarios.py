@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 from unittest.mock import patch
 
 import torch
+from introlab.network.save_tensors import save_tensors
 from plotly.graph_objects import Figure
 
 from introlab.activations.store import Store
@@ -30,7 +31,6 @@ from introlab.generation.requests import Generation, Request
 from introlab.judges.judge_run import judge_run
 from introlab.judges.rubric import Rubric
 from introlab.judges.rule_based import RulesJudge
-from introlab.io.atomic import saving
 from introlab.network.sites import Site
 from introlab.records.catalog import Catalogue
 from introlab.records.export import export
@@ -175,7 +175,7 @@ def organism(folder: Path) -> None:
     from transformers import LlamaConfig, LlamaForCausalLM
 
     from introlab.interventions.interfaces import Schedule
-    from organisms.training import Checkpoint, Example, train
+    from organisms.training import Checkpoint, TrainingExample, train
 
     if (folder / "model.safetensors").exists():
         (folder / "checkpoint.safetensors").unlink(missing_ok=True)  # as `train_organism` does
@@ -184,7 +184,7 @@ def organism(folder: Path) -> None:
         torch.manual_seed(0)
         sizes: dict[str, Any] = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1}
         model = LlamaForCausalLM(LlamaConfig(vocab_size=8, num_attention_heads=1, tie_word_embeddings=True, **sizes))
-    examples = [Example((1, index % 8, 2), (1.0, 1.0, 1.0)) for index in range(6)]
+    examples = [TrainingExample((1, index % 8, 2), (1.0, 1.0, 1.0)) for index in range(6)]
     checkpoint = Checkpoint(folder / "checkpoint.safetensors", "course", seconds=-1.0)
     train(model, examples, Schedule(batch=1, warmup=2), seed=0, title="tiny", checkpoint=checkpoint)
     weights = {name: value.clone() for name, value in model.state_dict().items()}

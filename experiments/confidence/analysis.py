@@ -20,7 +20,8 @@ from experiments.confidence.labels import (
 )
 from introlab.records.findings import Findings, Row
 from introlab.records.trial import Trial
-from introlab.stats.discrimination import auroc, calibration_error, rank_correlation, within_levels_auroc
+from introlab.stats.calibration_error import calibration_error
+from introlab.stats.discrimination import auroc, rank_correlation, within_levels_auroc
 from introlab.stats.estimates import mean, proportion
 from introlab.stats.interval import missing
 from introlab.stats.power import beside

@@ -6,13 +6,14 @@ measured, and makes an interval shorter only as far as the data show it.
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from introlab.errors import InputError
-from introlab.stats.estimates import LEVEL, Column, mean, measured, proportion
+from introlab.stats.checked_columns import UNIT, Column, answers, flags, measured, names, same_length
+from introlab.stats.estimates import LEVEL, UNVARYING, mean, proportion
 from introlab.stats.interval import Estimate, missing
 
 
@@ -28,20 +29,24 @@ def contrast(
     """The weighted sum of cell means, with the square-and-add interval for correlated parts.
 
     Outcomes that are all 0 or 1 are rates: their Korn-Graubard bounds are added up, so a rate of 0 keeps a real width.
-    Other values have Student's interval by cluster. Trials of cells without a weight are left out. (Zou and Donner,
+    Other values have Student's interval by cluster; where no cell's values vary there is none, and a cell whose values
+    do not vary adds nothing to the width of the others. Trials of cells without a weight are left out. (Zou and Donner,
     Statistics in Medicine 27, 2008; Zou, Computational Statistics and Data Analysis 53, 2009. For two paired rates it
     is Newcombe's, Statistics in Medicine 17, 1998, with his correction of the correlation.) No value where a cell is
-    empty, no interval where a cell has fewer than two clusters. Raises InputError for missing values.
+    empty, no interval where a cell has fewer than two clusters. Raises InputError for missing values and cells.
     """
-    array, labels = measured(values), np.asarray(clusters)
+    n = same_length(values=values, cells=cells)
+    array, labels = measured(values), names(clusters, n)
     place = {cell: index for index, cell in enumerate(weights)}
-    codes = np.array([place.get(cell, -1) for cell in cells], dtype=int)
+    codes = np.array([place.get(cell, -1) for cell in answers(cells, "cells")], dtype=int)
     masks, used = [codes == index for index in range(len(place))], codes >= 0
     if not all(mask.any() for mask in masks):
         return missing(f"{name}: an empty cell")
-    rates = bool(np.isin(array[used], (0.0, 1.0)).all())
+    rates = bool(np.isin(array[used], UNIT).all())
     factors = np.array(list(weights.values()), dtype=float)
     parts = [(proportion if rates else mean)(array[mask], labels[mask], level=level) for mask in masks]
+    if any(part.known for part in parts):
+        parts = [replace(part, low=part.value, high=part.value) if part.method == UNVARYING else part for part in parts]
     return combined(
         parts, factors, correlation_of_parts(array, masks, labels, factors if rates else None), labels[used], name
     )
@@ -56,7 +61,7 @@ def combined(
     values = np.array([part.value for part in parts], dtype=float)
     value = float(values @ factors)
     if not all(part.known for part in parts):
-        return Estimate(value, None, None, n, k, f"{name}: one cluster in a cell, no interval")
+        return Estimate(value, None, None, n, k, f"{name}: one cluster in a cell, or values that do not vary")
     below = values - np.array([part.low for part in parts], dtype=float)
     above = np.array([part.high for part in parts], dtype=float) - values
     down = factors * np.where(factors > 0, below, above)
@@ -131,7 +136,8 @@ _BOTH_LESS_EACH = {3: 1.0, 2: -1.0, 1: -1.0, 0: 1.0}
 
 def _crossed(one: Column, other: Column) -> list[int]:
     """3 where both hold, 2 and 1 where only one or only the other does."""
-    return (2 * (measured(one) > 0) + (measured(other) > 0)).tolist()
+    same_length(one=one, other=other)
+    return (2 * flags(one, "factors") + flags(other, "factors")).tolist()
 
 
 def ratio(one: Estimate, other: Estimate) -> Estimate:

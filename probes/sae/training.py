@@ -124,12 +124,16 @@ def train_sae(
         raise RunFolderError(
             "the training cannot be written", given=f"{path} ({error})", do="free disk space and go on: nothing is lost"
         ) from error
-    record = {**said, "identity": identity, "versions": versions(), "steps": recipe.steps, "scale": scale}
-    text = json.dumps(record, indent=1) + "\n"
-    write_sums(folder, apart_from=(CHECKPOINT, RECORD), coming={RECORD: text})  # the record comes last: it says *done*
-    write_whole(folder / RECORD, lambda at: at.write_text(text, encoding="utf-8"))
+    _write_record(folder, {**said, "identity": identity, "versions": versions(), "steps": recipe.steps, "scale": scale})
     path.unlink(missing_ok=True)
     return _read(folder / RECORD)
+
+
+def _write_record(folder: Path, record: dict[str, Any]) -> None:
+    """The sums of the folder's files, then the record, which comes last: it says that the training is done."""
+    text = json.dumps(record, indent=1) + "\n"
+    write_sums(folder, apart_from=(CHECKPOINT, RECORD), coming={RECORD: text})
+    write_whole(folder / RECORD, lambda at: at.write_text(text, encoding="utf-8"))
 
 
 def _steps(trainer: Any, rows: TokenRows, recipe: Recipe, scale: float, done: int, progress: Any) -> Iterator[int]:
