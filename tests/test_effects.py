@@ -202,7 +202,7 @@ def test_the_paired_bootstrap_is_the_paired_t_for_many_clusters():
 
 
 def test_the_paired_bootstrap_refuses_few_clusters_and_says_what_to_use():
-    with pytest.raises(InputError, match=r"introlab\.stats\.proportion"):
+    with pytest.raises(InputError, match=r"use proportion.*introlab\.stats\.estimates"):
         paired_bootstrap([(1.0, 0.0)] * 90, [str(index % 9) for index in range(90)])
     assert not paired_bootstrap([(1.0, 1.0)] * 50 + [(1.0, 0.0)] * 9, ALONE[:59]).known, "nine clusters differ"
 
@@ -384,16 +384,14 @@ def test_what_could_have_been_seen_is_not_told_where_it_cannot_be():
     known = {"n": 40, "clusters": 40}
     assert visible(Estimate(0.1, None, None, 40, 1, "one cluster: no interval")) is None
     assert visible(Estimate(0.0, 0.0, 0.0, method="cluster-robust t", **known)) is None, "values that do not vary"
-    assert (
-        visible(Estimate(0.5, 0.1, 0.9, method="AUROC, Clopper-Pearson at the effective size", **known), 0.5) is None
-    ), "above 1"
+    assert visible(Estimate(0.5, 0.1, 0.9, method="Clopper-Pearson", kind="auroc", **known), 0.5) is None, "above 1"
     none_of_40 = proportion([False] * 40, clusters=range(40))
     assert visible(none_of_40) == smallest_effect(40, 40, 2 / 44), "a rate of 0 of 40 is not known to be 0"
     assert would_have_been_seen(Estimate(0.1, -0.1, 0.3, method="square-and-add", **known)) == (
         "0.29 would have been seen"
     )
     assert would_have_been_seen(Estimate(None, None, None, 0, 0, "x")) == "what would have been seen cannot be told"
-    sure = Estimate(0.8, 0.7, 0.9, method="AUROC, Clopper-Pearson at the effective size", **known)
+    sure = Estimate(0.8, 0.7, 0.9, method="Clopper-Pearson", kind="auroc", **known)
     assert beside(sure, 0.5) == str(sure) and beside(sure, 0.75).startswith(f"{sure}; ")
 
 

@@ -52,7 +52,7 @@ def bootstrap(
             "too few clusters to resample",
             given=f"{k} clusters",
             allowed=f"at least {MIN_BOOTSTRAP_CLUSTERS}",
-            do="use proportion or mean (stats.estimates), contrast (stats.contrasts) or a permutation test",
+            do="use proportion, mean or contrast (introlab.stats.estimates, .contrasts), or a permutation test",
         )
     with np.errstate(invalid="ignore", divide="ignore"):
         value = float(statistic(totals.sum(0)))

@@ -77,7 +77,7 @@ def auroc_difference(
     InputError for missing scores.
     """
     name, both = "paired AUROC difference", [Separation.of(scores, labels, clusters, levels) for scores in (one, other)]
-    first, second = (each.estimate(name) for each in both)
+    first, second = (replace(each.estimate(name), kind="paired difference") for each in both)
     if first.value is None or second.value is None:
         return first
     if not first.known:
@@ -87,7 +87,8 @@ def auroc_difference(
     with np.errstate(invalid="ignore", divide="ignore"):
         shared = np.nan_to_num(np.corrcoef([each.without for each in both]))
     np.fill_diagonal(shared, 1.0)
-    return combined((first, second), np.array([1.0, -1.0]), shared, np.asarray(clusters), name)
+    found = combined((first, second), np.array([1.0, -1.0]), shared, np.asarray(clusters), name)
+    return replace(found, kind="paired difference")
 
 
 def average_precision(scores: Column, labels: Column, clusters: Column, *, draws: int = 1000) -> Estimate:

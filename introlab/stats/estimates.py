@@ -50,13 +50,13 @@ def proportion(outcomes: Column, clusters: Column, *, level: float = LEVEL) -> E
     values = measured(outcomes, within=UNIT)
     n, labels = len(values), names(clusters, len(values))
     if n == 0:
-        return missing("Korn-Graubard")
+        return missing("Korn-Graubard", "proportion")
     k = len(np.unique(labels))
     value = float(values.mean())
     if k < 2:
-        return Estimate(value, None, None, n, k, "one cluster: no interval")
+        return Estimate(value, None, None, n, k, "one cluster: no interval", "proportion")
     low, high = clopper_pearson(value, effective_trials(values, labels, level), level)
-    return Estimate(value, low, high, n, k, "Korn-Graubard")
+    return Estimate(value, low, high, n, k, "Korn-Graubard", "proportion")
 
 
 def clopper_pearson(value: float, n: float, level: float) -> tuple[float, float]:
@@ -119,21 +119,18 @@ def mean(values: Column, clusters: Column, *, level: float = LEVEL, within: Rang
     array = measured(values, within=within)
     labels, n = names(clusters, len(array)), len(array)
     if n == 0:
-        return missing("cluster-robust t")
+        return missing("cluster-robust t", "mean")
     residuals, sizes = _of_clusters(array, labels)
     k, value = len(sizes), float(array.mean())
     if k < 2:
-        return Estimate(value, None, None, n, k, "one cluster: no interval")
+        return Estimate(value, None, None, n, k, "one cluster: no interval", "mean")
     if within is not None and alike(array, labels):
         return bounded_mean(array, labels, within, level=level)
     variance, df = spread_of_mean(residuals, sizes)
     if math.sqrt(variance) <= 1e-12 * float(np.abs(array).max()):
-        return Estimate(value, None, None, n, k, UNVARYING)
+        return Estimate(value, None, None, n, k, "values do not vary: no interval", "mean")
     half = float(stats.t.ppf(0.5 + level / 2, df)) * math.sqrt(variance)
-    return Estimate(value, value - half, value + half, n, k, "cluster-robust t")
-
-
-UNVARYING = "values do not vary: no interval"
+    return Estimate(value, value - half, value + half, n, k, "cluster-robust t", "mean")
 
 
 def alike(values: np.ndarray, labels: np.ndarray) -> bool:
@@ -154,11 +151,11 @@ def bounded_mean(values: Column, clusters: Column, within: Range, *, level: floa
     array = measured(values, within=within)
     labels, n = names(clusters, len(array)), len(array)
     if n == 0:
-        return missing("bounded mean")
+        return missing("bounded mean", "mean")
     every, counts = np.unique(array, return_counts=True)
     usual, value, k = float(every[counts.argmax()]), float(array.mean()), len(np.unique(labels))
     if k < 2:
-        return Estimate(value, None, None, n, k, "one cluster: no interval")
+        return Estimate(value, None, None, n, k, "one cluster: no interval", "mean")
     sides: list[tuple[float, float, float]] = []
     for sign, reach in ((1, within[1] - usual), (-1, usual - within[0])):
         far = np.clip(sign * (array - usual) / reach, 0.0, 1.0) if reach > 0 else np.zeros(n)
@@ -172,7 +169,7 @@ def bounded_mean(values: Column, clusters: Column, within: Range, *, level: floa
     low = value - math.sqrt(less**2 + further**2 + 2 * shared * less * further)
     high = value + math.sqrt(more**2 + lesser**2 + 2 * shared * more * lesser)
     low, high = max(within[0], low), min(within[1], high)
-    return Estimate(value, min(low, value), max(high, value), n, k, "Korn-Graubard bounds in a range")
+    return Estimate(value, min(low, value), max(high, value), n, k, "Korn-Graubard bounds in a range", "mean")
 
 
 def skewed_mean(values: Column, clusters: Column) -> Estimate:
@@ -203,14 +200,14 @@ def difference(one: Estimate, other: Estimate) -> Estimate:
     """
     n, k = one.n + other.n, min(one.clusters, other.clusters)
     if one.value is None or other.value is None:
-        return missing("square-and-add")
+        return missing("square-and-add", "difference")
     value = one.value - other.value
     if not (one.known and other.known):
-        return Estimate(value, None, None, n, k, "square-and-add: no interval")
+        return Estimate(value, None, None, n, k, "square-and-add: no interval", "difference")
     assert one.low is not None and one.high is not None and other.low is not None and other.high is not None
     below = math.hypot(one.value - one.low, other.high - other.value)
     above = math.hypot(one.high - one.value, other.value - other.low)
-    return Estimate(value, value - below, value + above, n, k, "square-and-add")
+    return Estimate(value, value - below, value + above, n, k, "square-and-add", "difference")
 
 
 def paired_difference(
@@ -226,7 +223,7 @@ def paired_difference(
         within = UNIT
     reach = None if within is None else within[1] - within[0]
     estimate = mean(array[:, 0] - array[:, 1], clusters, within=None if reach is None else (-reach, reach))
-    return replace(estimate, method=f"paired, {estimate.method}")
+    return replace(estimate, method=f"paired, {estimate.method}", kind="paired difference")
 
 
 def cluster_bootstrap(

@@ -84,8 +84,8 @@ def paired_bootstrap(pairs: Pairs, clusters: Column, *, draws: int = 10_000, see
     differ = int((np.abs(cluster_totals([np.abs(gaps)], clusters)[:, 0]) > 0).sum())
     if differ < MIN_BOOTSTRAP_CLUSTERS:
         method = f"paired difference: only {differ} clusters differ, no interval"
-        return Estimate(found.value, None, None, found.n, found.clusters, method)
-    return found
+        return Estimate(found.value, None, None, found.n, found.clusters, method, "paired difference")
+    return replace(found, kind="paired difference")
 
 
 def paired_rates(pairs: Pairs, clusters: Column) -> Estimate:
@@ -98,7 +98,7 @@ def paired_rates(pairs: Pairs, clusters: Column) -> Estimate:
     sides = np.repeat([True, False], len(array)).tolist()
     weights = {True: 1.0, False: -1.0}
     found = contrast(array.T.ravel(), sides, weights, np.tile(labels, 2), name="paired rates")
-    return replace(found, n=len(array))
+    return replace(found, n=len(array), kind="paired difference")
 
 
 def _of_pairs(pairs: Pairs) -> np.ndarray:

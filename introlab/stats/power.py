@@ -94,14 +94,14 @@ def visible(estimate: Estimate, null: float = 0.0, *, power: float = 0.8) -> flo
     """
     if estimate.value is None or estimate.low is None or estimate.high is None:
         return None
-    if estimate.method == "Korn-Graubard":
+    if estimate.kind == "proportion":
         size = min(estimate.n, estimate.clusters)
         return smallest_effect(size, size, (estimate.value * size + 2) / (size + 4), power=power)
     width = max(estimate.value - estimate.low, estimate.high - estimate.value)
     if width <= 0:
         return None
     effect = width * _widths(min(estimate.clusters - 1, _MANY), power)
-    if estimate.method.startswith(("AUROC,", "AUROC within levels,")):
+    if estimate.kind == "auroc":
         effect *= (estimate.high - estimate.low) / (2 * width)  # lopsided near 1, and taken to chance, where it is not
         effect *= math.sqrt(_auroc_spread(0.5) / max(_auroc_spread(estimate.value), 1e-9))
         return effect if null + effect <= 1 else None

@@ -68,15 +68,15 @@ class Separation:
         """
         n, k = len(self.truth), len(np.unique(self.clusters))
         if self.value is None:
-            return Estimate(None, None, None, n, k, f"{name} needs both classes")
+            return Estimate(None, None, None, n, k, f"{name} needs both classes", "auroc")
         told = self._pairs[1] > 0
         sides = [len(np.unique(self.clusters[told & side])) for side in (self.truth, ~self.truth)]
         if k < MIN_BOOTSTRAP_CLUSTERS or min(sides) < _CLUSTERS_OF_A_CLASS or not np.isfinite(self.without).all():
             method = f"{name}: too few clusters, no interval; show the scores of each"
-            return Estimate(self.value, None, None, n, k, method)
+            return Estimate(self.value, None, None, n, k, method, "auroc")
         positives, negatives = (int((told & side).sum()) for side in (self.truth, ~self.truth))
         low, high = clopper_pearson(self.value, self._effective(sides, positives, negatives), LEVEL)
-        return Estimate(self.value, low, high, n, k, f"{name}, Clopper-Pearson at the effective size")
+        return Estimate(self.value, low, high, n, k, f"{name}, Clopper-Pearson at the effective size", "auroc")
 
     def _effective(self, sides: list[int], positives: int, negatives: int) -> float:
         assert self.value is not None
