@@ -17,7 +17,6 @@ from typing import Any, ClassVar
 from unittest.mock import patch
 
 import torch
-from introlab.network.save_tensors import save_tensors
 from plotly.graph_objects import Figure
 
 from introlab.activations.store import Store
@@ -32,6 +31,7 @@ from introlab.judges.judge_run import judge_run
 from introlab.judges.rubric import Rubric
 from introlab.judges.rule_based import RulesJudge
 from introlab.network.sites import Site
+from introlab.network.tensors import save_sealed
 from introlab.records.catalog import Catalogue
 from introlab.records.export import export
 from introlab.records.findings import Findings, Row
@@ -174,8 +174,7 @@ def organism(folder: Path) -> None:
     """Six steps of the loop that trains organisms, with a checkpoint after each; then its weights."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    from introlab.interventions.interfaces import Schedule
-    from organisms.training import Checkpoint, TrainingExample, train
+    from organisms.training import Checkpoint, LearningSchedule, TrainingExample, train
 
     if (folder / "model.safetensors").exists():
         (folder / "checkpoint.safetensors").unlink(missing_ok=True)  # as `train_organism` does
@@ -186,9 +185,9 @@ def organism(folder: Path) -> None:
         model = LlamaForCausalLM(LlamaConfig(vocab_size=8, num_attention_heads=1, tie_word_embeddings=True, **sizes))
     examples = [TrainingExample((1, index % 8, 2), (1.0, 1.0, 1.0)) for index in range(6)]
     checkpoint = Checkpoint(folder / "checkpoint.safetensors", "course", seconds=-1.0)
-    train(model, examples, Schedule(batch=1, warmup=2), seed=0, title="tiny", checkpoint=checkpoint)
+    train(model, examples, LearningSchedule(batch=1, warmup=2), seed=0, title="tiny", checkpoint=checkpoint)
     weights = {name: value.clone() for name, value in model.state_dict().items()}
-    save_tensors(folder / "model.safetensors", weights)
+    save_sealed(weights, folder / "model.safetensors", {})
     checkpoint.path.unlink(missing_ok=True)
 
 
