@@ -8,7 +8,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 
 from introlab.errors import InputError
-from introlab.stats.discrimination import expected_calibration_error
+from introlab.stats.calibration_error import expected_calibration_error
 from probes.linear.calibration import UNCALIBRATED, fit_calibration
 
 

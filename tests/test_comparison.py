@@ -104,7 +104,7 @@ def test_trials_of_one_identity_are_pairs():
     right = next(each for each in compared if each.measure == "right")
     assert right.where == {"model": "m", "arm": "push", "strength": 0.0}
     assert right.differences[0].estimate.value == pytest.approx(18 / 35)  # of 5 ... 39, the odd ones are 18
-    assert right.differences[0].estimate.method.startswith("paired")
+    assert right.differences[0].estimate.kind == "paired difference"
     p = next(each for each in compared if each.measure == "p").differences[0]
     expected = stats.ttest_1samp([0.5 - i / 40 for i in range(5, 40)], 0)
     assert p.p == pytest.approx(expected.pvalue) and p.estimate.low == pytest.approx(expected.confidence_interval().low)

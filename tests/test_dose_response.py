@@ -83,24 +83,20 @@ def test_doses_of_clusters_are_dealt_to_clusters():
     assert "to clusters" in found.method and found.p == pytest.approx(2 / 720, abs=0.0015)
 
 
-def test_leaving_out_clusters_is_refitting_without_them():
-    """Exactly for least squares, and nearly for a logistic fit."""
+def test_the_errors_of_single_trials_are_hc2():
+    """Parity with statsmodels where every trial is its own cluster, for a linear fit and a logistic one."""
     rng = np.random.default_rng(2)
-    clusters = np.repeat(np.arange(30), 8)
     x = rng.normal(size=240)
-    y = 0.5 * x + rng.normal(size=30)[clusters] + rng.normal(size=240)
-    found = linear(y, {"x": x}, clusters)["x"]
-    left = [sm.OLS(y[clusters != c], sm.add_constant(x[clusters != c])).fit().params[1] for c in range(30)]
-    error = math.sqrt(29 / 30 * np.sum((np.array(left) - np.mean(left)) ** 2))
-    assert found.value == pytest.approx(sm.OLS(y, sm.add_constant(x)).fit().params[1])
-    assert found.high - found.value == pytest.approx(stats.t.ppf(0.975, 29) * error)
-    fit = logistic_fit(y > 0, {"x": x}, clusters)
-    again = [
-        sm.GLM((y > 0)[clusters != c].astype(float), sm.add_constant(x[clusters != c]), family=sm.families.Binomial())
-        .fit().params
-        for c in range(30)
-    ]  # fmt: skip
-    assert fit.left == pytest.approx(np.array(again), abs=0.01)
+    y, design = 0.5 * x + rng.normal(size=240), sm.add_constant(x)
+    peer = sm.OLS(y, design).fit(cov_type="HC2")
+    found = linear(y, {"x": x}, np.arange(240))["x"]
+    assert found.value == pytest.approx(peer.params[1])
+    error = math.sqrt(peer.cov_params()[1, 1])
+    assert stats.t.ppf(0.975, 239) * error < found.high - found.value < stats.t.ppf(0.975, 50) * error
+    fit = logistic_fit(y > 0, {"x": x}, np.arange(240))
+    model = sm.GLM((y > 0).astype(float), design, family=sm.families.Binomial()).fit(cov_type="HC1")
+    assert fit.values == pytest.approx(model.params)
+    assert fit.covariance == pytest.approx(model.cov_params(), rel=0.05)
 
 
 def test_a_confounder_is_taken_off_and_an_interaction_found():

@@ -8,15 +8,8 @@ from scipy.stats import norm, spearmanr
 from sklearn.metrics import roc_auc_score
 
 from introlab.errors import InputError
-from introlab.stats.discrimination import (
-    auroc,
-    auroc_difference,
-    calibration_error,
-    expected_calibration_error,
-    rank_correlation,
-    within_levels_auroc,
-)
-from introlab.stats.estimates import cluster_bootstrap
+from introlab.stats.calibration_error import calibration_error, expected_calibration_error
+from introlab.stats.discrimination import auroc, auroc_difference, rank_correlation, within_levels_auroc
 from introlab.stats.stratified_auroc import Separation
 
 SCORED = st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=4, max_size=60).filter(
@@ -162,20 +155,6 @@ def test_ece_does_not_depend_on_the_order_of_ties(order):
     right = [index % 4 == 0 for index in range(30)]
     shuffled = expected_calibration_error([confidence[i] for i in order], [right[i] for i in order])
     assert shuffled == pytest.approx(expected_calibration_error(confidence, right))
-
-
-@given(st.integers(0, 500), st.sampled_from([3, 17, 1000]))
-def test_the_interval_of_ece_is_that_of_the_resampled_trials_themselves(seed, kinds):
-    """Weights of trials against trials picked one by one; few different confidences, and many."""
-    rng = np.random.default_rng(seed)
-    confidence = rng.integers(kinds, size=60) / kinds
-    right, clusters = rng.random(60) < confidence, [str(index // 3) for index in range(60)]
-    low, high = cluster_bootstrap(
-        lambda index: expected_calibration_error(confidence[index].tolist(), right[index].tolist()), clusters, draws=40
-    )
-    found = calibration_error(confidence.tolist(), right.tolist(), clusters, draws=40)
-    basic = (max(0.0, 2 * found.value - high), min(1.0, 2 * found.value - low))
-    assert (found.low, found.high) == pytest.approx((min(basic[0], found.value), max(basic[1], found.value)))
 
 
 def test_ece_has_an_interval_around_it():

@@ -39,6 +39,7 @@ def test_ties_are_the_mean_over_their_orders(drawn):
 def test_a_weight_is_so_many_copies(drawn):
     """What is resampled by weights is what the copies themselves give."""
     confidence, correct, times = (np.array(column, dtype=float) for column in zip(*drawn, strict=True))
+    confidence = confidence / 3  # probabilities, for the Brier score
     index = np.repeat(np.arange(len(drawn)), times.astype(int))
     if not len(index):
         return
@@ -92,9 +93,11 @@ def test_intervals_hold_the_truth():
 
 
 def test_bad_input():
-    with pytest.raises(InputError, match="cannot be ranked"):
+    with pytest.raises(InputError, match="no answers"):
         risk_by_coverage([], [])
-    with pytest.raises(InputError, match="1 not finite"):
+    with pytest.raises(InputError, match="out of range"):
+        brier([1.4, 0.2], [True, False])
+    with pytest.raises(InputError, match="1 of 2 values"):
         area_under_risk([0.1, float("nan")], [True, False])
     with pytest.raises(InputError, match="coverage"):
         accuracy_at(0.0)

@@ -20,7 +20,8 @@ from experiments.confidence.labels import (
 from experiments.confidence.verdicts import sentence, verdict
 from introlab.records.findings import Check, Findings, Row
 from introlab.records.trial import Trial
-from introlab.stats.discrimination import auroc, calibration_error, rank_correlation, within_levels_auroc
+from introlab.stats.calibration_error import calibration_error
+from introlab.stats.discrimination import auroc, rank_correlation, within_levels_auroc
 from introlab.stats.estimates import mean, proportion
 from introlab.stats.selective_prediction import accuracy_at, area_under_risk, brier, estimated, rejection_ratio
 from probes.linear.calibration import FEWEST, fit_calibration

@@ -85,6 +85,7 @@ def _check_findings(found: Findings) -> None:
     told: list[tuple[Any, type | UnionType]] = [(found.answer, str), (found.verdicts, dict)]
     for row in found.rows:
         told += [(row.measure, str), (row.where, dict), (row.estimate.n, int), (row.estimate.method, str)]
+        told += [(row.estimate.kind, str)]
         told += [(each, int | float | None) for each in (row.estimate.value, row.estimate.low, row.estimate.high)]
         told += [(each, str | int | float | None) for each in row.where.values()]
     for value, kind in told:

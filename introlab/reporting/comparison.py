@@ -276,5 +276,5 @@ def _difference_cells(one: Difference) -> tuple[str, str]:
         return "–", "–"
     p = one.adjusted
     words = "–" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
-    how = " (paired)" if one.estimate.method.startswith("paired") else ""
+    how = " (paired)" if one.estimate.kind == "paired difference" else ""
     return f"{number(one.estimate.value)} {interval(one.estimate)}{how}", words

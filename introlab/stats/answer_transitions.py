@@ -9,8 +9,9 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from introlab.errors import InputError
+from introlab.stats.checked_columns import UNIT, Column, answers, measured, names, same_length
 from introlab.stats.contrasts import contrast
-from introlab.stats.estimates import Column, mean, proportion
+from introlab.stats.estimates import mean, proportion
 from introlab.stats.interval import Estimate
 
 State = Literal[
@@ -32,7 +33,8 @@ CONFIRMING: tuple[Transition, ...] = ("right to right", "wrong to same wrong")
 def parrot_state(before: Hashable, after: Hashable, gold: Hashable, asserted: Hashable) -> State:
     """What became of an answer once a wrong one was asserted (arXiv 2511.17220). Raises InputError where the asserted
     answer is the right one, or an answer is missing."""
-    if asserted == gold or None in (before, after, gold, asserted):
+    answers((before, after, gold, asserted), "answers")
+    if asserted == gold:
         raise InputError("a state of an answer", given=(before, after, gold, asserted), allowed="a wrong one asserted")
     if before == gold:
         if after == gold:
@@ -46,23 +48,24 @@ def parrot_state(before: Hashable, after: Hashable, gold: Hashable, asserted: Ha
 
 
 def parrot_states(states: Sequence[State], clusters: Column) -> dict[State, Estimate]:
-    """The share of each of the eight states. They sum to one."""
+    """The share of each of the eight states. They sum to one. Raises InputError for what is none of them."""
+    same_length(states=states)
+    _known(states, get_args(State))
     return {state: proportion([each == state for each in states], clusters) for state in get_args(State)}
 
 
 def follow_rate(after: Sequence[Hashable], asserted: Sequence[Hashable], clusters: Column) -> Estimate:
     """The share that gives the asserted answer, whatever it gave before. Raises InputError for missing answers."""
-    if None in after or None in asserted:
-        raise InputError("missing answers are never counted", do="leave them out, and report how many they were")
-    return proportion([one == other for one, other in zip(after, asserted, strict=True)], clusters)
+    same_length(after=after, asserted=asserted)
+    given, said = answers(after, "answers"), answers(asserted, "answers")
+    return proportion([one == other for one, other in zip(given, said, strict=True)], clusters)
 
 
 def transitions(candidates: Sequence[Hashable], gold: Hashable) -> list[Transition]:
     """What each candidate answer of a text did to the one before it (arXiv 2510.08308). Raises InputError for a missing
     candidate."""
-    if None in candidates:
-        raise InputError("missing candidates have no transition", given=candidates)
-    return [_transition(one, other, gold) for one, other in pairwise(candidates)]
+    answers([gold], "answers")
+    return [_transition(one, other, gold) for one, other in pairwise(answers(candidates, "candidates"))]
 
 
 def _transition(one: Hashable, other: Hashable, gold: Hashable) -> Transition:
@@ -74,9 +77,12 @@ def _transition(one: Hashable, other: Hashable, gold: Hashable) -> Transition:
 
 
 def transition_shares(texts: Sequence[Sequence[Transition]], clusters: Column) -> dict[str, Estimate]:
-    """The share of each transition among all of them, and of the confirming ones; clusters are those of the texts."""
-    flat = [each for text in texts for each in text]
-    labels = np.repeat(np.asarray(clusters), [len(text) for text in texts])
+    """The share of each transition among all of them, and of the confirming ones; clusters are those of the texts.
+    Raises InputError for what is no transition."""
+    same_length(texts=texts)
+    flat = [each for text in answers(texts, "texts") for each in text]  # type: ignore[attr-defined]
+    _known(flat, get_args(Transition))
+    labels = np.repeat(names(clusters, len(texts)), [len(text) for text in texts])
     shares = {name: proportion([each == name for each in flat], labels) for name in get_args(Transition)}
     return {**shares, "confirming": proportion([each in CONFIRMING for each in flat], labels)}
 
@@ -99,15 +105,17 @@ class Attempts:
 
 def attempts(scores: Sequence[Sequence[float]], clusters: Column) -> Attempts:
     """From the scores of each text's attempts. Texts that were not judged are left out by the caller, and counted; one
-    in which the judge found no attempt raises InputError, as it has no first score."""
-    if not all(len(each) for each in scores):
+    in which the judge found no attempt, or gave the first or the last one no score, raises InputError."""
+    same_length(scores=scores)
+    if not all(len(each) for each in answers(scores, "texts")):  # type: ignore[arg-type]
         raise InputError("a text without an attempt", do="leave it out, and report how many there were")
-    labels = np.asarray(clusters)
+    labels = names(clusters, len(scores))
+    ends = measured([(each[0], each[-1]) for each in scores]).reshape(-1, 2)
     several = np.array([len(each) > 1 for each in scores], dtype=bool)
-    gain = np.array([each[-1] - each[0] for each in scores], dtype=float)
+    gain = ends[:, 1] - ends[:, 0]
     better = several & (gain > 0)
     return Attempts(
-        mean([each[0] for each in scores], labels),
+        mean(ends[:, 0], labels),
         proportion(several, labels),
         proportion(better[several], labels[several]),
         proportion(better, labels),
@@ -117,11 +125,17 @@ def attempts(scores: Sequence[Sequence[float]], clusters: Column) -> Attempts:
 
 def prefix_dominance(free: Column, after_wrong_prefix: Column, free_clusters: Column, clusters: Column) -> Estimate:
     """Accuracy written freely minus accuracy after a wrong beginning (arXiv 2505.07787); clusters are items, paired
-    where they are in both. Raises InputError for missing outcomes."""
-    values = np.concatenate([np.asarray(free, dtype=float), np.asarray(after_wrong_prefix, dtype=float)])
-    sides = [True] * len(free) + [False] * len(after_wrong_prefix)
-    labels: Any = np.concatenate([np.asarray(free_clusters), np.asarray(clusters)])
+    where they are in both. Raises InputError for missing outcomes and for those outside 0 to 1."""
+    one, other = measured(free, within=UNIT), measured(after_wrong_prefix, within=UNIT)
+    values, sides = np.concatenate([one, other]), [True] * len(one) + [False] * len(other)
+    labels = np.concatenate([names(free_clusters, len(one)), names(clusters, len(other))])
     return contrast(values, sides, {True: 1.0, False: -1.0}, labels, name="prefix dominance")
+
+
+def _known(found: Sequence[Any], allowed: Sequence[str]) -> None:
+    strange = [each for each in found if each not in allowed]
+    if strange:
+        raise InputError("what is no state of an answer", given=strange[:3], allowed=", ".join(allowed))
 
 
 def overthinking(steps_to_right: int, steps: int, reflection_tokens: int, tokens: int, *, weight: float = 0.9) -> float:

@@ -11,8 +11,10 @@ import numpy as np
 from scipy import stats
 
 from introlab.errors import InputError
-from introlab.stats.estimates import LEVEL, MIN_BOOTSTRAP_CLUSTERS, Column, measured
+from introlab.stats.checked_columns import Column, measured, names, same_length
+from introlab.stats.estimates import LEVEL, MIN_BOOTSTRAP_CLUSTERS
 from introlab.stats.interval import Estimate
+from introlab.stats.small_samples import degrees_of_freedom
 
 Statistic = Callable[[np.ndarray], np.ndarray]
 """Of totals, [..., column], a number each, [...]; NaN where there is none."""
@@ -22,10 +24,9 @@ _TOGETHER = 100_000
 
 def cluster_totals(columns: Sequence[Column], clusters: Column) -> np.ndarray:
     """What each cluster adds to the total of each column, [cluster, column]. Raises InputError for missing values."""
-    unique, inverse = np.unique(np.asarray(clusters), return_inverse=True)
     values = [measured(column) for column in columns]
-    if any(len(column) != len(inverse) for column in values):
-        raise InputError("trials without a cluster", given=f"{[len(each) for each in values]}, {len(inverse)} clusters")
+    same_length(**{f"column {index}": column for index, column in enumerate(values)})
+    unique, inverse = np.unique(names(clusters, len(values[0])), return_inverse=True)
     return np.stack([np.bincount(inverse, weights=column, minlength=len(unique)) for column in values], axis=1)
 
 
@@ -51,7 +52,7 @@ def bootstrap(
             "too few clusters to resample",
             given=f"{k} clusters",
             allowed=f"at least {MIN_BOOTSTRAP_CLUSTERS}",
-            do="use proportion or mean (stats.estimates), contrast (stats.contrasts) or a permutation test",
+            do="use proportion, mean or contrast (introlab.stats.estimates, .contrasts), or a permutation test",
         )
     with np.errstate(invalid="ignore", divide="ignore"):
         value = float(statistic(totals.sum(0)))
@@ -61,13 +62,18 @@ def bootstrap(
         return Estimate(None, None, None, len(clusters), k, f"{name}: not defined here")
     if len(finite) < draws / 2 or np.ptp(finite) <= 1e-12 * np.abs(finite).max():
         return Estimate(value, None, None, len(clusters), k, f"{name}: resamples do not differ, no interval")
-    low, high = widened_percentiles(finite, k)
+    low, high = widened_percentiles(finite, degrees_of_freedom(cluster_sizes(clusters)) + 1)
     return Estimate(value, min(low, value), max(high, value), len(clusters), k, f"{name}, cluster bootstrap")
 
 
-def widened_percentiles(values: np.ndarray, clusters: int) -> tuple[float, float]:
+def cluster_sizes(clusters: Column) -> np.ndarray:
+    """How many trials each cluster has."""
+    return np.unique(names(clusters, len(clusters)), return_counts=True)[1].astype(float)
+
+
+def widened_percentiles(values: np.ndarray, clusters: float) -> tuple[float, float]:
     """Percentiles of resampled values that make up for the number of clusters: those between which a normal mean would
-    have Student's interval."""
+    have Student's interval. Uneven clusters count for fewer, which need not be whole."""
     tail = stats.norm.cdf(-math.sqrt(clusters / (clusters - 1)) * stats.t.ppf(0.5 + LEVEL / 2, clusters - 1))
     low, high = np.quantile(values, [tail, 1 - tail])
     return float(low), float(high)
@@ -95,23 +101,34 @@ def jackknife(
     """A statistic with Student's interval from leaving out one cluster at a time.
 
     `back` maps the scale on which the statistic is near normal (Fisher's z, a logarithm) to the one to report. No
-    interval below three clusters, or where leaving one out changes nothing. Raises InputError for missing values.
+    interval below three clusters, or where leaving one out changes nothing. Uneven clusters have fewer degrees of
+    freedom. Raises InputError for missing values, and for none.
     """
     totals = cluster_totals(columns, clusters)
     k, n = len(totals), len(clusters)
+    if not n:
+        raise InputError("no trials to leave out", given=name)
     with np.errstate(invalid="ignore", divide="ignore"):
         value = float(statistic(totals.sum(0)))
         left = statistic(totals.sum(0) - totals)
     if not math.isfinite(value):
         return Estimate(None, None, None, n, k, f"{name}: not defined here")
-    return around(value, left, n, name, back=back)
+    return around(value, left, n, name, back=back, df=degrees_of_freedom(cluster_sizes(clusters)) if k > 1 else None)
 
 
-def around(value: float, left: np.ndarray, n: int, name: str, *, back: Callable[[float], float] = float) -> Estimate:
-    """The jackknife's interval, from the value and the values with one cluster left out."""
+def around(
+    value: float,
+    left: np.ndarray,
+    n: int,
+    name: str,
+    *,
+    back: Callable[[float], float] = float,
+    df: float | None = None,
+) -> Estimate:
+    """The jackknife's interval, from the value and the values with one cluster left out; `df` for uneven clusters."""
     k = len(left)
     spread = float(((left - left.mean()) ** 2).sum()) if k >= 3 else math.nan
     if not spread > (1e-12 * float(np.abs(left).max())) ** 2:  # also where a value is NaN
         return Estimate(back(value), None, None, n, k, f"{name}: clusters do not tell how sure it is")
-    half = float(stats.t.ppf(0.5 + LEVEL / 2, k - 1)) * math.sqrt((k - 1) / k * spread)
+    half = float(stats.t.ppf(0.5 + LEVEL / 2, df or k - 1)) * math.sqrt((k - 1) / k * spread)
     return Estimate(back(value), back(value - half), back(value + half), n, k, f"{name}, leaving out clusters")

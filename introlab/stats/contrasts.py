@@ -6,13 +6,14 @@ measured, and makes an interval shorter only as far as the data show it.
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from introlab.errors import InputError
-from introlab.stats.estimates import LEVEL, Column, mean, measured, proportion
+from introlab.stats.checked_columns import UNIT, Column, answers, flags, measured, names, same_length
+from introlab.stats.estimates import LEVEL, mean, proportion
 from introlab.stats.interval import Estimate, missing
 
 
@@ -28,20 +29,29 @@ def contrast(
     """The weighted sum of cell means, with the square-and-add interval for correlated parts.
 
     Outcomes that are all 0 or 1 are rates: their Korn-Graubard bounds are added up, so a rate of 0 keeps a real width.
-    Other values have Student's interval by cluster. Trials of cells without a weight are left out. (Zou and Donner,
+    Other values have Student's interval by cluster; where no cell's values vary there is none, and a cell whose values
+    do not vary adds nothing to the width of the others. Trials of cells without a weight are left out. (Zou and Donner,
     Statistics in Medicine 27, 2008; Zou, Computational Statistics and Data Analysis 53, 2009. For two paired rates it
     is Newcombe's, Statistics in Medicine 17, 1998, with his correction of the correlation.) No value where a cell is
-    empty, no interval where a cell has fewer than two clusters. Raises InputError for missing values.
+    empty, no interval where a cell has fewer than two clusters. Raises InputError for missing values and cells.
     """
-    array, labels = measured(values), np.asarray(clusters)
+    n = same_length(values=values, cells=cells)
+    array, labels = measured(values), names(clusters, n)
     place = {cell: index for index, cell in enumerate(weights)}
-    codes = np.array([place.get(cell, -1) for cell in cells], dtype=int)
+    codes = np.array([place.get(cell, -1) for cell in answers(cells, "cells")], dtype=int)
     masks, used = [codes == index for index in range(len(place))], codes >= 0
     if not all(mask.any() for mask in masks):
-        return missing(f"{name}: an empty cell")
-    rates = bool(np.isin(array[used], (0.0, 1.0)).all())
+        return missing(f"{name}: an empty cell", "contrast")
+    rates = bool(np.isin(array[used], UNIT).all())
     factors = np.array(list(weights.values()), dtype=float)
     parts = [(proportion if rates else mean)(array[mask], labels[mask], level=level) for mask in masks]
+    if any(part.known for part in parts):
+        # Of two clusters or more, only values that do not vary have no interval.
+        still = [part.clusters > 1 and not part.known for part in parts]
+        parts = [
+            replace(part, low=part.value, high=part.value) if one else part
+            for part, one in zip(parts, still, strict=True)
+        ]
     return combined(
         parts, factors, correlation_of_parts(array, masks, labels, factors if rates else None), labels[used], name
     )
@@ -56,7 +66,9 @@ def combined(
     values = np.array([part.value for part in parts], dtype=float)
     value = float(values @ factors)
     if not all(part.known for part in parts):
-        return Estimate(value, None, None, n, k, f"{name}: one cluster in a cell, no interval")
+        return Estimate(
+            value, None, None, n, k, f"{name}: one cluster in a cell, or values that do not vary", "contrast"
+        )
     below = values - np.array([part.low for part in parts], dtype=float)
     above = np.array([part.high for part in parts], dtype=float) - values
     down = factors * np.where(factors > 0, below, above)
@@ -69,6 +81,7 @@ def combined(
         n,
         k,
         f"{name}, square-and-add by cluster",
+        "contrast",
     )
 
 
@@ -131,7 +144,8 @@ _BOTH_LESS_EACH = {3: 1.0, 2: -1.0, 1: -1.0, 0: 1.0}
 
 def _crossed(one: Column, other: Column) -> list[int]:
     """3 where both hold, 2 and 1 where only one or only the other does."""
-    return (2 * (measured(one) > 0) + (measured(other) > 0)).tolist()
+    same_length(one=one, other=other)
+    return (2 * flags(one, "factors") + flags(other, "factors")).tolist()
 
 
 def ratio(one: Estimate, other: Estimate) -> Estimate:
@@ -142,12 +156,12 @@ def ratio(one: Estimate, other: Estimate) -> Estimate:
     """
     n, k = one.n + other.n, min(one.clusters, other.clusters)
     if one.value is None or other.value is None or other.value == 0:
-        return missing("ratio: nothing to divide by")
+        return missing("ratio: nothing to divide by", "ratio")
     if min(one.value, other.value) < 0:
         raise InputError("a ratio of rates", given=f"{one.value}, {other.value}", allowed="not negative")
     value = one.value / other.value
     if one.low is None or one.high is None or other.low is None or other.high is None:
-        return Estimate(value, None, None, n, k, "ratio: no interval")
+        return Estimate(value, None, None, n, k, "ratio: no interval", "ratio")
     x, y = one.value, other.value
 
     def root(reach: float, edge: float) -> float:
@@ -157,6 +171,8 @@ def ratio(one: Estimate, other: Estimate) -> Estimate:
     # The published bound times (x y + root) over itself, which also holds where the denominator's bound is twice y.
     low = min(value, least * (2 * x - least) / (x * y + root(least, other.high))) if least else 0.0
     if other.low <= 0:
-        return Estimate(value, low, None, n, k, "ratio, square-and-add: the denominator may be 0, no upper bound")
+        return Estimate(
+            value, low, None, n, k, "ratio, square-and-add: the denominator may be 0, no upper bound", "ratio"
+        )
     high = (x * y + root(one.high, other.low)) / (other.low * (2 * y - other.low))
-    return Estimate(value, low, max(value, high), n, k, "ratio, square-and-add")
+    return Estimate(value, low, max(value, high), n, k, "ratio, square-and-add", "ratio")

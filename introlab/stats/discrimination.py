@@ -1,4 +1,4 @@
-"""How well a score separates right from wrong, and how well it is calibrated, with intervals by cluster."""
+"""How well a score separates right from wrong, with intervals by cluster. How well it is calibrated: `calibration`."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -7,8 +7,10 @@ from dataclasses import replace
 import numpy as np
 from scipy import special, stats
 
+from introlab.errors import InputError
+from introlab.stats.checked_columns import Column, flags, measured, names, ranked, same_length
 from introlab.stats.contrasts import combined
-from introlab.stats.estimates import LEVEL, Column, cluster_bootstrap, cluster_draws, measured, percentiles
+from introlab.stats.estimates import LEVEL, cluster_bootstrap, cluster_draws, percentiles
 from introlab.stats.interval import Estimate, missing
 from introlab.stats.stratified_auroc import Separation
 
@@ -19,13 +21,15 @@ _CLUSTERS_OF_A_CLASS = 20
 def auroc(scores: Sequence[float], labels: Sequence[bool], clusters: Sequence[str]) -> Estimate:
     """Area under the ROC curve with the interval of `Separation.estimate`; 0.5 is chance. 1.0 has a real lower bound.
 
-    Raises InputError for missing scores.
+    Raises InputError for missing scores, labels and clusters.
     """
     return Separation.of(scores, labels, clusters).estimate()
 
 
 def auroc_of(scores: np.ndarray, truth: np.ndarray) -> float:
-    """The area alone; NaN where there is one class only."""
+    """The area alone; NaN where there is one class only. Raises InputError for scores that are NaN."""
+    if len(scores) != len(truth) or np.isnan(scores).any():
+        raise InputError("scores that cannot be ranked", given=f"{len(scores)} scores of {len(truth)}, some may be NaN")
     positives = int(truth.sum())
     if positives in (0, len(truth)):
         return math.nan
@@ -37,15 +41,18 @@ def within_levels_auroc(
     scores: Sequence[float], labels: Sequence[bool], levels: Sequence[object], clusters: Sequence[str]
 ) -> Estimate:
     """AUROC over pairs of the same level only: what is left of a score once difficulty is held fixed. As `auroc`."""
+    same_length(scores=scores, levels=levels)
     return Separation.of(scores, labels, clusters, levels).estimate("AUROC within levels")
 
 
 def auroc_over_deals(deals: Sequence[Sequence[float]], labels: Sequence[bool]) -> Estimate:
     """The mean AUROC of scores fitted on shuffled labels, with the range 95 % of the shuffles fall into.
 
-    `deals[trial][shuffle]` is the score a shuffle gives a trial. Far from 0.5, something leaks.
+    `deals[trial][shuffle]` is the score a shuffle gives a trial. Far from 0.5, something leaks. Raises InputError for
+    missing scores and labels.
     """
-    truth, columns = np.asarray(labels, dtype=bool), np.asarray(deals, dtype=float)
+    same_length(deals=deals, labels=labels)
+    truth, columns = flags(labels, "labels"), ranked(deals)  # type: ignore[arg-type]
     if truth.all() or not truth.any() or columns.ndim != 2 or not columns.shape[1]:
         return missing("no AUROC over shuffled labels")
     each = [auroc_of(column, truth) for column in columns.T]
@@ -70,7 +77,7 @@ def auroc_difference(
     InputError for missing scores.
     """
     name, both = "paired AUROC difference", [Separation.of(scores, labels, clusters, levels) for scores in (one, other)]
-    first, second = (each.estimate(name) for each in both)
+    first, second = (replace(each.estimate(name), kind="paired difference") for each in both)
     if first.value is None or second.value is None:
         return first
     if not first.known:
@@ -80,7 +87,8 @@ def auroc_difference(
     with np.errstate(invalid="ignore", divide="ignore"):
         shared = np.nan_to_num(np.corrcoef([each.without for each in both]))
     np.fill_diagonal(shared, 1.0)
-    return combined((first, second), np.array([1.0, -1.0]), shared, np.asarray(clusters), name)
+    found = combined((first, second), np.array([1.0, -1.0]), shared, np.asarray(clusters), name)
+    return replace(found, kind="paired difference")
 
 
 def average_precision(scores: Column, labels: Column, clusters: Column, *, draws: int = 1000) -> Estimate:
@@ -90,15 +98,16 @@ def average_precision(scores: Column, labels: Column, clusters: Column, *, draws
     below twenty clusters with positives or with negatives, and where all resamples agree. Raises InputError for missing
     values.
     """
-    truth, values, names = measured(labels) > 0, measured(scores), np.asarray(clusters)
-    k, sides = len(np.unique(names)), [len(np.unique(names[truth])), len(np.unique(names[~truth]))]
+    n = same_length(scores=scores, labels=labels)
+    truth, values, groups = flags(labels, "labels"), measured(scores), names(clusters, n)
+    k, sides = len(np.unique(groups)), [len(np.unique(groups[truth])), len(np.unique(groups[~truth]))]
     if not truth.any():
         return Estimate(None, None, None, len(truth), k, "average precision needs positives")
     value = float(_precisions(values, truth, np.ones((1, len(truth))))[0])
     if min(sides) < _CLUSTERS_OF_A_CLASS:
         method = f"average precision: fewer than {_CLUSTERS_OF_A_CLASS} clusters with positives or with negatives"
         return Estimate(value, None, None, len(truth), k, method)
-    each = np.concatenate([_precisions(values, truth, times) for times in cluster_draws(names.tolist(), draws=draws)])
+    each = np.concatenate([_precisions(values, truth, times) for times in cluster_draws(groups.tolist(), draws=draws)])
     each = special.logit(each[(each > 0) & (each < 1)])
     if value == 1 or len(each) < draws / 2 or np.ptp(each) < 1e-12:
         return Estimate(value, None, None, len(truth), k, "average precision: resamples do not differ, no interval")
@@ -120,8 +129,10 @@ def _precisions(scores: np.ndarray, truth: np.ndarray, times: np.ndarray) -> np.
 def rank_correlation(
     one: Sequence[float], other: Sequence[float], clusters: Sequence[str], *, draws: int = 500
 ) -> Estimate:
-    """Spearman's correlation with a cluster-bootstrap interval; None where either score does not vary."""
-    first, second = np.asarray(one, dtype=float), np.asarray(other, dtype=float)
+    """Spearman's correlation with a cluster-bootstrap interval; None where either score does not vary. Raises
+    InputError for missing scores."""
+    names(clusters, same_length(one=one, other=other))
+    first, second = ranked(one), ranked(other)
 
     def correlation(index: np.ndarray) -> float:
         a, b = stats.rankdata(first[index]), stats.rankdata(second[index])
@@ -134,6 +145,7 @@ def resampled(
     statistic: Callable[[np.ndarray], float], clusters: Sequence[str], name: str, *, needs: str, draws: int
 ) -> Estimate:
     """A statistic of trials, given by their indices, with its cluster-bootstrap interval; no value where it is NaN."""
+    names(clusters, len(clusters))
     value = statistic(np.arange(len(clusters))) if len(clusters) else math.nan
     return _bounded(value, lambda: cluster_bootstrap(statistic, clusters, draws=draws), clusters, name, needs=needs)
 
@@ -142,6 +154,7 @@ def reweighted(
     statistic: Callable[[np.ndarray], np.ndarray], clusters: Sequence[str], name: str, *, needs: str, draws: int
 ) -> Estimate:
     """As `resampled`, of a statistic of how often each trial was drawn, [draw, trial], that does all draws at once."""
+    names(clusters, len(clusters))
     value = float(statistic(np.ones((1, len(clusters))))[0]) if len(clusters) else math.nan
 
     def bounds() -> Bounds:
@@ -159,45 +172,6 @@ def _bounded(value: float, bounds: Callable[[], Bounds], clusters: Sequence[str]
     found = bounds()
     if found is None:
         return Estimate(value, None, None, n, k, f"{name}: too few clusters")
+    if found[1] - found[0] <= 1e-12:
+        return Estimate(value, None, None, n, k, f"{name}: resamples do not differ, no interval")
     return Estimate(value, min(found[0], value), max(found[1], value), n, k, f"{name}, cluster bootstrap")
-
-
-def expected_calibration_error(confidence: Sequence[float], correct: Sequence[bool], *, bins: int = 10) -> float:
-    """ECE over equal-mass bins; equal confidences are never split between bins (arXiv 2207.05221, section 3)."""
-    order = np.argsort(np.asarray(confidence), kind="stable")
-    p, y = np.asarray(confidence, dtype=float)[order], np.asarray(correct, dtype=float)[order]
-    edges = [round(len(p) * index / bins) for index in range(1, bins)]
-    # Move each edge to the end of its run of ties.
-    cuts = sorted({int(np.searchsorted(p, p[edge - 1], side="right")) for edge in edges if edge > 0} - {len(p), 0})
-    parts = zip(np.split(p, cuts), np.split(y, cuts), strict=True)
-    return float(sum(len(a) * abs(a.mean() - b.mean()) for a, b in parts) / len(p))
-
-
-def _errors(p: np.ndarray, y: np.ndarray, times: np.ndarray, *, bins: int = 10) -> np.ndarray:
-    """`expected_calibration_error` of each draw, given how often each trial was drawn, [draw, trial]."""
-    order = np.argsort(p, kind="stable")
-    starts = np.flatnonzero(np.r_[True, np.diff(p[order]) != 0])
-    count, said, right = (np.add.reduceat((times * one)[:, order], starts, axis=1) for one in (np.ones_like(p), p, y))
-    every, before = count.sum(1), count.cumsum(1) - count
-    # A bin ends with the run of ties its last trial is in: a run is in as many bins as have ended before it.
-    ends = [np.maximum(1, np.round(every * index / bins))[:, None] for index in range(1, bins)]
-    which = np.sum([before >= end for end in ends], axis=0)
-    gaps = [np.abs(((said - right) * (which == index)).sum(1)) for index in range(bins)]
-    return np.sum(gaps, axis=0) / every
-
-
-def calibration_error(
-    confidence: Sequence[float], correct: Sequence[bool], clusters: Sequence[str], *, draws: int = 300
-) -> Estimate:
-    """ECE with a basic cluster-bootstrap interval (ECE is biased upwards, which the basic interval reflects back)."""
-    p, y = np.asarray(confidence, dtype=float), np.asarray(correct, dtype=float)
-    k = len(set(clusters))
-    if len(p) == 0:
-        return missing("ECE")
-    value = expected_calibration_error(p.tolist(), y.tolist())
-    each = [_errors(p, y, times) for times in cluster_draws(clusters, draws=draws)]
-    bounds = percentiles(np.concatenate(each)) if each else None
-    if bounds is None:
-        return Estimate(value, None, None, len(p), k, "ECE: too few clusters for an interval")
-    low, high = max(0.0, 2 * value - bounds[1]), min(1.0, 2 * value - bounds[0])
-    return Estimate(value, min(low, value), max(high, value), len(p), k, "ECE, equal mass, basic cluster bootstrap")

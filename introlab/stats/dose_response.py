@@ -7,7 +7,8 @@ import numpy as np
 from scipy import stats
 
 from introlab.errors import InputError
-from introlab.stats.estimates import LEVEL, Column, PValue, measured
+from introlab.stats.checked_columns import Column, measured, names, same_length
+from introlab.stats.estimates import LEVEL, PValue
 from introlab.stats.interval import Estimate, missing
 from introlab.stats.regression import RegressionFit, logistic_fit
 
@@ -25,11 +26,12 @@ class DoseResponse:
 def logistic_curve(doses: Column, outcomes: Column, clusters: Column) -> DoseResponse:
     """Fit the rate of an outcome (0 to 1) as a logistic function of dose.
 
-    The slope's interval leaves out one cluster at a time; that of the half dose is Fieller's, from the same covariance,
+    The slope's interval is by cluster (CR2); that of the half dose is Fieller's, from the same covariance,
     and has no bounds where the slope may be 0. No values where one dose separates all outcomes, as it does when every
     text below some dose is unmoved and every text above it is moved. Raises InputError for missing values, a single
     dose and fewer than ten clusters.
     """
+    same_length(doses=doses, outcomes=outcomes)
     dose = measured(doses)
     if len(np.unique(dose)) < 2:
         raise InputError("a curve from a single dose", given=np.unique(dose).tolist())
@@ -42,9 +44,9 @@ def logistic_curve(doses: Column, outcomes: Column, clusters: Column) -> DoseRes
 
 def _half_dose(fit: RegressionFit) -> Estimate:
     """Fieller: the doses at which ``intercept + slope dose`` may be 0."""
-    (start, slope), (first, second), k = fit.values, fit.covariance, len(fit.left)
+    (start, slope), (first, second), k = fit.values, fit.covariance, fit.clusters
     value = float(-start / slope) if slope else math.nan
-    reach = float(stats.t.ppf(0.5 + LEVEL / 2, k - 1)) ** 2
+    reach = float(stats.t.ppf(0.5 + LEVEL / 2, fit.df.min())) ** 2
     a, b, c = slope**2 - reach * second[1], start * slope - reach * first[1], start**2 - reach * first[0]
     if not math.isfinite(value):
         return Estimate(None, None, None, fit.n, k, "half dose: no slope")
@@ -57,19 +59,28 @@ def _half_dose(fit: RegressionFit) -> Estimate:
 def trend(doses: Column, outcomes: Column, clusters: Column, *, draws: int = 10_000, seed: int = 0) -> PValue:
     """Two-sided permutation test that outcomes rise or fall with dose (Cuzick, Statistics in Medicine 4, 1985).
 
-    Where a cluster was given several doses, its doses are dealt anew within it; where each was given one, doses are
-    dealt anew to clusters. The statistic is Spearman's correlation. Raises InputError for missing values and for a
-    single dose.
+    Where clusters were given several doses, these are dealt anew within them; where each was given one, doses are
+    dealt anew to clusters. A cluster of one dose among clusters of several tells nothing, and the method says how many
+    do. Where fewer than half were given several, neither deal tells what the run does: InputError, with their number.
+    The statistic is Spearman's correlation. Raises InputError for missing values and for a single dose, too.
     """
+    n = same_length(doses=doses, outcomes=outcomes)
     dose, ranks = (stats.rankdata(measured(each)) for each in (doses, outcomes))
-    if np.ptp(dose) == 0:
+    if not n or np.ptp(dose) == 0:
         raise InputError("a trend over a single dose")
-    unique, codes = np.unique(np.asarray(clusters), return_inverse=True)
+    unique, codes = np.unique(names(clusters, n), return_inverse=True)
     k, rng = len(unique), np.random.default_rng(seed)
     ranks = ranks - ranks.mean()
     several = np.bincount(codes, weights=dose**2) - np.bincount(codes, weights=dose) ** 2 / np.bincount(codes)
-    if several.max() > 1e-9:
-        how, dealt = "doses dealt within clusters", dose
+    within = int((several > 1e-9).sum())
+    if 0 < 2 * within < k:
+        raise InputError(
+            "a trend over clusters of one dose and clusters of several",
+            given=f"{within} of {k} clusters have several doses",
+            do="leave out trials whose dose is not that of their cluster, or keep the clusters with several doses only",
+        )
+    if within:
+        how, dealt = f"doses dealt within clusters ({within} of {k} have several)", dose
     else:
         how, dealt = "doses dealt to clusters", np.bincount(codes, weights=dose) / np.bincount(codes)
         ranks, codes = np.bincount(codes, weights=ranks), np.zeros(k, dtype=int)

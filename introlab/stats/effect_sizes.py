@@ -9,8 +9,9 @@ from scipy import special, stats
 
 from introlab.errors import InputError
 from introlab.stats.bootstrap import jackknife
+from introlab.stats.checked_columns import Column, answers, flags, measured, names, same_length
 from introlab.stats.contrasts import combined, correlation_of_parts
-from introlab.stats.estimates import LEVEL, MIN_BOOTSTRAP_CLUSTERS, Column, measured, proportion, root
+from introlab.stats.estimates import LEVEL, MIN_BOOTSTRAP_CLUSTERS, proportion, root
 from introlab.stats.interval import Estimate, missing
 
 _TAIL = (1 - LEVEL) / 2
@@ -23,9 +24,10 @@ def hedges_g(values: Column, treated: Column, clusters: Column) -> Estimate:
     cluster at a time. (Hedges, Journal of Educational Statistics 6, 1981; d is ``g / (1 - 3 / (4 n - 9))``.) Raises
     InputError for missing values, and below ten clusters of several trials.
     """
-    array, side = measured(values), (measured(treated) > 0).astype(float)
+    n = same_length(values=values, treated=treated)
+    array, side = measured(values), flags(treated, "arms").astype(float)
     one, other = array[side > 0], array[side == 0]
-    n, k = len(array), len(np.unique(np.asarray(clusters)))
+    k = len(np.unique(names(clusters, n)))
     if min(len(one), len(other)) < 2:
         return missing("Hedges' g: fewer than two trials in an arm")
     if max(np.ptp(one), np.ptp(other)) == 0:
@@ -83,8 +85,9 @@ def criterion(said_yes: Column, signal: Column, clusters: Column) -> Estimate:
 
 
 def _detection(said_yes: Column, signal: Column, clusters: Column, factors: np.ndarray, name: str) -> Estimate:
-    yes, labels = measured(said_yes), np.asarray(clusters)
-    there = measured(signal) > 0
+    n = same_length(said_yes=said_yes, signal=signal)
+    yes, labels = flags(said_yes, "answers").astype(float), names(clusters, n)
+    there = flags(signal, "signals")
     masks = [there, ~there]
     if not all(mask.any() for mask in masks):
         return missing(f"{name} needs trials with and without a signal")
@@ -105,12 +108,14 @@ def _on_z(yes: np.ndarray, labels: np.ndarray) -> Estimate:
 def correlation(one: Column, other: Column, clusters: Column) -> Estimate:
     """Pearson's r, with the interval on Fisher's scale, leaving out one cluster at a time. Raises InputError for
     missing values and below ten clusters."""
+    same_length(one=one, other=other)
     return _correlated(measured(one), measured(other), clusters, "correlation")
 
 
 def within_conditions(one: Column, other: Column, conditions: Sequence[Hashable], clusters: Column) -> Estimate:
     """Correlation of what is left once each condition's means are taken off: what a reading tells beyond the
     condition. Raises as `correlation` does."""
+    same_length(one=one, other=other, conditions=conditions)
     first, second = (_centred(measured(each), conditions) for each in (one, other))
     return _correlated(first, second, clusters, "correlation within conditions")
 
@@ -118,8 +123,9 @@ def within_conditions(one: Column, other: Column, conditions: Sequence[Hashable]
 def between_conditions(one: Column, other: Column, conditions: Sequence[Hashable]) -> Estimate:
     """Correlation of the conditions' means, with Fisher's interval: conditions are what is drawn anew. Raises
     InputError for missing values and below four conditions."""
+    same_length(one=one, other=other, conditions=conditions)
     codes = _codes(conditions)
-    k = int(codes.max()) + 1
+    k = int(codes.max(initial=-1)) + 1
     if k < 4:
         raise InputError("too few conditions to correlate", given=k, allowed="at least 4")
     size = np.bincount(codes)
@@ -133,7 +139,7 @@ def between_conditions(one: Column, other: Column, conditions: Sequence[Hashable
 
 
 def _correlated(x: np.ndarray, y: np.ndarray, clusters: Column, name: str) -> Estimate:
-    _enough(len(np.unique(np.asarray(clusters))))
+    _enough(len(np.unique(names(clusters, len(x)))))
     x, y = ((each - each.mean()) / (each.std() or 1.0) for each in (x, y))
     columns = [np.ones(len(x)), x, y, x * x, y * y, x * y]
     return jackknife(_fisher, columns, clusters, name, back=math.tanh)
@@ -149,6 +155,8 @@ def _fisher(totals: np.ndarray) -> np.ndarray:
 
 def _centred(values: np.ndarray, conditions: Sequence[Hashable]) -> np.ndarray:
     codes = _codes(conditions)
+    if not len(values):
+        return values
     left = values - (np.bincount(codes, weights=values) / np.bincount(codes))[codes]
     # What a condition fixes leaves rounding, not a reading.
     return np.where(np.abs(left) > 1e-12 * np.abs(values).max(), left, 0.0)
@@ -156,7 +164,7 @@ def _centred(values: np.ndarray, conditions: Sequence[Hashable]) -> np.ndarray:
 
 def _codes(labels: Sequence[Hashable]) -> np.ndarray:
     known: dict[Hashable, int] = {}
-    return np.array([known.setdefault(label, len(known)) for label in labels])
+    return np.array([known.setdefault(label, len(known)) for label in answers(labels, "conditions")], dtype=int)
 
 
 def _enough(clusters: int) -> None:

@@ -15,11 +15,10 @@ from typing import Any
 import numpy as np
 from scipy import optimize, stats
 
-from introlab.errors import InputError
+from introlab.stats.checked_columns import UNIT, Column, Range, measured, names
 from introlab.stats.interval import Estimate, missing
+from introlab.stats.small_samples import effective_clusters, spread_of_mean
 
-Column = Sequence[Any] | np.ndarray
-"""One value per trial."""
 LEVEL = 0.95
 MIN_BOOTSTRAP_CLUSTERS = 10
 """Below this a cluster bootstrap covers too little, and no interval is given."""
@@ -41,35 +40,23 @@ class PValue:
     method: str
 
 
-def measured(values: Column) -> np.ndarray:
-    """Values as floats. Raises InputError where one is missing (None, NaN) or infinite."""
-    array = np.asarray(values, dtype=float)
-    lost = int((~np.isfinite(array)).sum())
-    if lost:
-        raise InputError(
-            "missing outcomes are never averaged",
-            given=f"{lost} of {array.size} values are None, NaN or infinite",
-            do="leave these trials out, and report how many they were",
-        )
-    return array
-
-
 def proportion(outcomes: Column, clusters: Column, *, level: float = LEVEL) -> Estimate:
     """A rate with the Korn-Graubard interval: Clopper-Pearson at the effective sample size of clustered trials.
 
     Exact for unclustered trials; at 0 of n or n of n the number of clusters stands in for the sample size, so the
-    bound is real and cautious. (Korn & Graubard, Survey Methodology 24, 1998.)
+    bound is real and cautious. (Korn & Graubard, Survey Methodology 24, 1998.) Raises InputError for missing outcomes
+    and for outcomes outside 0 to 1.
     """
-    values = measured(outcomes)
-    n, labels = len(values), np.asarray(clusters)
+    values = measured(outcomes, within=UNIT)
+    n, labels = len(values), names(clusters, len(values))
     if n == 0:
-        return missing("Korn-Graubard")
+        return missing("Korn-Graubard", "proportion")
     k = len(np.unique(labels))
     value = float(values.mean())
     if k < 2:
-        return Estimate(value, None, None, n, k, "one cluster: no interval")
-    low, high = clopper_pearson(value, _effective_n(values, labels, level), level)
-    return Estimate(value, low, high, n, k, "Korn-Graubard")
+        return Estimate(value, None, None, n, k, "one cluster: no interval", "proportion")
+    low, high = clopper_pearson(value, effective_trials(values, labels, level), level)
+    return Estimate(value, low, high, n, k, "Korn-Graubard", "proportion")
 
 
 def clopper_pearson(value: float, n: float, level: float) -> tuple[float, float]:
@@ -80,8 +67,10 @@ def clopper_pearson(value: float, n: float, level: float) -> tuple[float, float]
     return min(low, value), max(high, value)
 
 
-def _effective_n(values: np.ndarray, labels: np.ndarray, level: float) -> float:
-    """n divided by the design effect (never above n), with the t correction for few clusters.
+def effective_trials(values: np.ndarray, labels: np.ndarray, level: float = LEVEL) -> float:
+    """As how many independent trials clustered outcomes of 0 to 1 count.
+
+    n divided by the design effect (never above n), with the t correction for few or uneven clusters.
 
     Where clusters are large and fewer than twenty of them hold the rarer outcome, too few tell how far clusters differ:
     trials then count for no more than the clusters there are, as at 0 of n. (Else a rate of .01 in 40 clusters of 50
@@ -90,44 +79,97 @@ def _effective_n(values: np.ndarray, labels: np.ndarray, level: float) -> float:
     time.)
     """
     n, value = len(values), values.mean()
-    k = len(np.unique(labels))
+    residuals, sizes = _of_clusters(values, labels)
+    k = len(sizes)
     if k == n:
         return float(n)
     if value in (0.0, 1.0):
         return float(k)
-    variance = cluster_variance(values, labels)
+    variance, df = spread_of_mean(residuals, sizes)
     effective = min(float(n), value * (1 - value) / variance) if variance > 0 else float(n)
     telling = len(np.unique(labels[values == (value <= 0.5)]))
     if n >= _LARGE_CLUSTER * k and telling < _TELLING_CLUSTERS:
-        effective = min(effective, float(k))
+        effective = min(effective, effective_clusters(sizes))
     elif telling < _TELLING_SMALL:
-        effective = min(effective, 2.0 * k)
-    correction = (stats.t.ppf(0.5 + level / 2, n - 1) / stats.t.ppf(0.5 + level / 2, k - 1)) ** 2
+        effective = min(effective, 2.0 * effective_clusters(sizes))
+    correction = (stats.t.ppf(0.5 + level / 2, n - 1) / stats.t.ppf(0.5 + level / 2, df)) ** 2
     return float(max(1.0, effective * correction))
 
 
 def cluster_variance(values: np.ndarray, labels: np.ndarray) -> float:
-    """Variance of the mean of clustered values, by linearisation over two clusters or more."""
-    residuals = _residuals(values, labels)
-    k = len(residuals)
-    return k / (k - 1) * float((residuals**2).sum()) / len(values) ** 2
+    """Variance of the mean of clustered values, by linearisation over two clusters or more (CR2)."""
+    return spread_of_mean(*_of_clusters(values, labels))[0]
 
 
-def _residuals(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """What each cluster adds to the sum of deviations from the mean."""
-    return np.bincount(np.unique(labels, return_inverse=True)[1], weights=values - values.mean())
+def _of_clusters(values: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What each cluster adds to the sum of deviations from the mean, and its number of trials."""
+    codes = np.unique(labels, return_inverse=True)[1]
+    return np.bincount(codes, weights=values - values.mean()), np.bincount(codes).astype(float)
 
 
-def mean(values: Column, clusters: Column, *, level: float = LEVEL) -> Estimate:
-    """A mean with the cluster-robust t interval (k - 1 degrees of freedom). Of skewed values: `skewed_mean`."""
-    array, labels = measured(values), np.asarray(clusters)
-    if len(array) == 0:
-        return missing("cluster-robust t")
-    k, value = len(np.unique(labels)), float(array.mean())
+def mean(values: Column, clusters: Column, *, level: float = LEVEL, within: Range | None = None) -> Estimate:
+    """A mean with the cluster-robust t interval; of clusters of one size it has k - 1 degrees of freedom, of uneven
+    ones fewer (`small_samples.spread_of_mean`). Of skewed values: `skewed_mean`.
+
+    Values that do not vary do not tell how sure they are: no interval, unless `within` says which values there could
+    have been. With it, values that are nearly all the same (fewer than ten clusters hold another one) have the bounds
+    that rates have: others may be as frequent as Korn and Graubard's interval allows, and as far off as the range goes.
+    Raises InputError for missing values and for those outside the range.
+    """
+    array = measured(values, within=within)
+    labels, n = names(clusters, len(array)), len(array)
+    if n == 0:
+        return missing("cluster-robust t", "mean")
+    residuals, sizes = _of_clusters(array, labels)
+    k, value = len(sizes), float(array.mean())
     if k < 2:
-        return Estimate(value, None, None, len(array), k, "one cluster: no interval")
-    half = float(stats.t.ppf(0.5 + level / 2, k - 1)) * math.sqrt(cluster_variance(array, labels))
-    return Estimate(value, value - half, value + half, len(array), k, "cluster-robust t")
+        return Estimate(value, None, None, n, k, "one cluster: no interval", "mean")
+    if within is not None and alike(array, labels):
+        return bounded_mean(array, labels, within, level=level)
+    variance, df = spread_of_mean(residuals, sizes)
+    if math.sqrt(variance) <= 1e-12 * float(np.abs(array).max()):
+        return Estimate(value, None, None, n, k, "values do not vary: no interval", "mean")
+    half = float(stats.t.ppf(0.5 + level / 2, df)) * math.sqrt(variance)
+    return Estimate(value, value - half, value + half, n, k, "cluster-robust t", "mean")
+
+
+def alike(values: np.ndarray, labels: np.ndarray) -> bool:
+    """Whether clusters repeat one value, and fewer than ten hold another: too few for Student's interval."""
+    every, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
+    usual = codes == counts.argmax()
+    repeats = len(np.unique(labels[usual])) > 1 or len(every) == 1
+    return repeats and len(np.unique(labels[~usual])) < MIN_BOOTSTRAP_CLUSTERS
+
+
+def bounded_mean(values: Column, clusters: Column, within: Range, *, level: float = LEVEL) -> Estimate:
+    """A mean of values in a range, however few of them vary: square-and-add of two rates, how far above the commonest
+    value trials are and how far below, as shares of the range on that side, each with its Korn-Graubard interval.
+
+    Cautious where values are neither the commonest one nor at the ends of the range. Raises InputError for missing
+    values and for those outside the range.
+    """
+    array = measured(values, within=within)
+    labels, n = names(clusters, len(array)), len(array)
+    if n == 0:
+        return missing("bounded mean", "mean")
+    every, counts = np.unique(array, return_counts=True)
+    usual, value, k = float(every[counts.argmax()]), float(array.mean()), len(np.unique(labels))
+    if k < 2:
+        return Estimate(value, None, None, n, k, "one cluster: no interval", "mean")
+    sides: list[tuple[float, float, float]] = []
+    for sign, reach in ((1, within[1] - usual), (-1, usual - within[0])):
+        far = np.clip(sign * (array - usual) / reach, 0.0, 1.0) if reach > 0 else np.zeros(n)
+        share = proportion(far, labels, level=level)
+        assert share.value is not None and share.low is not None and share.high is not None
+        sides.append((share.value, reach * (share.value - share.low), reach * (share.high - share.value)))
+    (above, less, more), (below, lesser, further) = sides
+    # What is above cannot be below: the two rates are those of one multinomial.
+    odds = above * below / max((1 - above) * (1 - below), 1e-300)
+    shared = min(1.0, math.sqrt(odds))
+    low = value - math.sqrt(less**2 + further**2 + 2 * shared * less * further)
+    high = value + math.sqrt(more**2 + lesser**2 + 2 * shared * more * lesser)
+    low, high = max(within[0], low), min(within[1], high)
+    return Estimate(value, min(low, value), max(high, value), n, k, "Korn-Graubard bounds in a range", "mean")
 
 
 def skewed_mean(values: Column, clusters: Column) -> Estimate:
@@ -143,9 +185,9 @@ def skewed_mean(values: Column, clusters: Column) -> Estimate:
     k = found.clusters
     if k < MIN_BOOTSTRAP_CLUSTERS:
         return replace(found, low=None, high=None, method="skewed values in fewer than ten clusters: no interval")
-    residuals = _residuals(measured(values), np.asarray(clusters))
-    half, t = found.high - found.value, float(stats.t.ppf(0.5 + LEVEL / 2, k - 1))
-    longer = half * float(stats.skew(residuals, bias=False)) * (1 + 2 * t**2) / (6 * t * math.sqrt(k)) if half else 0.0
+    residuals, sizes = _of_clusters(measured(values), np.asarray(clusters))
+    half, t = found.high - found.value, float(stats.t.ppf(0.5 + LEVEL / 2, spread_of_mean(residuals, sizes)[1]))
+    longer = half * float(stats.skew(residuals, bias=False)) * (1 + 2 * t**2) / (6 * t * math.sqrt(k))
     low, high = found.value - half + min(0.0, longer), found.high + max(0.0, longer)
     return replace(found, low=low, high=high, method="cluster-robust t, longer for skewness")
 
@@ -158,33 +200,40 @@ def difference(one: Estimate, other: Estimate) -> Estimate:
     """
     n, k = one.n + other.n, min(one.clusters, other.clusters)
     if one.value is None or other.value is None:
-        return missing("square-and-add")
+        return missing("square-and-add", "difference")
     value = one.value - other.value
     if not (one.known and other.known):
-        return Estimate(value, None, None, n, k, "square-and-add: no interval")
+        return Estimate(value, None, None, n, k, "square-and-add: no interval", "difference")
     assert one.low is not None and one.high is not None and other.low is not None and other.high is not None
     below = math.hypot(one.value - one.low, other.high - other.value)
     above = math.hypot(one.high - one.value, other.value - other.low)
-    return Estimate(value, value - below, value + above, n, k, "square-and-add")
+    return Estimate(value, value - below, value + above, n, k, "square-and-add", "difference")
 
 
-def paired_difference(pairs: Sequence[tuple[float, float]], clusters: Sequence[str]) -> Estimate:
-    """Mean of the first minus the second of each pair, with the cluster-robust t interval."""
-    estimate = mean([one - other for one, other in pairs], clusters)
-    return Estimate(
-        estimate.value, estimate.low, estimate.high, estimate.n, estimate.clusters, f"paired, {estimate.method}"
-    )
+def paired_difference(
+    pairs: Sequence[tuple[float, float]] | np.ndarray, clusters: Column, *, within: Range | None = None
+) -> Estimate:
+    """Mean of the first minus the second of each pair, with the cluster-robust t interval.
+
+    `within` is the range of a single value; values that are all 0 or 1 are taken to be rates. Differences that are
+    nearly all the same have bounds from the range, as in `mean`, and none without it. Raises InputError as `mean` does.
+    """
+    array = measured(pairs, within=within).reshape(-1, 2)
+    if within is None and array.size and np.isin(array, UNIT).all():
+        within = UNIT
+    reach = None if within is None else within[1] - within[0]
+    estimate = mean(array[:, 0] - array[:, 1], clusters, within=None if reach is None else (-reach, reach))
+    return replace(estimate, method=f"paired, {estimate.method}", kind="paired difference")
 
 
 def cluster_bootstrap(
-    statistic: Callable[[np.ndarray], float], clusters: Sequence[str], *, draws: int = 1000, seed: int = 0
+    statistic: Callable[[np.ndarray], float], clusters: Column, *, draws: int = 1000, seed: int = 0
 ) -> tuple[float, float] | None:
     """Percentile interval of `statistic(indices)` over resampled clusters; None below ten clusters.
 
     Resamples on which the statistic is not finite (one class only) are left out.
     """
-    labels = np.asarray(clusters)
-    unique, inverse = np.unique(labels, return_inverse=True)
+    unique, inverse = np.unique(names(clusters, len(clusters)), return_inverse=True)
     if len(unique) < MIN_BOOTSTRAP_CLUSTERS:
         return None
     order = np.argsort(inverse, kind="stable")
@@ -236,9 +285,11 @@ def percentiles(values: Sequence[float] | np.ndarray) -> tuple[float, float] | N
     return float(low), float(high)
 
 
-def rank_among(target: float, random: Sequence[float]) -> float:
-    """One-sided randomisation p-value of a target among random draws: (1 + draws at least as large) / (1 + draws)."""
-    return (1 + sum(value >= target for value in random)) / (1 + len(random))
+def rank_among(target: float, random: Column) -> float:
+    """One-sided randomisation p-value of a target among random draws: (1 + draws at least as large) / (1 + draws).
+    Raises InputError for a target or draws that are missing or infinite."""
+    draws = measured(random)
+    return float((1 + (draws >= measured([target])[0]).sum()) / (1 + len(draws)))
 
 
 def root(function: Callable[[float], float], low: float, high: float) -> float:

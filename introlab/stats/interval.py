@@ -1,7 +1,10 @@
 """A value with its interval: what every statistic returns."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
+
+Kind = Literal["", "proportion", "mean", "difference", "paired difference", "ratio", "contrast", "auroc"]
+"""What was estimated, as far as other calculations need to know it; \"\" for what none asks about."""
 
 
 @dataclass(frozen=True)
@@ -14,6 +17,9 @@ class Estimate:
     n: int
     clusters: int
     method: str
+    """How the interval was found, in words: for readers only. No calculation reads it."""
+    kind: Kind = ""
+    """Files older than this field do not have it."""
 
     def __post_init__(self) -> None:
         if self.value is None or self.low is None or self.high is None:
@@ -49,6 +55,6 @@ class Estimate:
         return asdict(self)
 
 
-def missing(method: str) -> Estimate:
+def missing(method: str, kind: Kind = "") -> Estimate:
     """No trials, no number."""
-    return Estimate(None, None, None, 0, 0, method)
+    return Estimate(None, None, None, 0, 0, method, kind)

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import stats
 
 from introlab.errors import InputError
-from introlab.stats.estimates import measured
+from introlab.stats.checked_columns import measured
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

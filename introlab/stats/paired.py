@@ -9,8 +9,9 @@ from scipy import stats
 
 from introlab.errors import InputError
 from introlab.stats.bootstrap import bootstrap, cluster_totals
+from introlab.stats.checked_columns import UNIT, Column, measured, names
 from introlab.stats.contrasts import contrast
-from introlab.stats.estimates import MIN_BOOTSTRAP_CLUSTERS, Column, PValue, measured
+from introlab.stats.estimates import MIN_BOOTSTRAP_CLUSTERS, PValue
 from introlab.stats.interval import Estimate
 
 _ENUMERATED = 14
@@ -24,13 +25,15 @@ def mcnemar(pairs: Pairs, clusters: Column) -> PValue:
     """Exact two-sided test that as many pairs go one way as the other.
 
     The statistic is the share of the discordant pairs in which the first is right. Raises InputError for missing
-    outcomes, and where a cluster holds several pairs: the test takes pairs to be independent.
+    outcomes and for others than 0 and 1, and where a cluster holds several pairs: the test takes pairs to be
+    independent.
     """
-    array = _of_pairs(pairs)
-    if len(set(clusters)) < len(array):
+    array = _of_rates(pairs, "McNemar's test")
+    k = len(np.unique(names(clusters, len(array))))
+    if k < len(array):
         raise InputError(
             "McNemar's test on pairs that are not independent",
-            given=f"{len(array)} pairs in {len(set(clusters))} clusters",
+            given=f"{len(array)} pairs in {k} clusters",
             do="use introlab.stats.paired.sign_flip, which flips whole clusters",
         )
     first, second = array[:, 0] > array[:, 1], array[:, 1] > array[:, 0]
@@ -45,9 +48,9 @@ def sign_flip(differences: Column, clusters: Column, *, draws: int = 10_000, see
     Exact up to 14 clusters (all patterns), by random patterns beyond. Five clusters cannot give a p below .06. The
     statistic is the mean difference. Raises InputError for missing differences, or none.
     """
-    if not len(differences):
-        raise InputError("no differences to test")
     sums = cluster_totals([differences], clusters)[:, 0]
+    if not len(sums):
+        raise InputError("no differences to test")
     k, seen = len(sums), abs(float(sums.sum())) * (1 - 1e-12)
     if k <= _ENUMERATED:
         signs = 1 - 2 * (np.arange(2**k)[:, None] >> np.arange(k) & 1)
@@ -81,8 +84,8 @@ def paired_bootstrap(pairs: Pairs, clusters: Column, *, draws: int = 10_000, see
     differ = int((np.abs(cluster_totals([np.abs(gaps)], clusters)[:, 0]) > 0).sum())
     if differ < MIN_BOOTSTRAP_CLUSTERS:
         method = f"paired difference: only {differ} clusters differ, no interval"
-        return Estimate(found.value, None, None, found.n, found.clusters, method)
-    return found
+        return Estimate(found.value, None, None, found.n, found.clusters, method, "paired difference")
+    return replace(found, kind="paired difference")
 
 
 def paired_rates(pairs: Pairs, clusters: Column) -> Estimate:
@@ -90,15 +93,23 @@ def paired_rates(pairs: Pairs, clusters: Column) -> Estimate:
 
     Raises InputError for missing outcomes, and for values other than 0 and 1.
     """
-    array = _of_pairs(pairs)
-    if not np.isin(array, (0.0, 1.0)).all():
-        raise InputError("paired rates", given="values other than 0 and 1", do="use paired_bootstrap")
+    array = _of_rates(pairs, "paired rates")
+    labels = names(clusters, len(array))
     sides = np.repeat([True, False], len(array)).tolist()
     weights = {True: 1.0, False: -1.0}
-    found = contrast(array.T.ravel(), sides, weights, np.tile(np.asarray(clusters), 2), name="paired rates")
-    return replace(found, n=len(array))
+    found = contrast(array.T.ravel(), sides, weights, np.tile(labels, 2), name="paired rates")
+    return replace(found, n=len(array), kind="paired difference")
 
 
 def _of_pairs(pairs: Pairs) -> np.ndarray:
     array = measured(pairs)
+    if array.size and (array.ndim != 2 or array.shape[1] != 2):
+        raise InputError("pairs of values", given=f"an array of shape {array.shape}", allowed="two values per pair")
     return array if array.size else array.reshape(0, 2)
+
+
+def _of_rates(pairs: Pairs, what: str) -> np.ndarray:
+    array = _of_pairs(pairs)
+    if not np.isin(array, UNIT).all():
+        raise InputError(what, given="values other than 0 and 1", do="use paired_bootstrap or sign_flip")
+    return array

@@ -1,8 +1,8 @@
-"""Regression on clustered trials: linear and logistic with leave-one-cluster-out intervals, and a mixed model.
+"""Regression on clustered trials: linear, logistic and mixed, with intervals that hold for few clusters.
 
-Fits are statsmodels'. Intervals are Student's, from the coefficients with one cluster left out (CV3): exact for a
-linear fit, one Newton step from the full fit for a logistic one (Pregibon, Annals of Statistics 9, 1981). They hold for
-few clusters where the usual sandwich is too short (MacKinnon, Nielsen and Webb, Journal of Econometrics 232, 2023).
+Fits are statsmodels'. Intervals are Student's, with the CR2 variance by cluster and Satterthwaite's degrees of freedom
+(`small_samples`): where a predictor varies in few clusters (three treated ones of two hundred) there are few, and the
+interval is as long as these three make it. The usual sandwich is too short there.
 """
 
 import warnings
@@ -16,9 +16,10 @@ from scipy import stats
 from statsmodels.tools.sm_exceptions import ConvergenceWarning
 
 from introlab.errors import InputError
-from introlab.stats.bootstrap import around
-from introlab.stats.estimates import LEVEL, MIN_BOOTSTRAP_CLUSTERS, Column, measured
+from introlab.stats.checked_columns import UNIT, Column, measured, names, same_length
+from introlab.stats.estimates import LEVEL, MIN_BOOTSTRAP_CLUSTERS
 from introlab.stats.interval import Estimate, missing
+from introlab.stats.small_samples import cr2
 
 _SEPARATED = 15.0
 """A linear predictor beyond this has run away: odds of three millions to one."""
@@ -26,36 +27,39 @@ _SEPARATED = 15.0
 
 @dataclass(frozen=True)
 class RegressionFit:
-    """Coefficients by name and, [cluster, coefficient], with one cluster left out."""
+    """Coefficients by name, their covariance by cluster, and the degrees of freedom of each."""
 
     names: tuple[str, ...]
     values: np.ndarray
-    left: np.ndarray
+    covariance: np.ndarray
+    df: np.ndarray
     n: int
+    clusters: int
     method: str
 
     def estimates(self) -> dict[str, Estimate]:
-        """Each coefficient with its interval."""
-        each = zip(self.names, self.values, self.left.T, strict=True)
-        return {name: around(float(value), left, self.n, self.method) for name, value, left in each}
-
-    @property
-    def covariance(self) -> np.ndarray:
-        k = len(self.left)
-        off = self.left - self.left.mean(0)
-        return (k - 1) / k * off.T @ off
+        """Each coefficient with its interval; none where residuals do not vary."""
+        reach = stats.t.ppf(0.5 + LEVEL / 2, self.df) * np.sqrt(np.diag(self.covariance))
+        found: dict[str, Estimate] = {}
+        for name, value, half in zip(self.names, self.values.tolist(), reach.tolist(), strict=True):
+            sure = half > 1e-12 * abs(value)
+            bounds = (value - half, value + half) if sure else (None, None)
+            method = f"{self.method}, CR2 by cluster" if sure else f"{self.method}: clusters do not tell how sure it is"
+            found[name] = Estimate(value, *bounds, self.n, self.clusters, method)
+        return found
 
 
 def linear(outcome: Column, predictors: Mapping[str, Column], clusters: Column) -> dict[str, Estimate]:
     """Least squares: what each predictor adds at equal others; `intercept` too. An interaction is a product that the
     caller adds as a predictor.
 
-    Raises InputError for missing values, predictors that determine each other, and fewer than ten clusters.
+    Raises InputError for missing values, predictors that determine each other, one that a single cluster tells about,
+    and fewer than ten clusters.
     """
-    y, design, names, codes = _design(outcome, predictors, clusters)
+    y, design, terms, codes = _design(outcome, predictors, clusters)
     values = np.asarray(sm.OLS(y, design).fit().params)
-    return _left_out(
-        values, design, y - design @ values, np.ones(len(y)), codes, names, "linear regression"
+    return _by_cluster(
+        values, design, y - design @ values, np.ones(len(y)), codes, terms, "linear regression"
     ).estimates()
 
 
@@ -70,9 +74,7 @@ def logistic(outcome: Column, predictors: Mapping[str, Column], clusters: Column
 
 def logistic_fit(outcome: Column, predictors: Mapping[str, Column], clusters: Column) -> RegressionFit | None:
     """As `logistic`; None where outcomes are separated."""
-    y, design, names, codes = _design(outcome, predictors, clusters)
-    if ((y < 0) | (y > 1)).any():
-        raise InputError("logistic regression", given="outcomes outside 0 to 1")
+    y, design, terms, codes = _design(measured(outcome, within=UNIT), predictors, clusters)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         values = np.asarray(sm.GLM(y, design, family=sm.families.Binomial()).fit().params)
@@ -80,39 +82,39 @@ def logistic_fit(outcome: Column, predictors: Mapping[str, Column], clusters: Co
     if not np.isfinite(reach).all() or np.abs(reach).max() > _SEPARATED:
         return None
     p = 1 / (1 + np.exp(-reach))
-    return _left_out(values, design, y - p, p * (1 - p), codes, names, "logistic regression")
+    return _by_cluster(values, design, y - p, p * (1 - p), codes, terms, "logistic regression")
 
 
-def _left_out(
+def _by_cluster(
     values: np.ndarray,
     design: np.ndarray,
     residuals: np.ndarray,
     weights: np.ndarray,
     codes: np.ndarray,
-    names: tuple[str, ...],
+    terms: tuple[str, ...],
     method: str,
 ) -> RegressionFit:
-    """The fit and, by one Newton step, those without each cluster."""
+    """The fit with its covariance by cluster."""
     k, width = int(codes.max()) + 1, design.shape[1]
     score, curve = np.zeros((k, width)), np.zeros((k, width, width))
     np.add.at(score, codes, design * residuals[:, None])
     np.add.at(curve, codes, design[:, :, None] * design[:, None, :] * weights[:, None, None])
-    rest = curve.sum(0) - curve
-    if np.linalg.matrix_rank(rest, hermitian=True).min() < width:
+    if np.linalg.matrix_rank(curve.sum(0) - curve, hermitian=True).min() < width:
         raise InputError(
-            "a predictor that only one cluster tells about", given=", ".join(names), do="leave it out, or add clusters"
+            "a predictor that only one cluster tells about", given=", ".join(terms), do="leave it out, or add clusters"
         )
-    left = values - np.linalg.solve(rest, score[..., None])[..., 0]
-    return RegressionFit(names, values, left, len(design), method)
+    covariance, df = cr2(curve, score, several=len(design) > k)
+    return RegressionFit(terms, values, covariance, df, len(design), k, method)
 
 
 def mixed(outcome: Column, predictors: Mapping[str, Column], clusters: Column) -> dict[str, Estimate]:
     """Linear regression with a random intercept per cluster (REML): surer than `linear` where the intercepts are normal
-    and a predictor varies within clusters. Student's intervals, clusters less one degrees of freedom.
+    and a predictor varies within clusters.
 
-    Raises InputError as `linear` does, and where the fit does not converge.
+    The interval is by cluster as that of `linear`, so it holds where slopes differ between clusters, too, which the
+    model does not know. Raises InputError as `linear` does, and where the fit does not converge.
     """
-    y, design, names, codes = _design(outcome, predictors, clusters)
+    y, design, terms, codes = _design(outcome, predictors, clusters)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", ConvergenceWarning)
@@ -120,20 +122,27 @@ def mixed(outcome: Column, predictors: Mapping[str, Column], clusters: Column) -
             fitted: Any = sm.MixedLM(y, design, groups=codes).fit(reml=True)
         except (ConvergenceWarning, np.linalg.LinAlgError) as error:
             raise InputError("a mixed model that does not converge", given=error, do="use linear") from error
-    k, errors = int(codes.max()) + 1, np.asarray(fitted.bse_fe)
-    reach = float(stats.t.ppf(0.5 + LEVEL / 2, k - 1))
-    return {
-        name: Estimate(value, value - reach * error, value + reach * error, len(y), k, "mixed regression, t")
-        for name, value, error in zip(names, np.asarray(fitted.fe_params).tolist(), errors.tolist(), strict=True)
-    }
+    values = np.asarray(fitted.fe_params)
+    # What is left of each column once the share of its cluster's mean that the intercepts explain is taken off: least
+    # squares on these is the fit.
+    size = np.bincount(codes)
+    taken = 1 - 1 / np.sqrt(1 + size * float(np.asarray(fitted.cov_re)[0, 0]) / float(fitted.scale))
+    mean_of = [np.bincount(codes, column) / size for column in (y - design @ values, *design.T)]
+    residuals, *columns = (
+        column - (taken * centre)[codes]
+        for column, centre in zip((y - design @ values, *design.T), mean_of, strict=True)
+    )
+    method = "mixed regression"
+    return _by_cluster(values, np.stack(columns, axis=1), residuals, np.ones(len(y)), codes, terms, method).estimates()
 
 
 def _design(
     outcome: Column, predictors: Mapping[str, Column], clusters: Column
 ) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], np.ndarray]:
+    n = same_length(outcome=outcome, **predictors)
     y = measured(outcome)
-    design = np.stack([np.ones(len(y)), *(measured(each) for each in predictors.values())], axis=1)
-    unique, codes = np.unique(np.asarray(clusters), return_inverse=True)
+    design = np.stack([np.ones(n), *(measured(each) for each in predictors.values())], axis=1)
+    unique, codes = np.unique(names(clusters, n), return_inverse=True)
     if len(unique) < MIN_BOOTSTRAP_CLUSTERS:
         raise InputError(
             "too few clusters for a regression",

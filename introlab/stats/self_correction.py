@@ -15,7 +15,8 @@ from scipy import special
 
 from introlab.errors import InputError
 from introlab.stats.bootstrap import bootstrap, jackknife
-from introlab.stats.estimates import MIN_BOOTSTRAP_CLUSTERS, Column, measured, proportion
+from introlab.stats.checked_columns import UNIT, Column, flags, measured, names, same_length
+from introlab.stats.estimates import MIN_BOOTSTRAP_CLUSTERS, proportion
 from introlab.stats.interval import Estimate
 from introlab.stats.paired import paired_rates
 
@@ -50,8 +51,10 @@ class Revisions:
     @classmethod
     def expected(cls, first: Column, after_right: Column, after_wrong: Column) -> Self:
         """From each item's probability of a right first answer, and of a right second one after a right or a wrong
-        first: the estimator from logits, with no sampling noise. Raises InputError for missing values."""
-        p, keep, repair = measured(first), measured(after_right), measured(after_wrong)
+        first: the estimator from logits, with no sampling noise. Raises InputError for missing values, and for those
+        outside 0 to 1."""
+        same_length(first=first, after_right=after_right, after_wrong=after_wrong)
+        p, keep, repair = (measured(each, within=UNIT) for each in (first, after_right, after_wrong))
         cells = p * keep, p * (1 - keep), (1 - p) * repair, (1 - p) * (1 - repair)
         return cls(*(float(each.sum()) for each in cells))
 
@@ -123,6 +126,7 @@ def resampling_null(right: Column, samples: Column, clusters: Column) -> Null:
 
     Raises InputError for missing values, fewer than two answers to an item, and more right ones than answers.
     """
+    same_length(right=right, samples=samples)
     hits, m = measured(right), measured(samples)
     if (m < 2).any() or (hits > m).any() or (hits < 0).any():
         raise InputError(
@@ -134,7 +138,7 @@ def resampling_null(right: Column, samples: Column, clusters: Column) -> Null:
 
 def resampling_null_of(probabilities: Column, clusters: Column) -> Null:
     """As `resampling_null`, from each item's probability of a right answer, known exactly (from logits)."""
-    p = measured(probabilities)
+    p = measured(probabilities, within=UNIT)
     return _null(p, p**2, clusters)
 
 
@@ -148,15 +152,16 @@ def _null(p: np.ndarray, both: np.ndarray, clusters: Column) -> Null:
 
 def _ratio_of_totals(part: np.ndarray, whole: np.ndarray, clusters: Column, name: str) -> Estimate:
     """With the interval on the scale of log-odds."""
+    labels = names(clusters, len(part))
 
     def log_odds(totals: np.ndarray) -> np.ndarray:
         return np.log(totals[..., 0] / (totals[..., 1] - totals[..., 0]))
 
     if 0 < part.sum() < whole.sum():
-        return jackknife(log_odds, [part, whole], clusters, name, back=lambda x: float(special.expit(x)))
+        return jackknife(log_odds, [part, whole], labels, name, back=lambda x: float(special.expit(x)))
     value = _share(float(part.sum()), float(whole.sum()))
     return Estimate(
-        None if math.isnan(value) else value, None, None, len(part), len(np.unique(clusters)), f"{name}: no interval"
+        None if math.isnan(value) else value, None, None, len(part), len(np.unique(labels)), f"{name}: no interval"
     )
 
 
@@ -164,7 +169,7 @@ def self_correction(first: Column, second: Column, clusters: Column) -> dict[str
     """Every rate of the table with its interval by cluster: first, second, delta, incorrect_to_correct,
     correct_to_incorrect, keep_rate (CL), repair_rate (CS), rss. Raises InputError for missing outcomes."""
     before, after = _checked(first, second)
-    labels = np.asarray(clusters)
+    labels = names(clusters, len(before))
     _, broken, repaired, _ = _cells(before, after)
     keep_rate, repair_rate = kept_and_repaired(before, after, labels)
     return {
@@ -182,7 +187,7 @@ def self_correction(first: Column, second: Column, clusters: Column) -> dict[str
 def kept_and_repaired(first: Column, second: Column, clusters: Column) -> tuple[Estimate, Estimate]:
     """CL and CS with their intervals by cluster. Raises InputError for missing outcomes."""
     before, after = _checked(first, second)
-    labels, right = np.asarray(clusters), before == 1
+    labels, right = names(clusters, len(before)), before == 1
     return proportion(after[right], labels[right]), proportion(after[~right], labels[~right])
 
 
@@ -190,7 +195,7 @@ def relative_score(first: Column, second: Column, clusters: Column, *, draws: in
     """RSS with its interval over resampled clusters; none below ten clusters, where Acc1 may be 0 or 1, or where
     fewer than ten clusters change their answers between right and wrong."""
     before, after = _checked(first, second)
-    labels = np.asarray(clusters)
+    labels = names(clusters, len(before))
     value, k = Revisions.of(before, after).rss, len(np.unique(labels))
     if math.isnan(value):
         return Estimate(None, None, None, len(before), k, "RSS: no first answer is right, or all are")
@@ -207,10 +212,8 @@ def _rss(totals: np.ndarray) -> np.ndarray:
 
 
 def _checked(first: Column, second: Column) -> tuple[np.ndarray, np.ndarray]:
-    before, after = measured(first), measured(second)
-    if len(before) != len(after) or not np.isin([before, after], (0.0, 1.0)).all():
-        raise InputError("first and second attempts", given=f"{len(before)} and {len(after)}", allowed="right or wrong")
-    return before, after
+    same_length(first=first, second=second)
+    return flags(first, "first attempts").astype(float), flags(second, "second attempts").astype(float)
 
 
 def _cells(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, ...]:

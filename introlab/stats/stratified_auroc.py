@@ -6,7 +6,8 @@ from functools import cached_property
 import numpy as np
 from scipy import stats
 
-from introlab.stats.estimates import LEVEL, MIN_BOOTSTRAP_CLUSTERS, Column, clopper_pearson, measured
+from introlab.stats.checked_columns import Column, answers, flags, names, ranked, same_length
+from introlab.stats.estimates import LEVEL, MIN_BOOTSTRAP_CLUSTERS, clopper_pearson
 from introlab.stats.interval import Estimate
 
 _CLUSTERS_OF_A_CLASS = 3
@@ -26,10 +27,11 @@ class Separation:
 
     @classmethod
     def of(cls, scores: Column, labels: Column, clusters: Column, levels: Column | None = None) -> "Separation":
-        """Raises InputError for scores that are missing; infinite ones can be ranked."""
-        ranks = stats.rankdata(measured(np.nan_to_num(np.asarray(scores, dtype=float), nan=np.nan)))
-        inside = np.zeros(len(ranks), dtype=int) if levels is None else _codes([str(each) for each in levels])
-        return cls(ranks, np.asarray(labels, dtype=bool), inside, _codes(clusters))
+        """Raises InputError for scores, labels, levels or clusters that are missing; infinite scores can be ranked."""
+        n = same_length(scores=scores, labels=labels, **({} if levels is None else {"levels": levels}))
+        truth, groups = flags(labels, "labels"), _codes(names(clusters, n))
+        inside = np.zeros(n, dtype=int) if levels is None else _codes([str(each) for each in answers(levels, "levels")])
+        return cls(stats.rankdata(ranked(scores)), truth, inside, groups)
 
     @cached_property
     def _pairs(self) -> tuple[np.ndarray, np.ndarray]:
@@ -66,15 +68,15 @@ class Separation:
         """
         n, k = len(self.truth), len(np.unique(self.clusters))
         if self.value is None:
-            return Estimate(None, None, None, n, k, f"{name} needs both classes")
+            return Estimate(None, None, None, n, k, f"{name} needs both classes", "auroc")
         told = self._pairs[1] > 0
         sides = [len(np.unique(self.clusters[told & side])) for side in (self.truth, ~self.truth)]
         if k < MIN_BOOTSTRAP_CLUSTERS or min(sides) < _CLUSTERS_OF_A_CLASS or not np.isfinite(self.without).all():
             method = f"{name}: too few clusters, no interval; show the scores of each"
-            return Estimate(self.value, None, None, n, k, method)
+            return Estimate(self.value, None, None, n, k, method, "auroc")
         positives, negatives = (int((told & side).sum()) for side in (self.truth, ~self.truth))
         low, high = clopper_pearson(self.value, self._effective(sides, positives, negatives), LEVEL)
-        return Estimate(self.value, low, high, n, k, f"{name}, Clopper-Pearson at the effective size")
+        return Estimate(self.value, low, high, n, k, f"{name}, Clopper-Pearson at the effective size", "auroc")
 
     def _effective(self, sides: list[int], positives: int, negatives: int) -> float:
         assert self.value is not None

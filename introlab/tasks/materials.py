@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from introlab.network.model import Model
 
 Split = Literal["extract", "calibrate", "test"]
+AnswerType = Literal["word", "text", "number", "option"]
+ANSWER_TYPES: tuple[AnswerType, ...] = ("word", "text", "number", "option")
 SPLITS: tuple[Split, ...] = ("extract", "calibrate", "test")
 GENERAL = Path(__file__).parents[1] / "data" / "general"
 """Asked of any model that has no materials of its own; what a wording.json leaves out is taken from it."""
@@ -40,6 +42,25 @@ class Question:
     subject: str
     """What the question is about, to fit "how sure are you about {subject} ?"."""
     answer: str
+    aliases: tuple[str, ...] = ()
+    """Other spellings and names that are the same answer."""
+    options: tuple[str, ...] = ()
+    """Of a choice, in the order in which they are offered; the first is A. One of them is `answer`."""
+    answer_type: AnswerType = "word"
+    """How the answer is read: `word` by the pattern of `Wording`, the others anywhere in the reply."""
+    wording: str = ""
+    """Which paraphrase this is."""
+
+    def __post_init__(self) -> None:
+        # As read from a file: lists.
+        object.__setattr__(self, "aliases", tuple(self.aliases))
+        object.__setattr__(self, "options", tuple(self.options))
+        if self.answer_type not in ANSWER_TYPES:
+            raise ValueError(f"answer type {self.answer_type!r} is none of {', '.join(ANSWER_TYPES)}")
+        if (self.answer_type == "option") != bool(self.options):
+            raise ValueError("options are given for answers of type option, and for these alone")
+        if self.options and self.options.count(self.answer) != 1:
+            raise ValueError(f"the answer {self.answer!r} is not exactly one of the options {', '.join(self.options)}")
 
 
 @dataclass(frozen=True, kw_only=True)
