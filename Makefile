@@ -15,7 +15,7 @@ demo: $(INSTALLED)
 
 # The tests of the real model fetch it once into the user's cache; they are skipped, with the reason, where they cannot.
 test: $(INSTALLED)
-	@$(RUN) -m pytest -m "not slow and not network and not gpu"
+	@$(RUN) -m pytest -n auto --dist loadfile -m "not slow and not network and not gpu"
 
 test-slow: $(INSTALLED)
 	@$(RUN) -m pytest -m "slow"

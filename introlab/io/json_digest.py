@@ -6,6 +6,7 @@
 import hashlib
 import json
 import re
+from errno import ENOENT
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,8 @@ def read_json(path: Path, *, must: bool = False) -> dict[str, Any]:
 
     Raises AlteredFile for other bytes than were written; ValueError where it is no JSON object; OSError.
     """
+    if not path.is_file():  # a pipe would never end
+        raise FileNotFoundError(ENOENT, "no such file", str(path))
     try:
         text, found = unsealed(path.read_text(encoding="utf-8"))
         raw = json.loads(text)
