@@ -12,7 +12,7 @@ READ = ("push", "random_direction", "baseline")
 def simulated(name: str, strength: float, effect: float, seed: int, fault: str | None) -> list[Trial]:
     """48 scenes in 12 clusters. After the first word off topic a push shifts scores by twice the effect in standard
     deviations; where it announces, what comes before is ablated and takes that away by 0.8 times the effect, and a
-    random ablation does not. `fault` is one of `conclusions.CONTROLS`, any other changes nothing.
+    random ablation does not. `fault` is one of `labels.CONTROLS`, any other changes nothing.
 
     The trials of condition `push` are those of `simulation.simulated`.
     """
