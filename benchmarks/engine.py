@@ -152,7 +152,7 @@ def refilling(model: Model) -> Timed:
     requests = [Request(prompts(model, 1, 12)[0], str(n), max_new=size) for n, size in enumerate(spread)]
 
     def static() -> None:
-        with patch.object(decoding.Batch, "_shrink", lambda *_: None):
+        with patch.object(decoding.DecodingBatch, "_shrink", lambda *_: None):
             for start in range(0, 512, 64):
                 list(generate(model, requests[start : start + 64], seed=0, batch_size=64))
 

@@ -267,7 +267,7 @@ def test_tokens_read_back_as_words():
 def a_scene(strength):
     topics = WORLD.topics
     opening = prompt("tell me about the sea .")
-    return resistance.Scene(topics["sea"], topics["farm"], opening, torch.zeros(4), strength)
+    return resistance.ResistanceScene(topics["sea"], topics["farm"], opening, torch.zeros(4), strength)
 
 
 def written_by(name, strength, seed):

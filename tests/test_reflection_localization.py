@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.reflection_localization import analysis, probing
+from experiments.reflection_localization import analysis, probing, procedure
 from experiments.reflection_localization import prefilled_answers as planting
 from experiments.reflection_localization.causal import fit_cause
 from experiments.reflection_localization.experiment import ReflectionLocalization
@@ -37,7 +37,7 @@ SMALL = ReflectionLocalization.debug_size()
 def written(bench):
     """Debug-size texts of *ritual* by split, of those that came to a decision."""
     here = bench("ritual")
-    return {split: decided(SMALL._written(here, split)) for split in ("extract", "calibrate", "test")}
+    return {split: decided(procedure._written(SMALL, here, split)) for split in ("extract", "calibrate", "test")}
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import pytest
 import torch
 from tiny_worlds import random_sae, word_materials
 
+from experiments.steering_resistance import procedure
 from experiments.steering_resistance.experiment import SteeringResistance
 from experiments.steering_resistance.fitted import Rig
 from experiments.steering_resistance.labels import (
@@ -53,7 +54,7 @@ def rigged(bench):
     here = bench("resistant")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the base's autoencoder is read in a descendant
-        rig, _ = SMALL._rig(here, SMALL._topics(here))
+        rig, _ = procedure._rig(SMALL, here, procedure._topics(SMALL, here))
     return here, rig
 
 
@@ -262,7 +263,7 @@ def test_too_few_topics_to_calibrate_on_are_named(bench):
     here = bench("resistant")
     every = sorted(here.materials.topics)
     with pytest.raises(InputError, match="not tested"):
-        SMALL._search.plan(here.materials, every[:-1])
+        procedure._search(SMALL).plan(here.materials, every[:-1])
 
 
 @pytest.mark.parametrize("family", ["gemma2", "llama"])

@@ -7,13 +7,12 @@ import pytest
 import torch
 from steered import direction, push
 
-from experiments.steering_mechanism import ablation, analysis, figures
+from experiments.steering_mechanism import ablation, analysis, figures, labels
 from experiments.steering_mechanism import attribution as sources
 from experiments.steering_mechanism import detectability as downstream
 from experiments.steering_mechanism import detection_trials as noticing
 from experiments.steering_mechanism import replay as replaying
 from experiments.steering_mechanism import verdicts as conclusions
-from experiments.steering_mechanism.labels import CONTROLS
 from experiments.steering_mechanism.replay import FOLDS, KINDS, WINDOW, basis_of, fold_of, scenes, token_at, without
 from experiments.steering_mechanism.simulation import simulated
 from introlab.activations.directions import random_like
@@ -158,7 +157,7 @@ def made_scene(model, *, raw=3.0):
         note = {"topic": "a", "push": "b", "condition": kind, "strength": AT, "draw": None, "replicate": 0}
         tokens = tuple(range(5 + seed, 25 + seed))
         written[kind] = Request((2, 5, 6), "made", 0, pushes, note=note), Generation(tokens, (), {}, ())
-    return replaying.Scene(written, 4, True, None)
+    return replaying.ReplayedText(written, 4, True, None)
 
 
 def faded(bench, model):
@@ -245,7 +244,9 @@ def synthetic(shared, own, *, seed=0, dim=24, per=6):
     rng = torch.Generator().manual_seed(seed)
     names = [f"topic {index}" for index in range(6)]
     found = [
-        replaying.Scene({"push": (Request((2,), f"{a} {b}", turn, note={"topic": a, "push": b}), None)}, 0, True, None)
+        replaying.ReplayedText(
+            {"push": (Request((2,), f"{a} {b}", turn, note={"topic": a, "push": b}), None)}, 0, True, None
+        )
         for a in names
         for b in names
         if a != b
@@ -403,7 +404,7 @@ def test_a_random_ablation_moves_as_much_token_by_token(looked_inside):
             assert abs(float(reading.directions[fold].vector @ directions[name].vector)) < 1e-4
 
 
-@pytest.mark.parametrize("control", CONTROLS)
+@pytest.mark.parametrize("control", labels.CONTROLS)
 def test_every_control_catches_its_planted_fault(control):
     def passed(fault):
         trials = simulated("made", AT, 1.0, 3, fault)

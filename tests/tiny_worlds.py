@@ -13,7 +13,7 @@ from introlab.tasks.materials import Materials
 
 def word_materials(folder: Path) -> Materials:
     """Topics of words that the tiny models' tokenizers know."""
-    general = Path(introlab.tasks.materials.__file__).parent / "data" / "general"
+    general = Path(introlab.tasks.materials.__file__).parents[1] / "data" / "general"
     shutil.copytree(general, folder)
     wording = json.loads((folder / "wording.json").read_text())
     wording["topic_templates"] = {"extract": ["w60 {topic} .", "w61 w62 {topic} ."], "test": ["w63 w64 {topic} ."]}
