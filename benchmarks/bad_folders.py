@@ -17,6 +17,7 @@ from experiments import find
 from experiments.__main__ import run_command
 from introlab.activations.directions import Direction
 from introlab.experiment.conclude import conclude
+from introlab.io.json_digest import sealed
 from introlab.network.model import load
 from introlab.network.sites import Site
 from introlab.network.specs import organism_folder
@@ -52,7 +53,9 @@ def finished_run(folder: Path) -> Path:
 def _manifest(folder: Path, **changes: Any) -> None:
     path = folder / "manifest.json"
     stated = json.loads(path.read_text(encoding="utf-8")) | changes
-    path.write_text(json.dumps({name: each for name, each in stated.items() if each is not None}), encoding="utf-8")
+    stated.pop("digest", None)
+    text = json.dumps({name: each for name, each in stated.items() if each is not None})
+    path.write_text(sealed(text), encoding="utf-8")  # as if a lab had written it: only what it says is odd
 
 
 def _unsettled(folder: Path, middle: bytes) -> None:

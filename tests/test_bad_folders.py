@@ -197,6 +197,6 @@ def test_the_doctor_asks_the_network_for_nothing(command, monkeypatch):
         monkeypatch.setattr(socket.socket, name, refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    monkeypatch.setattr("introlab.network.model.organism_names", lambda: ("base", "reflective"))
+    monkeypatch.setattr("introlab.network.specs.organism_names", lambda: ("base", "reflective"))
     code, out, _ = command("doctor")
     assert code == 0 and "organism:reflective" in out and asked == []

@@ -1,13 +1,13 @@
 """`introlab models`, `introlab models fetch NAME`: which models there are, and getting those that have a name."""
 
 import json
-import sys
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import tyro
 
 from introlab.errors import InputError
+from introlab.io.terminal import say
 from introlab.network.fetch import fetch
 from introlab.network.listing import ALSO, listed_models, models_as_json
 from introlab.network.registry import find_named, state_of
@@ -21,12 +21,12 @@ class Listing:
 
     def __call__(self) -> int:
         if self.json:
-            _say(json.dumps(models_as_json()))
+            say(json.dumps(models_as_json()))
             return 0
         for each in listed_models():
             state = "" if each.state == "shipped" else f" ({each.licence}), {each.state}"
-            _say(f"{each.spec:29}{each.what}{state}")
-        _say(f"\n{ALSO}")
+            say(f"{each.spec:29}{each.what}{state}")
+        say(f"\n{ALSO}")
         return 0
 
 
@@ -44,7 +44,7 @@ class Fetch:
     def __call__(self) -> int:
         folder, named = fetch(self.name, self.source), find_named(self.name)
         facts = {"name": self.name, "folder": str(folder), "fetched": named.record}
-        _say(json.dumps(facts) if self.json else f"{self.name}: {state_of(named)}, in {folder}")
+        say(json.dumps(facts) if self.json else f"{self.name}: {state_of(named)}, in {folder}")
         return 0
 
 
@@ -55,7 +55,3 @@ def models(arguments: list[str]) -> int:
     if named not in commands:
         raise InputError("which?", given=named, allowed="list, fetch", do="introlab models fetch smollm2")
     return tyro.cli(commands[named], args=rest, prog=f"introlab models {named}".strip())()
-
-
-def _say(text: str = "") -> None:
-    sys.stdout.write(text + "\n")

@@ -175,7 +175,7 @@ def _causes(model: str, trials: Sequence[Trial]) -> Iterator[Row]:
                 share = Estimate(effect.rank / draws, None, None, draws, draws, "share of random directions")
                 yield Row("share of random that do as much", where, share, "control")
     pairs = [(trial.readings["asked"], trial.readings["baseline"]) for trial in trials]
-    asked = paired_difference(pairs, [trial.cluster for trial in trials])
+    asked = paired_difference(pairs, [trial.cluster for trial in trials], within=(0.0, 1.0))
     yield Row("asked in words to check", {"model": model}, asked, "control")
 
 

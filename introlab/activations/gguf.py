@@ -85,7 +85,7 @@ def load_gguf(path: Path, *, model: Model) -> list[Direction]:
             raise FileNotFoundError("no such file")
         sealed = check_seal(path)
         reader = gguf.GGUFReader(str(path))
-        architecture, kept = _text(reader, "general.architecture"), json.loads(_text(reader, OWN) or "{}")
+        architecture = _text(reader, "general.architecture")
         tensors = {
             int(tensor.name.removeprefix("direction.")): _values(tensor, path)
             for tensor in reader.tensors
@@ -93,7 +93,7 @@ def load_gguf(path: Path, *, model: Model) -> list[Direction]:
         }
         if not sealed and reader.get_field(DIGEST) is not None:
             raise altered(path)
-        known = {layer: own if (own := kept.get(str(layer))) is None else _own(own) for layer in tensors}
+        kept = _kept(reader, path)
     except InputError:
         raise
     except UNREADABLE as error:
@@ -108,7 +108,19 @@ def load_gguf(path: Path, *, model: Model) -> list[Direction]:
         )
     if kept and not sealed:
         warnings.warn(f"{path} holds no digest (an older version wrote it): changes cannot be seen", stacklevel=2)
-    return [_direction(layer, vector, known[layer], path, model) for layer, vector in sorted(tensors.items())]
+    return [_direction(layer, vector, kept.get(str(layer)), path, model) for layer, vector in sorted(tensors.items())]
+
+
+def _kept(reader: Any, path: Path) -> dict[str, dict[str, Any]]:
+    """What the lab keeps of each layer; nothing in a file from elsewhere."""
+    try:
+        return {str(layer): _own(own) for layer, own in json.loads(_text(reader, OWN) or "{}").items()}
+    except UNREADABLE as error:
+        raise InputError(
+            "what the lab keeps in a control vector is not as it was written",
+            given=f"{path} ({type(error).__name__}: {error})",
+            do="copy the file again from where it was made",
+        ) from error
 
 
 def _own(raw: dict[str, Any]) -> dict[str, Any]:

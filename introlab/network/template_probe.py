@@ -57,6 +57,7 @@ def probe(template: Template) -> Carries:
         raise InputError(
             "a chat template that loses the user's words",
             given=_reason(template),
+            allowed="a template that writes every turn it is given",
             do="mend the tokenizer's chat template, or remove it: then plain User/Assistant lines are used",
         )
     rest = talk if history else ("user",)
@@ -126,6 +127,8 @@ def _carried(template: Template, roles: Sequence[str], parts: frozenset[str]) ->
 def _reason(template: Template) -> str:
     try:
         template.render([{"role": "user", "content": marker(0)}], header=True)
+    except InputError as error:  # the template does not run at all: that says more than what it loses
+        raise error from None
     except Exception as error:  # whatever the template's author chose
         return f"{type(error).__name__}: {str(error)[:200]}"
     return "its prompt does not hold the words of a user's turn"
