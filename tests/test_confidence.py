@@ -15,8 +15,8 @@ from experiments.confidence.ways import ways_of
 from introlab.activations.extract import next_token_logprobs
 from introlab.activations.forward import Text
 from introlab.errors import InputError, SplitOverlap
-from introlab.tasks.answers import UNPARSABLE, ParsedAnswer
 from introlab.stats.selective_prediction import area_under_risk
+from introlab.tasks.answers import UNPARSABLE, ParsedAnswer
 from probes.uncertainty import semantic_entropy
 
 
