@@ -45,7 +45,7 @@ def _asked(bench: Bench, cases: Sequence[AnsweredQuestion]) -> tuple[Way, dict[s
         return ways[0], {}
     pairs = [(case.question, bench.model.text(case.greedy.tokens)) for case in cases]
     stated = {way.name: said_after(bench, pairs, way)[0] for way in ways}
-    each = {
+    each: dict[str, dict[str, object]] = {
         case.question.id: {f"stated by {name}": values[index] for name, values in stated.items()}
         for index, case in enumerate(cases)
     }
