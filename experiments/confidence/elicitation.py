@@ -85,7 +85,7 @@ def reply(
     *,
     prefill: str = "",
 ) -> tuple[list[float | None], list[float]]:
-    """For each dialogue the expectation on 0..1 over these words, as valued or from least to most sure (None where
+    """For each dialogue the expectation over these words, of these values or from least to most sure (None where
     they have less than MASS_NEEDED of the probability), and their mass. A model that has no single token for one of the
     words cannot be asked this way: a warning says so, and nothing is stated."""
     model = bench.model
