@@ -39,6 +39,7 @@ WORDING = {
         "ask_true": ASK_WORD_AFTER,
         "true_words": ["unsure", "sure"],
         "own_samples": "my notes say {answers} .",
+        "settings": {"room": 12},
     },
     "reflection_steering": {"settings": {"kind": "sum"}},
     "reflection_localization": {"settings": {"kind": "sum", "step_labels": "arithmetic"}},

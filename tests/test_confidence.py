@@ -11,10 +11,12 @@ from experiments.confidence.experiment import Confidence
 from experiments.confidence.labels import NO_ANSWER, PLACES
 from experiments.confidence.probing import fit_probes
 from experiments.confidence.signals import signals
+from experiments.confidence.ways import ways_of
 from introlab.activations.extract import next_token_logprobs
 from introlab.activations.forward import Text
 from introlab.errors import InputError, SplitOverlap
 from introlab.stats.selective_prediction import area_under_risk
+from introlab.tasks.answers import UNPARSABLE, ParsedAnswer
 from probes.uncertainty import semantic_entropy
 
 
@@ -39,7 +41,7 @@ def test_places_are_where_they_say(bench, cases):
 
 def test_signals_of_tokens_are_those_of_a_plain_pass(bench, cases):
     here = bench("calibrated")
-    found = signals(here, cases)
+    found = signals(here, cases, ways_of(here.materials)[0])
     texts = [Text(case.text.ids[: case.positions[1] + 1], 1, case.question.id) for case in cases]
     for case, one, log_p in zip(cases, found, next_token_logprobs(here.model, texts), strict=True):
         p = np.sort(log_p.exp().numpy())[::-1]
@@ -53,9 +55,10 @@ def test_signals_of_tokens_are_those_of_a_plain_pass(bench, cases):
 
 
 def test_texts_without_an_answer_have_no_token_to_be_sure_of(bench, cases):
-    blank = dataclasses.replace(cases[0], found=None, answers=(NO_ANSWER,) * 4)
-    assert blank.right is None and blank.share_right == 0
-    (one, other) = signals(bench("calibrated"), [blank, cases[1]])
+    blank = dataclasses.replace(cases[0], found=None, right=None, sampled=(UNPARSABLE,) * 4)
+    assert blank.answers == (NO_ANSWER,) * 4 and blank.share_right == 0
+    here = bench("calibrated")
+    (one, other) = signals(here, [blank, cases[1]], ways_of(here.materials)[0])
     assert one["token_probability"] is one["self_consistency"] is one["lens_agreement"] is None
     assert other["lens_agreement"] is not None
     with pytest.raises(ValueError, match="no answer"):
@@ -74,7 +77,8 @@ def test_probes_need_right_and_wrong_answers_and_refuse_what_they_were_fitted_on
 
 
 def test_a_share_of_samples_is_counted(cases):
-    case = dataclasses.replace(cases[0], answers=(cases[0].question.answer, "x", NO_ANSWER, cases[0].question.answer))
+    right, wrong = ParsedAnswer("a", (0, 1), True), ParsedAnswer("x", (0, 1), False)
+    case = dataclasses.replace(cases[0], sampled=(right, wrong, UNPARSABLE, right))
     assert isinstance(case, AnsweredQuestion) and case.share_right == 0.5
 
 

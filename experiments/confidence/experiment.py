@@ -51,6 +51,8 @@ class Confidence(Experiment):
     """Answers by chance to each question, beside the greedy one."""
     shuffles: int = 20
     """Probes fitted on shuffled labels."""
+    room: int | None = None
+    """New tokens of an answer at most. Default: what the materials choose."""
     seed: int = 0
 
     def size(self, bench: "Bench") -> Size:

@@ -1,12 +1,17 @@
 """What is done with the model: how much is written, and every trial."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 
-from experiments.confidence.cases import ROOM, AnsweredQuestion, answered
+from experiments.confidence.cases import AnsweredQuestion, answered, room_for
+from experiments.confidence.elicitation import said_after
 from experiments.confidence.experiment import Confidence
 from experiments.confidence.probing import Probes, fit_probes
 from experiments.confidence.signals import signals
+from experiments.confidence.ways import Way, chosen_way, ways_of
 from introlab.experiment.context import Bench
+from introlab.generation.model_sampling import sampling_for
+from introlab.generation.sampling import SAMPLED
 from introlab.records.size import Size
 from introlab.records.trial import Trial
 from introlab.tasks.materials import SPLITS, Question, Split
@@ -14,21 +19,37 @@ from introlab.tasks.materials import SPLITS, Question, Split
 
 def size(experiment: Confidence, bench: Bench) -> Size:
     texts = sum(len(_questions(experiment, bench, split)) for split in SPLITS) * (1 + experiment.samples)
-    return Size(texts, texts * ROOM)
+    return Size(texts, texts * room_for(bench, experiment.room))
 
 
 def trials(experiment: Confidence, bench: Bench) -> Iterator[Trial]:
     train = _answered(experiment, bench, "extract")
-    yield from _trials(experiment, bench, train, "extract")
     second = _answered(experiment, bench, "calibrate")
     groups = sorted({case.question.group for case in second})
     choosing = set(groups[::2])
     tune = [case for case in second if case.question.group in choosing]
-    yield from _trials(experiment, bench, tune, "calibrate")
+    way, stated = _asked(bench, _with_answer(tune))
+    yield from _trials(experiment, bench, train, "extract", way)
+    yield from _trials(experiment, bench, tune, "calibrate", way, more=stated)
     probes = fit_probes(bench, _with_answer(train), _with_answer(tune), shuffles=experiment.shuffles)
     rest = [case for case in second if case.question.group not in choosing]
-    yield from _trials(experiment, bench, rest, "calibrate", probes)
-    yield from _trials(experiment, bench, _answered(experiment, bench, "test"), "test", probes)
+    yield from _trials(experiment, bench, rest, "calibrate", way, probes)
+    yield from _trials(experiment, bench, _answered(experiment, bench, "test"), "test", way, probes)
+
+
+def _asked(bench: Bench, cases: Sequence[AnsweredQuestion]) -> tuple[Way, dict[str, dict[str, object]]]:
+    """The way in which it is asked how sure it is, and by question what it said in each way; nothing where there is
+    only one."""
+    ways = ways_of(bench.materials)
+    if len(ways) == 1 or not cases:
+        return ways[0], {}
+    pairs = [(case.question, bench.model.text(case.greedy.tokens)) for case in cases]
+    stated = {way.name: said_after(bench, pairs, way)[0] for way in ways}
+    each: dict[str, dict[str, object]] = {
+        case.question.id: {f"stated by {name}": values[index] for name, values in stated.items()}
+        for index, case in enumerate(cases)
+    }
+    return chosen_way(ways, stated), each
 
 
 def _questions(experiment: Confidence, bench: Bench, split: Split) -> list[Question]:
@@ -39,7 +60,8 @@ def _questions(experiment: Confidence, bench: Bench, split: Split) -> list[Quest
 
 def _answered(experiment: Confidence, bench: Bench, split: Split) -> list[AnsweredQuestion]:
     stage = f"answers, {split} questions"
-    return answered(bench, _questions(experiment, bench, split), samples=experiment.samples, stage=stage)
+    questions = _questions(experiment, bench, split)
+    return answered(bench, questions, samples=experiment.samples, stage=stage, room=experiment.room)
 
 
 def _trials(
@@ -47,15 +69,25 @@ def _trials(
     bench: Bench,
     cases: Sequence[AnsweredQuestion],
     split: Split,
+    way: Way,
     probes: Probes | None = None,
+    more: Mapping[str, dict[str, object]] | None = None,
 ) -> Iterator[Trial]:
     kept = _with_answer(cases)
     ids = [case.question.id for case in kept]
     probed = dict(zip(ids, probes(kept), strict=True)) if probes else {}
-    for case, unfitted in zip(cases, signals(bench, cases), strict=True):
-        more = probed.get(case.question.id, {})
-        yield _trial(experiment, bench, case, split, 0, {**unfitted, **more, "share_right": case.share_right})
-        yield from (_trial(experiment, bench, case, split, index, {}) for index in range(1, experiment.samples + 1))
+    asked = {} if len(ways_of(bench.materials)) == 1 else {"stated_way": way.name}
+    drawn = _drawn(bench)
+    for case, unfitted in zip(cases, signals(bench, cases, way), strict=True):
+        of_it = {**probed.get(case.question.id, {}), **(more or {}).get(case.question.id, {}), **asked}
+        yield _trial(experiment, bench, case, split, 0, {**unfitted, **of_it, "share_right": case.share_right})
+        yield from (_trial(experiment, bench, case, split, index, drawn) for index in range(1, experiment.samples + 1))
+
+
+def _drawn(bench: Bench) -> dict[str, object]:
+    """How samples were drawn, where it is not at temperature 1 over all words."""
+    sampling = sampling_for(bench.model)
+    return {} if sampling == SAMPLED else {"sampling": asdict(sampling)}
 
 
 def _trial(
@@ -68,7 +100,7 @@ def _trial(
 ) -> Trial:
     """The greedy answer, with all readings, or the `index`-th sample."""
     generation = case.samples[index - 1] if index else case.greedy
-    sampled = case.answers[index - 1] == case.question.answer.lower() if index else None
+    sampled = case.sampled[index - 1].correct is True if index else None
     return Trial(
         experiment=experiment.trial_name(),
         model=bench.model.name,

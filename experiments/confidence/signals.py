@@ -7,6 +7,7 @@ import numpy as np
 from experiments.confidence.cases import AnsweredQuestion
 from experiments.confidence.elicitation import said, said_true
 from experiments.confidence.labels import PLACES
+from experiments.confidence.ways import Way
 from introlab.activations.extract import read, text_logprobs
 from introlab.activations.forward import Text
 from introlab.experiment.context import Bench
@@ -18,11 +19,11 @@ SHOWN = 5
 """Own samples that are shown before P(True) is asked (arXiv 2207.05221, section 3.3)."""
 
 
-def signals(bench: Bench, cases: Sequence[AnsweredQuestion]) -> list[dict[str, float | None]]:
+def signals(bench: Bench, cases: Sequence[AnsweredQuestion], way: Way) -> list[dict[str, float | None]]:
     """One dictionary per case; all are the higher the surer. None where the model did not answer in kind."""
     model = bench.model
     pairs = [(case.question, model.text(case.greedy.tokens)) for case in cases]
-    spoken = said(bench, pairs)
+    spoken = said(bench, pairs, way)
     judged = said_true(bench, pairs, [case.answers[:SHOWN] for case in cases])
     return [
         {**_of_tokens(case), **_of_samples(case), **words, **verdict, "lens_agreement": agreed, "familiarity": known}

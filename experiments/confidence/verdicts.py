@@ -38,7 +38,8 @@ def sentence(model: str, tested: Sequence[Trial], rows: Sequence[Row]) -> str:
 def _stated(answered: Sequence[Trial], spoken: Estimate, within: Estimate) -> str:
     if (unread := _not_in_kind(answered)) is not None:
         return f"cannot tell whether it says when it is right. {unread}"
-    figures = f"AUROC {beside(spoken, 0.5)}; difficulty-stratified {within}"
+    way = next((f"asked by {t.readings['stated_way']}; " for t in answered if t.readings.get("stated_way")), "")
+    figures = f"{way}AUROC {beside(spoken, 0.5)}; difficulty-stratified {within}"
     if within.above(0.5):
         return f"stated confidence discriminates right from wrong answers ({figures})."
     if within.known:
@@ -84,9 +85,11 @@ def _not_in_kind(answered: Sequence[Trial]) -> str | None:
     stated = sum(trial.readings.get("stated_after") is not None for trial in answered)
     if stated >= max(FEWEST, IN_KIND * len(answered)):
         return None
+    way = next((str(trial.readings["stated_way"]) for trial in answered if trial.readings.get("stated_way")), None)
+    best = "" if way is None else f" in the best way found ({way})"
     return (
-        f"Asked how sure it was, it put half of its probability on the words asked for in {stated} of {len(answered)} "
-        'replies. Change how confidence is asked for ("confidence" in wording.json).'
+        f"Asked how sure it was{best}, it put half of its probability on the words asked for in {stated} of "
+        f'{len(answered)} replies. Change how confidence is asked for ("confidence" in wording.json).'
     )
 
 

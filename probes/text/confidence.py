@@ -29,28 +29,33 @@ def find_answer(model: Model, tokens: Sequence[int], wording: Wording, *, which:
     if not matches or which >= len(matches):
         return None
     match = matches[which]
+    return placed(model, tokens, match[1].lower(), match.span(1))
+
+
+def placed(model: Model, tokens: Sequence[int], answer: str, span: tuple[int, int]) -> Answered | None:
+    """An answer that a reader found at these characters of the text, and its tokens; None where it is never out."""
     # Decode growing prefixes until the first and the last character of the answer are out: works for any tokenizer.
-    wanted, reached = (match.start(1), match.end(1) - 1), []
+    wanted, reached = (span[0], span[1] - 1), list[int]()
     for index in range(len(tokens)):
         length = len(model.text(tokens[: index + 1]).rstrip())
         while len(reached) < 2 and length > wanted[len(reached)]:
             reached.append(index)
         if len(reached) == 2:
-            return Answered(match[1].lower(), *reached)
+            return Answered(answer, *reached)
     return None
 
 
 def stated_confidence(
-    model: Model, words: Sequence[str], log_p: Float[Tensor, "row vocab"]
+    model: Model, words: Sequence[str], log_p: Float[Tensor, "row vocab"], values: Sequence[float] | None = None
 ) -> tuple[Float[Tensor, " row"], Float[Tensor, " row"]]:
-    """Expected stated confidence on 0..1 and the probability mass on the words for it (from least to most sure, evenly
-    spaced), per row. With two words, against and for, it is P(True) (arXiv 2207.05221, section 3).
+    """Expected stated confidence on 0..1 and the probability mass on the words for it (what each says, or from least to
+    most sure, evenly spaced), per row. With two words, against and for, it is P(True) (arXiv 2207.05221, section 3).
 
     The expectation is taken over the words' mass alone; a low mass says the model did not answer in kind.
     """
     forms = single_tokens(model, words)
     p = log_p.exp()
     mass = torch.stack([p[:, list(forms[word])].sum(-1) for word in words], dim=-1)
-    values = torch.linspace(0, 1, len(words))
+    says = torch.linspace(0, 1, len(words)) if values is None else torch.tensor(values)
     total = mass.sum(-1)
-    return (mass @ values) / total.clamp_min(1e-12), total
+    return (mass @ says) / total.clamp_min(1e-12), total
