@@ -78,12 +78,15 @@ def test_what_a_template_can_carry_is_known_and_said(name, kind):
     assert len(chat.notes) == len(style.says)
 
 
-@pytest.mark.parametrize(("name", "kind"), EVERY)
+@pytest.mark.parametrize("kind", [kind for name, kind in EVERY if name == "no template"])
+def test_without_a_template_the_words_are_those_of_a_plain_dialogue(kind):
+    _, chat = made("no template", kind)
+    assert chat.text(QUESTION) == "<s>User: What is it ?\nAssistant:"
+
+
+@pytest.mark.parametrize(("name", "kind"), [each for each in EVERY if each[0] != "no template"])
 def test_without_a_need_for_help_the_tokens_are_those_of_transformers(name, kind):
     style, (_, chat) = STYLES[name], made(name, kind)
-    if name == "no template":
-        assert chat.text(QUESTION) == "<s>User: What is it ?\nAssistant:"
-        return
     asked = [system("Be deep."), *QUESTION] if style.system else QUESTION
     theirs = by_transformers(name, kind, asked, add_generation_prompt=True)
     ids = chat.ids(asked)

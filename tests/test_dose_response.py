@@ -144,10 +144,8 @@ def test_regressions_refuse_few_clusters_and_the_same_predictor_twice(method):
 def test_average_precision_is_scikit_learns_with_ties(rows):
     scores, labels = zip(*rows, strict=True)
     found = average_precision(scores, labels, np.arange(len(rows)), draws=20)
-    if any(labels):
-        assert found.value == pytest.approx(average_precision_score(labels, scores))
-    else:
-        assert found.value is None
+    expected = pytest.approx(average_precision_score(labels, scores)) if any(labels) else None
+    assert found.value == expected
 
 
 def test_average_precision_has_an_interval_only_from_enough_clusters():

@@ -28,6 +28,7 @@ CASES = [pytest.param(name, marks=() if name in FEW else pytest.mark.slow) for n
 @pytest.mark.filterwarnings("ignore")
 def test_family(family, tmp_path):
     found = results(build(family, tmp_path / family))
+    assert len(found) == len(CHECKS)
     if family in REFUSED:
         assert all(one.startswith("refused: ") for one in found.values()), found
         return

@@ -179,21 +179,18 @@ def test_a_pickle_is_not_opened(organism, tmp_path, monkeypatch):
 
 def test_another_width_is_refused_with_both_names(organism, tmp_path):
     written(tmp_path, width=64, metadata={"model_name": "gpt2-tiny"})
-    with pytest.raises(
-        InputError, match=r"(?s)64 wide, trained on gpt2-tiny.*128, as resid_post\[1\] of organism:base"
-    ):
+    with pytest.raises(InputError) as refused:
         Sae.load(str(tmp_path), model=organism("base"))
+    assert all(fact in str(refused.value) for fact in ("64", "gpt2-tiny", "128", "resid_post[1]", "organism:base"))
 
 
 def test_another_site_or_model_of_the_width_is_warned_of_with_both_names(organism, tmp_path):
     base, reflective = organism("base"), organism("reflective")
     written(tmp_path, metadata={LINEAGE: base.fingerprint})
     assert quietly(tmp_path, base).site == SITE
-    with pytest.warns(
-        UserWarning,
-        match=r"organism:base \(\w+\) at resid_post\[1\]; it is read in organism:base \(\w+\) at resid_post\[4\]",
-    ):
+    with pytest.warns(UserWarning, match="organism:base") as warned:
         assert Sae.load(str(tmp_path), model=base, site=Site(4)).site == Site(4)
+    assert any("resid_post[1]" in str(each.message) and "resid_post[4]" in str(each.message) for each in warned)
     with pytest.warns(UserWarning, match="trained on organism:base .* read in organism:reflective"):
         assert Sae.load(str(tmp_path), model=reflective).model == reflective.fingerprint
 

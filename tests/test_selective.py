@@ -4,7 +4,7 @@ from itertools import pairwise, permutations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from introlab.errors import InputError
@@ -41,8 +41,7 @@ def test_a_weight_is_so_many_copies(drawn):
     confidence, correct, times = (np.array(column, dtype=float) for column in zip(*drawn, strict=True))
     confidence = confidence / 3  # probabilities, for the Brier score
     index = np.repeat(np.arange(len(drawn)), times.astype(int))
-    if not len(index):
-        return
+    assume(len(index))
     for score in (area_under_risk, rejection_ratio, brier, accuracy_at(0.5)):
         copies = score(confidence[index].tolist(), (correct[index] > 0).tolist())
         assert score.weighted(confidence, correct, times[None])[0] == pytest.approx(copies, nan_ok=True)
