@@ -8,6 +8,7 @@ dose at the same tokens: for a removal, what is removed is taken along the rando
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
@@ -91,7 +92,7 @@ def next_token_probability(
             yield from (replace(text, interventions=(*text.interventions, *arm.interventions)) for text in texts)
 
     each = next_token_logprobs(model, list(edited()), batch_size=batch_size)[:, list(tokens)].exp().sum(-1)
-    columns = each.view(len(arms), len(texts)).tolist()
+    columns = rearrange(each, "(arm text) -> arm text", arm=len(arms)).tolist()
     return {(arm.name, arm.draw): values for arm, values in zip(arms, columns, strict=True)}
 
 

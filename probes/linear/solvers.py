@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
+from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
@@ -26,7 +27,7 @@ class Linear:
 
     def scores(self, values: Float[Tensor, "row d"]) -> Float[Tensor, "row fold target penalty"]:
         """Log-odds of every row under every fit."""
-        coef = self.coef.flatten(0, 2).to(values.device, torch.float32)
+        coef = rearrange(self.coef, "fold target penalty d -> (fold target penalty) d").to(values.device, torch.float32)
         flat = values.float() @ coef.T + self.intercept.flatten().to(values.device, torch.float32)
         return flat.unflatten(1, self.intercept.shape)
 
@@ -99,7 +100,11 @@ def _as_log_odds(
     positive, negative = folds.means
     share = (folds.label / folds.count[:, None])[..., None]
     gap = torch.einsum("ftpd,ftd->ftp", coef, folds.gaps)
-    spread = variance(coef.flatten(1, 2)).unflatten(1, coef.shape[1:3])
+    spread = rearrange(
+        variance(rearrange(coef, "fold target penalty d -> fold (target penalty) d")),
+        "fold (target penalty) -> fold target penalty",
+        target=coef.shape[1],
+    )
     within = (spread - share * (1 - share) * gap**2).clamp_min(1e-12 * spread)
     coef = coef * (gap / within)[..., None]
     middle = torch.einsum("ftpd,ftd->ftp", coef, (positive + negative) / 2)
