@@ -44,7 +44,6 @@ from introlab.stats.power import (
     smallest_rise,
     trials_for_d,
     trials_for_rates,
-    trials_to_see_one,
     trials_to_show,
     visible,
     would_have_been_seen,
@@ -445,10 +444,9 @@ def test_design_effects_are_what_clusters_cost():
 
 
 def test_rare_events():
-    """The rule of three, and its inverse."""
+    """The rule of three."""
     assert rare_event_bound(100) == pytest.approx(3 / 100, rel=0.02)
     assert (1 - rare_event_bound(216)) ** 216 == pytest.approx(0.05)
-    assert trials_to_see_one(rare_event_bound(100)) == 100
 
 
 def test_labels_of_trials_may_not_be_missing_either():

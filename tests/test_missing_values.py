@@ -167,7 +167,7 @@ WITHOUT_COLUMNS = {
     "selective_prediction": {"accuracy_at"},
     "power": {"smallest_effect", "visible", "beside", "would_have_been_seen", "trials_for_rates", "smallest_rise",
               "pairs_for_rates", "trials_for_d", "smallest_d", "design_effect_of", "rare_event_bound",
-              "trials_to_see_one", "power_of_rates", "trials_to_show"},
+              "power_of_rates", "trials_to_show"},
     "contrasts": {"combined", "correlation_of_parts", "ratio"},
     "bootstrap": {"widened_percentiles", "resampled_totals", "around", "cluster_sizes"},
     "answer_transitions": {"parrot_state", "overthinking"},

@@ -220,8 +220,3 @@ def design_effect_of(size: float, intraclass: float) -> float:
 def rare_event_bound(n: float) -> float:
     """The rate that is excluded, at 95 % and one-sided, by no event in `n` independent trials: about three in `n`."""
     return 1 - (1 - LEVEL) ** (1 / n)
-
-
-def trials_to_see_one(rate: float, *, chance: float = 0.95) -> int:
-    """Independent trials in which an event of this rate happens at least once with this chance."""
-    return math.ceil(math.log1p(-chance) / math.log1p(-rate))
