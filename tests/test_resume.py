@@ -67,7 +67,7 @@ def stopping(monkeypatch):
 
 def test_a_run_interrupted_in_every_stage_is_the_same_run(stopping, whole, tmp_path):
     """320 texts in three stages, stopped four times; every text is written once, byte for byte as without a stop."""
-    for texts in (7, 70, 20, 40):
+    for texts in (7, 70, 130, 40):
         stopping(texts)
         with pytest.raises(Interrupted, match="go on with the same command"):
             execute(EXPERIMENT, tmp_path / "r", models=MODELS, settings=SETTINGS)

@@ -25,7 +25,6 @@ OWN = "introlab.activations.directions"
 """The key under which the lab keeps what other readers do not ask for."""
 DIGEST = "introlab.digest"
 """The key of the file's digest (`introlab.io.digests`), which others do not ask for either."""
-_SAID = {"model", "family", "method", "examples"}
 
 
 def save_gguf(directions: Sequence[Direction], path: Path, *, model: Model) -> None:
@@ -143,22 +142,6 @@ def _values(tensor: Any, path: Path) -> np.ndarray:
             given=f"{path}: {tensor.name} is {tensor.tensor_type.name}",
             allowed="F32, F16, BF16 and what the gguf package can dequantise",
         ) from error
-
-
-def _kept(reader: Any, path: Path) -> dict[str, Any]:
-    """What the lab wrote of each direction, by layer; nothing where another wrote the file."""
-    try:
-        kept = json.loads(_text(reader, OWN) or "{}")
-        whole = all(isinstance(each, dict) and each.keys() >= _SAID for each in kept.values())
-    except (ValueError, AttributeError, TypeError, IndexError):
-        whole, kept = False, {}
-    if not whole:
-        raise InputError(
-            "what the lab keeps in a control vector is not as it was written",
-            given=f"{path}: {OWN}",
-            do="write it anew",
-        )
-    return kept
 
 
 def _direction(layer: int, vector: np.ndarray, own: dict[str, Any] | None, path: Path, model: Model) -> Direction:
