@@ -204,7 +204,7 @@ def autoencoder(folder: Path) -> None:
 def activations_to_train_on(folder: Path) -> None:
     made = Store.create(folder / "store", {"model": "m", "name": "tiny"})
     values = torch.randn(64, 4, generator=torch.Generator().manual_seed(0))
-    row = {"span": "all", "pooling": "each", "turn": "user", "phase": "prompt", "condition": "", "label": ""}
+    row = {"span": "all", "pooling": "tokens", "turn": "user", "phase": "prompt", "condition": "", "label": ""}
     made.append(
         [
             {**row, "key": f"{n}", "sample": f"{n // 4}", "item": f"{n // 4}", "site": str(Site(0)), "token": 1}
