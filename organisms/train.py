@@ -14,7 +14,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from introlab.io.atomic import write_whole
-from introlab.io.digests import write_sums
+from introlab.io.digests import file_digest, write_sums
 from introlab.network.lora import merged
 from introlab.network.weights import NOT_LOADED
 from organisms.adapters import add_adapters, save_adapters
@@ -159,7 +159,7 @@ def _loss(organism: Organism, world: World, parent: Subject | None) -> Loss | No
 def weights_hash(place: Path) -> str:
     """SHA-256 of the one file of weights in a folder."""
     (file,) = [path for path in place.glob("*model.safetensors")]
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+    return file_digest(file)
 
 
 def _save(

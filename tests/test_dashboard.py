@@ -19,7 +19,7 @@ from dashboard.run_cache import Shelf
 from dashboard.server import ADDRESS, make
 from experiments.__main__ import WRONG_INPUT, run_command
 from introlab.errors import InputError
-from introlab.io.json_digest import file_digest
+from introlab.io.digests import file_digest
 from introlab.records.parquet import COLUMNS
 from introlab.records.run import Run
 from introlab.records.trial_query import TrialFilter

@@ -61,12 +61,6 @@ def read_json(path: Path, *, must: bool = False) -> dict[str, Any]:
     return raw
 
 
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _altered(path: Path) -> AlteredFile:
     return AlteredFile(f"{path.name} is not what was written", given=path, do="take it from a copy; do not use it")
 

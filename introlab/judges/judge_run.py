@@ -15,7 +15,8 @@ from typing import Any
 
 from introlab.errors import InputError
 from introlab.io.atomic import write_whole
-from introlab.io.json_digest import file_digest, read_json, sealed
+from introlab.io.digests import file_digest
+from introlab.io.json_digest import read_json, sealed
 from introlab.judges.agreement import JudgePair, compare
 from introlab.judges.cache import JudgedItems, alone, judge_items
 from introlab.judges.calibration import JudgeCalibration, calibrate

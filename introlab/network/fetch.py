@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from introlab.errors import ModelUnavailable
+from introlab.io.digests import file_digest
 from introlab.io.terminal import tell as to_stderr
 from introlab.network.gguf import dequantise, inspect, write_plain
-from introlab.network.registry import NamedModel, find_named, is_gguf, named_models, sha256_of
+from introlab.network.registry import NamedModel, find_named, is_gguf, named_models
 from introlab.network.weight_cache import make_cached
 
 _EVERY = 5.0
@@ -156,7 +157,7 @@ def _size(folder: Path) -> int:
 
 
 def _check(path: Path, expected: str, named: NamedModel) -> None:
-    found = sha256_of(path)
+    found = file_digest(path)
     if found != expected:
         raise _altered(named, f"{path.name} has sha256 {found}", expected)
 

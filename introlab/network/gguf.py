@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from introlab.errors import ModelUnavailable
-from introlab.network.registry import gguf_folder, record_of, sha256_of
+from introlab.io.digests import file_digest
+from introlab.network.registry import gguf_folder, record_of
 from introlab.network.weight_cache import make_cached
 
 CONVERT = (
@@ -36,7 +37,7 @@ def dequantise(path: Path, say: Callable[[str], None]) -> Path:
             f"{path.name}: reading its weights, once ({content.bytes / 1e6:.0f} MB as float32, kept in {folder.parent})"
         )
         write_plain(path, made, content)
-        return {"from": "gguf", "source": f"{path.name}, dequantised", "sha256": sha256_of(path)}
+        return {"from": "gguf", "source": f"{path.name}, dequantised", "sha256": file_digest(path)}
 
     return make_cached(folder, content.bytes, write, there=lambda: record_of(folder) is not None)
 

@@ -3,7 +3,6 @@
 Nothing is downloaded here: `model_fetch` does that.
 """
 
-import hashlib
 import json
 import os
 import tomllib
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from introlab.errors import InputError
+from introlab.io.digests import file_digest
 
 REGISTRY = Path(__file__).parents[1] / "data" / "models.toml"
 RECORD = "source.json"
@@ -100,13 +100,7 @@ def gguf_folder(path: Path) -> Path:
     file."""
     if not path.is_file():
         raise InputError("no GGUF file there", given=path, allowed="a path to a .gguf file")
-    return models_folder() / f"gguf-{sha256_of(path)[:16]}"
-
-
-def sha256_of(path: Path) -> str:
-    """Of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return models_folder() / f"gguf-{file_digest(path)[:16]}"
 
 
 def cached_folder(spec: str) -> Path | None:

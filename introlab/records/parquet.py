@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from introlab.errors import RunFolderError
 from introlab.io.atomic import write_whole
-from introlab.io.json_digest import file_digest
+from introlab.io.digests import file_digest
 from introlab.io.jsonl import Lines
 from introlab.records.trial import Trial
 

@@ -35,7 +35,8 @@ from pathlib import Path
 from typing import Any
 
 from introlab.errors import UNREADABLE, AlteredFile, InputError, ModelMismatch, RunFolderError
-from introlab.io.json_digest import file_digest, sealed
+from introlab.io.digests import file_digest
+from introlab.io.json_digest import sealed
 from introlab.io.jsonl import Lines
 from introlab.records.findings import Findings
 from introlab.records.manifests import check_manifest, read_findings, trials_of
