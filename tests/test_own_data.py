@@ -87,7 +87,13 @@ def test_logistic_directions_too(command, texts):
         ([""], "no texts"),
         (['{"id": "1", "prompt": "a"}', '{"id": "1", "prompt": "b"}'], "one id"),
         (['{"id": "1", "prompt": "a", "label": "yes"}'], "neither true nor false"),
-        (['{"id": "1", "prompt": "%s"}' % ("hello " * 300)], "does not fit"),
+        (
+            [
+                '{"id": "1", "prompt": "%s", "label": true}' % ("hello " * 300),
+                '{"id": "2", "prompt": "hello", "label": false}',
+            ],
+            "does not fit",
+        ),
         (['{"id": "1", "prompt": "a"}'], "without a label"),
         (['{"id": "1", "prompt": "a", "label": true}'], "one class"),
     ],

@@ -51,7 +51,7 @@ def test_your_own_folder_is_used(folder, organism):
     [
         ("questions.jsonl", '{"id": "1"}\n', "line 1"),
         ("questions.jsonl", "not json\n", "line 1"),
-        ("topics.json", "[", "cannot be read"),
+        ("topics.json", "[", "not JSON"),
         ("wording.json", '{"colour": "red"}', "unknown"),
     ],
 )

@@ -1,10 +1,7 @@
-"""Read, fit and steer on the user's own texts: JSON lines in, safetensors and JSON lines out.
-
-A line is ``{"id": ..., "prompt": ...}`` or ``{"id": ..., "messages": [...]}``, with an optional ``completion`` (what
-the model is held to have said) and, for fitting, a ``label`` (true or false) and a ``group`` (what must not be split).
-"""
+"""Read, fit and steer on the user's own texts (`introlab.tasks.text_files`): safetensors and JSON lines out."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +15,11 @@ from introlab.generation.requests import Request
 from introlab.generation.sampling import Sampling
 from introlab.generation.scheduler import generate, without_failures
 from introlab.io.terminal import say
-from introlab.network.messages import Message, user
+from introlab.network.messages import Message
 from introlab.network.model import Model
 from introlab.network.sites import Site
 from introlab.network.spans import Span
+from introlab.tasks.text_files import TextEntry, labelled, read_texts
 from probes.linear.bank import Method
 from probes.linear.evaluate import Beside, evaluate
 from probes.linear.fit import fit_probe
@@ -31,59 +29,32 @@ from steering.strength import typical_norm
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the user's file."""
+    """One of the user's texts, in tokens."""
 
-    id: str
+    entry: TextEntry
     text: Text
-    label: bool | None
-    group: str
-    written: str
-    """The words of it, for the text-only baseline."""
-    messages: tuple[Message, ...]
-    completion: str
+
+    def turns(self, model: Model) -> dict[str, Span]:
+        """Where each turn's words stand in it."""
+        return model.chat.spans(_turns(self.entry), completion=self.entry.completion)
 
 
-def read_lines(model: Model, path: Path, *, room: int = 0) -> list[Line]:
-    """The user's texts in tokens. Raises InputError naming the line that cannot be used."""
+def in_tokens(model: Model, entries: Sequence[TextEntry], *, room: int = 0) -> list[Line]:
+    """The texts as the model reads them. Raises InputError naming the file and line of one that does not fit, or whose
+    turns its template refuses."""
+    return [Line(entry, _tokens(model, entry, room)) for entry in entries]
+
+
+def _tokens(model: Model, entry: TextEntry, room: int) -> Text:
     try:
-        raw = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise InputError(
-            "the texts cannot be read", given=f"{path}: {error.strerror}", do="give a file of JSON lines"
-        ) from error
-    lines = [_line(model, path, number, text, room) for number, text in enumerate(raw, 1) if text.strip()]
-    if not lines:
-        raise InputError("no texts", given=path, do='give lines such as {"id": "1", "prompt": "hello"}')
-    if len({line.id for line in lines}) != len(lines):
-        raise InputError("two texts of one id", given=path, do="give every line its own id")
-    return lines
+        ids, begin = model.begun(_turns(entry), completion=entry.completion, room=room)
+    except InputError as error:
+        raise type(error)(f"{entry.where}: {error}") from error
+    return Text(tuple(ids), begin, entry.id)
 
 
-def _line(model: Model, path: Path, number: int, text: str, room: int) -> Line:
-    where = f"{path} line {number}"
-    try:
-        raw: dict[str, Any] = json.loads(text)
-        messages = raw["messages"] if "messages" in raw else [user(raw["prompt"])]
-        completion = raw.get("completion", "")
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
-        raise InputError(
-            "a line that is not a text", given=f"{where}: {error}", allowed='{"id": ..., "prompt": ...}'
-        ) from error
-    ids, begin = model.begun(messages, completion=completion, room=room)
-    label = raw.get("label")
-    if label is not None and not isinstance(label, bool):
-        raise InputError("a label that is neither true nor false", given=f"{where}: {label!r}")
-    example = str(raw.get("id", number))
-    written = " ".join([*(message["content"] for message in messages), completion])
-    return Line(
-        example,
-        Text(tuple(ids), begin, example),
-        label,
-        str(raw.get("group", example)),
-        written,
-        tuple(messages),
-        completion,
-    )
+def _turns(entry: TextEntry) -> list[Message]:
+    return [Message(**turn) for turn in entry.messages]  # pyright: ignore[reportArgumentType]
 
 
 def _at_the_end(model: Model, lines: list[Line], site: Site, batch_size: int) -> Activations:
@@ -121,16 +92,17 @@ class Read(LoadsModel):
     """Read activations of your own texts at the last token, into a safetensors file."""
 
     texts: Path
-    """JSON lines: {"id": ..., "prompt": ...}, optionally "completion"."""
+    """JSON lines: {"id": ..., "prompt": ...}, optionally "completion"; or a .csv of these columns."""
     out: Path
     site: str = "resid_post[3]"
     batch_size: int = 64
     json: bool = False
 
     def __call__(self) -> int:
-        site, path, model = Site.parse(self.site), _new(self.out), self.load()
+        site, path, entries = Site.parse(self.site), _new(self.out), read_texts(self.texts)
+        model = self.load()
         model.check_site(site)
-        lines = read_lines(model, self.texts)
+        lines = in_tokens(model, entries)
         activations = _at_the_end(model, lines, site, self.batch_size)
         activations.save(path)
         _tell(
@@ -157,14 +129,18 @@ class Fit(LoadsModel):
     json: bool = False
 
     def __call__(self) -> int:
-        site, path, model = Site.parse(self.site), _new(self.out), self.load()
+        site, path, entries = Site.parse(self.site), _new(self.out), read_texts(self.texts)
+        labels, groups = [labelled(entry) for entry in entries], [entry.group for entry in entries]
+        if len(set(labels)) < 2:
+            raise InputError(
+                "labels of one class", given=f"{len(labels)} texts, all {labels[0]}", do="label both kinds"
+            )
+        model = self.load()
         model.check_site(site)
-        lines = read_lines(model, self.texts)
-        labels = [_labelled(line) for line in lines]
+        lines = in_tokens(model, entries)
         activations = _at_the_end(model, lines, site, self.batch_size)
-        groups = [line.group for line in lines]
         beside = Beside(
-            texts=[line.written for line in lines], numbers={"length": [len(line.text.ids) for line in lines]}
+            texts=[entry.words for entry in entries], numbers={"length": [len(line.text.ids) for line in lines]}
         )
         found = evaluate({(site, 0): activations}, labels, groups, method=self.method, beside=beside)
         direction = fit_probe(activations, labels, model=model, method=self.method).direction
@@ -182,12 +158,6 @@ class Fit(LoadsModel):
             answer=found.answer,
         )
         return 0
-
-
-def _labelled(line: Line) -> bool:
-    if line.label is None:
-        raise InputError("a text without a label", given=f"id {line.id}", do='add "label": true or false to every line')
-    return line.label
 
 
 def _estimate(estimate: Any) -> str | dict[str, Any]:
@@ -220,10 +190,11 @@ class Steer(LoadsModel):
     json: bool = False
 
     def __call__(self) -> int:
-        fitted, path, model = Direction.load(self.direction), _new(self.out), self.load()
+        fitted, path, span = Direction.load(self.direction), _new(self.out), Span.parse(self.span)
+        entries, model = read_texts(self.texts), self.load()
         direction = fitted.carried_to(model) if self.transfer else fitted
         direction.check_model(model)
-        lines, span = read_lines(model, self.texts, room=self.max_new), Span.parse(self.span)
+        lines = in_tokens(model, entries, room=self.max_new)
         norm = typical_norm(model, [line.text for line in lines], direction.site, batch_size=self.batch_size)
         requests = [
             self._request(line, condition, strength, each, span, norm)
@@ -251,9 +222,9 @@ class Steer(LoadsModel):
     ) -> Request:
         return Request(
             line.text.ids,
-            line.id,
+            line.entry.id,
             interventions=(push_along(direction, natural=strength, residual_norm=norm, span=span),) if strength else (),
             max_new=self.max_new,
             sampling=Sampling(temperature=self.temperature),
-            note={"id": line.id, "condition": condition if strength else "baseline", "strength": strength},
+            note={"id": line.entry.id, "condition": condition if strength else "baseline", "strength": strength},
         )

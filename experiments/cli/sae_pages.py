@@ -8,13 +8,14 @@ import torch
 import tyro
 
 from experiments.cli.loading import LoadsModel
-from experiments.cli.own_texts import read_lines
+from experiments.cli.own_texts import in_tokens
 from introlab.activations.forward import Text
 from introlab.errors import InputError
 from introlab.io.terminal import say
 from introlab.network.model import Model
 from introlab.network.sites import Site
 from introlab.tasks.materials import materials_for
+from introlab.tasks.text_files import read_texts
 from probes.sae.corpus import own_answers
 from probes.sae.latent_dashboard import write_pages
 from probes.sae.max_activating_examples import frequencies, portraits
@@ -47,7 +48,7 @@ class Pages(LoadsModel):
         sae = Sae.load(self.spec, model=model, site=Site.parse(self.site) if self.site else None)
         if self.out.exists():
             raise InputError("there is something here already", given=self.out, do="choose another --out")
-        texts = [line.text for line in read_lines(model, self.texts)] if self.texts else self._own(model)
+        texts = [line.text for line in in_tokens(model, read_texts(self.texts))] if self.texts else self._own(model)
         latents = self.latents or self._spread(model, sae, texts)
         found = portraits(model, sae, texts, latents, batch_size=self.batch_size)
         about = f"{sae.latents} latents of {sae.name} at {sae.site} of {model.name}, read on {len(texts)} texts."

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import tyro
 
 from experiments.cli.loading import LoadsModel
-from experiments.cli.own_texts import read_lines
+from experiments.cli.own_texts import in_tokens
 from experiments.cli.sae_pages import Pages
 from introlab.activations.collect import Reading, Sample, collect
 from introlab.errors import InputError
@@ -21,6 +21,7 @@ from introlab.network.spans import Span
 from introlab.records.findings import Findings
 from introlab.reporting.tables import text_table
 from introlab.tasks.materials import materials_for
+from introlab.tasks.text_files import read_texts
 from probes.sae.corpus import own_answers
 from probes.sae.fidelity import AFTER_THE_FIRST, fidelity
 from probes.sae.model import Sae
@@ -93,8 +94,8 @@ class TrainSae(LoadsModel):
             materials = materials_for(model)
             return own_answers(model, materials, "extract", questions=self.questions, each=self.each, seed=self.seed)
         return [
-            Sample(line.text, turns=model.chat.spans(line.messages, completion=line.completion), item=line.group)
-            for line in read_lines(model, self.texts)
+            Sample(line.text, turns=line.turns(model), item=line.entry.group)
+            for line in in_tokens(model, read_texts(self.texts))
         ]
 
 

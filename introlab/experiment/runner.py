@@ -24,7 +24,7 @@ from introlab.records.run import DONE, TRIALS, Run
 from introlab.records.run_states import State
 from introlab.records.size import Size
 from introlab.records.trial import Trial
-from introlab.tasks.materials import materials_for
+from introlab.tasks.materials import materials_for, materials_of
 
 BYTES_PER_TOKEN = 120
 """Of a trial's line and its text's, measured on the shipped experiments: words, token ids, readings and receipts."""
@@ -162,10 +162,11 @@ def model_facts(bench: Bench) -> dict[str, object]:
 
 
 def _bench(spec: str, experiment: Experiment, settings: Settings) -> Bench:
+    given = materials_of(None, settings.materials) if settings.materials else None  # refused before weights are loaded
     model = load(**settings.loading(spec))
     return Bench(
         model,
-        materials_for(model, settings.materials),
+        given or materials_for(model),
         seed=int(experiment.parameters().get("seed", 0)),
         batch_size=settings.batch_size,
         shuffle=settings.shuffle,

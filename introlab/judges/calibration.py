@@ -1,11 +1,11 @@
 """A judge is judged first: on texts whose answer is known. One below its floor does not judge a run."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from introlab.errors import InputError
+from introlab.io.user_files import json_lines
 from introlab.judges.cache import judge_items
 from introlab.judges.judgement import Judge, Verdict
 from introlab.judges.rubric import SHIPPED, Item, Rubric, Value, World
@@ -13,7 +13,9 @@ from introlab.stats.estimates import proportion
 from introlab.stats.interval import Estimate
 
 _SHOWN = 5
-_FIELDS = {"response", "gold", "prompt", "reference", "world"}
+_WORDS = ("response", "prompt", "reference")
+_FIELDS = {*_WORDS, "gold", "world"}
+_FORM = '{"response": "...", "gold": "yes"}'
 
 
 class JudgeBelowFloor(InputError):
@@ -77,15 +79,13 @@ def known_answers(rubric: Rubric, world: World, folder: Path = SHIPPED) -> list[
     Raises InputError for a file or line that cannot be used.
     """
     path = folder / f"{rubric.name}.jsonl"
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
+    if not path.is_file():
         raise InputError(
             "a rubric without a calibration set",
             given=path,
-            do='write lines such as {"response": "...", "gold": "yes"} there: a judge is judged before it judges',
-        ) from error
-    every = [_known(rubric, path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
+            do=f"write lines such as {_FORM} there: a judge is judged before it judges",
+        )
+    every = [_known(rubric, where, raw) for where, raw in json_lines(path, form=_FORM)]
     mine = [each for each in every if each.world == world]
     found = mine or [each for each in every if each.world == "general"]
     if len(found) < 2:
@@ -93,17 +93,13 @@ def known_answers(rubric: Rubric, world: World, folder: Path = SHIPPED) -> list[
     return found
 
 
-def _known(rubric: Rubric, path: Path, number: int, line: str) -> Known:
-    where = f"{path} line {number}"
-    try:
-        raw: dict[str, Any] = json.loads(line)
-        gold = rubric.value(raw["gold"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError("a line that is not a known answer", given=f"{where}: {error}") from error
-    if gold is None or set(raw) - _FIELDS:
-        allowed = f"{', '.join(sorted(_FIELDS))}; gold one of the rubric's answers"
-        raise InputError("a line that is not a known answer", given=f"{where}: {line[:80]}", allowed=allowed)
-    shown = {name: str(raw[name]) for name in ("response", "prompt", "reference") if name in raw}
+def _known(rubric: Rubric, where: str, raw: dict[str, Any]) -> Known:
+    gold = rubric.value(raw.get("gold"))
+    wrong = [name for name in _WORDS if not isinstance(raw.get(name, ""), str)]
+    if gold is None or "response" not in raw or set(raw) - _FIELDS or wrong:
+        allowed = f"{', '.join(sorted(_FIELDS))}; gold one of the rubric's answers, the others strings"
+        raise InputError("a line that is not a known answer", given=f"{where}: {str(raw)[:80]}", allowed=allowed)
+    shown = {name: raw[name] for name in _WORDS if name in raw}
     return Known(Item.blind(rubric, shown), gold, raw.get("world", "general"))
 
 

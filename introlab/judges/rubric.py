@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from introlab.errors import InputError
+from introlab.io.user_files import json_file
 
 SHIPPED = Path(__file__).parent.parent / "data" / "judges"
 Value = str | float
@@ -87,8 +88,8 @@ class Rubric:
         if not path.is_file():
             there = ", ".join(rubric_names(folder)) or f"none in {folder}"
             raise InputError("unknown rubric", given=name, allowed=there)
+        raw = json_file(path, form="what docs/judges.md says of a rubric")
         try:
-            raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             scale = Scale(**raw.pop("scale")) if "scale" in raw else None
             rules = tuple((label, re.compile(pattern).pattern) for label, pattern in raw.pop("rules", ()))
             lists = {key: tuple(raw.pop(key, ())) for key in ("evidence_for", "recorded")}

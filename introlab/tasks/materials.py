@@ -6,7 +6,6 @@ or those the user points to.
 """
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -15,7 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from introlab.errors import InputError
+from introlab.io.user_files import json_file
 from introlab.network.specs import organism_folder
+from introlab.tasks.materials_check import check_answers, check_wording, question_entries, topic_entries
+from introlab.tasks.topic_words import TopicWords
 
 if TYPE_CHECKING:
     from introlab.network.model import Model
@@ -112,15 +114,18 @@ class Materials:
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read a materials folder. Raises InputError naming the file and line that is wrong."""
-        questions = tuple(_question(folder, *pair) for pair in _lines(folder / "questions.jsonl"))
+        rows = question_entries(folder / "questions.jsonl")
+        questions = tuple(_question(*row) for row in rows)
         topics = {
             name: Topic(name, frozenset(topic["words"]), topic["lab"])
-            for name, topic in _json(folder / "topics.json").items()
+            for name, topic in topic_entries(folder / "topics.json").items()
         }
-        raw = _json(folder / "wording.json")
+        raw = json_file(folder / "wording.json", form="an object, as docs/materials.md says")
         wanted = {one.name for one in fields(Wording)}
         own = {name: raw.pop(name) for name in sorted(set(raw) - wanted) if isinstance(raw[name], dict)}
-        raw = {**_json(GENERAL / "wording.json"), **raw} if folder != GENERAL else raw
+        check_wording(folder / "wording.json", raw)
+        general = json_file(GENERAL / "wording.json", form="an object")
+        raw = {**general, **raw} if folder != GENERAL else raw
         raw = {name: value for name, value in raw.items() if name in wanted or not isinstance(value, dict)}
         if set(raw) != wanted:
             raise InputError(
@@ -128,6 +133,7 @@ class Materials:
                 given=f"{folder}: missing {sorted(wanted - set(raw))}, unknown {sorted(set(raw) - wanted)}",
                 allowed=f"{', '.join(sorted(wanted))}; and, by its name, a table of each experiment's own",
             )
+        check_answers(rows, raw["answer"])
         raw["topic_templates"] = {split: tuple(each) for split, each in raw["topic_templates"].items()}
         raw["reconsider_words"] = tuple(raw["reconsider_words"])
         return cls(folder, questions, topics, Wording(**raw), own)
@@ -173,13 +179,15 @@ class Materials:
 
     def topic_words(self, text: str) -> list[tuple[re.Match[str], str]]:
         """The words of a text that belong to a topic, in order, each with its topic."""
-        words = re.finditer(r"[A-Za-z']+", text)
-        owned = ((word, self.topic_of_word.get(word[0].lower())) for word in words)
-        return [(word, topic) for word, topic in owned if topic is not None]
+        return list(self._topic_words.find(text))
 
     @cached_property
     def topic_of_word(self) -> dict[str, str]:
         return {word: topic.name for topic in self.topics.values() for word in topic.words}
+
+    @cached_property
+    def _topic_words(self) -> TopicWords:
+        return TopicWords(self.topic_of_word)
 
 
 def materials_for(model: "Model", path: Path | None = None) -> Materials:
@@ -196,41 +204,15 @@ def materials_of(family: str | None, path: Path | None = None) -> Materials:
     return Materials.load(GENERAL)
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _question(where: str, raw: dict[str, Any]) -> Question:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
-        raise InputError(
-            "materials that cannot be read",
-            given=f"{path}: {error}",
-            do="give a folder with questions.jsonl, topics.json and wording.json",
-        ) from error
-
-
-def _lines(path: Path) -> list[tuple[int, str]]:
-    try:
-        return [
-            (number, line)
-            for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
-            if line.strip()
-        ]
-    except OSError as error:
-        raise InputError(
-            "materials that cannot be read",
-            given=f"{path}: {error}",
-            do="give a folder with questions.jsonl, topics.json and wording.json",
-        ) from error
-
-
-def _question(folder: Path, number: int, line: str) -> Question:
-    try:
-        question = Question(**json.loads(line))
+        question = Question(**raw)
         if question.split not in SPLITS:
             raise ValueError(f"split {question.split!r} is none of {', '.join(SPLITS)}")
     except (TypeError, ValueError) as error:
         raise InputError(
             "a line that is not a question",
-            given=f"{folder / 'questions.jsonl'} line {number}: {error}",
+            given=f"{where}: {error}",
             allowed=", ".join(one.name for one in fields(Question)),
         ) from error
     return question

@@ -1,12 +1,12 @@
 """An experiment's own prompts: data beside it, entry by entry overridden by what a model's materials say of it."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from introlab.errors import InputError
+from introlab.io.user_files import json_file
 from introlab.tasks.materials import Materials
 
 P = TypeVar("P")
@@ -19,7 +19,7 @@ def prompts_of(kind: type[P], file: Path, materials: Materials, experiment: str)
 
     Raises InputError for an entry that is missing, unknown or of another type, naming the file.
     """
-    raw = json.loads(file.read_text(encoding="utf-8"))
+    raw = json_file(file, form="an object of prompts")
     wanted = get_type_hints(kind)
     own = {name: value for name, value in materials.own.get(experiment, {}).items() if name != SETTINGS}
     place = materials.folder / "wording.json"

@@ -17,6 +17,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from introlab.errors import InputError
+from introlab.io.user_files import json_lines
 from introlab.stats.estimates import MIN_BOOTSTRAP_CLUSTERS, proportion
 from introlab.stats.interval import Estimate, missing
 from introlab.stats.rater_agreement import cohens_kappa
@@ -108,19 +109,17 @@ class SentenceMarks:
         of null, alone, says that a text was judged and has nothing. Raises InputError with the number of another
         line."""
         found: dict[str, list[tuple[Mark, str | None]]] = {}
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-            if not line.strip():
-                continue
+        form = '{"example": "q1", "start": 0, "stop": 5, "kind": "backtracking", "quote": "Wait."}'
+        for where, raw in json_lines(path, form=form):
             try:
-                raw = json.loads(line)
                 here = found.setdefault(str(raw["example"]), [])
                 if raw["kind"] is not None:
                     here.append((_mark(raw), raw.get("quote")))
             except (KeyError, TypeError, ValueError) as error:
                 raise InputError(
                     "a line that is no judged span",
-                    given=f"{path} line {number}: {error}",
-                    allowed='{"example": "q1", "start": 0, "stop": 5, "kind": "backtracking", "quote": "Wait."}',
+                    given=f"{where}: {error}",
+                    allowed=form,
                 ) from error
         return cls({name: tuple(each) for name, each in found.items()})
 
