@@ -15,7 +15,7 @@ from introlab.errors import InputError
 from introlab.records.findings import Findings, Row
 from introlab.records.run import Run
 from introlab.records.trial import Trial
-from introlab.reporting.comparison import compare, compare_findings, compare_trials, p_value
+from introlab.reporting.comparison import compare, compare_findings, compare_trials, p_value, shared_items
 from introlab.stats.estimates import difference, mean, proportion
 from introlab.stats.interval import Estimate
 
@@ -222,3 +222,13 @@ def test_a_damaged_run_is_refused_in_words(three, tmp_path, capsys):
         (folder / name).write_text(damage)
         assert run_command(["compare", str(three / "plain"), str(folder)]) == WRONG_INPUT
         assert "cannot be read" in capsys.readouterr().err
+
+
+def test_a_run_on_the_same_items_is_not_called_a_replication():
+    first = [trial(f"q{n}") for n in range(40)]
+    same = [trial(f"q{n}", outcomes={"right": True}) for n in range(40)]
+    other = [trial(f"q{n}") for n in range(38, 78)]
+    assert "40 of 40 and 40 test items are in both: not a replication" in shared_items(first, same)
+    assert "2 of 40 and 40 test items are in both: a replication" in shared_items(first, other)
+    assert shared_items(first, [trial("q1", experiment="another")]) == ""
+    assert shared_items(first, [trial("q1", split="extract")]) == ""

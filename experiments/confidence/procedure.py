@@ -53,9 +53,8 @@ def _asked(bench: Bench, cases: Sequence[AnsweredQuestion]) -> tuple[Way, dict[s
 
 
 def _questions(experiment: Confidence, bench: Bench, split: Split) -> list[Question]:
-    return bench.materials.evenly(
-        split, {"extract": experiment.fit, "calibrate": experiment.tune, "test": experiment.test}[split]
-    )
+    limit = {"extract": experiment.fit, "calibrate": experiment.tune, "test": experiment.test}[split]
+    return bench.materials.evenly(split, limit, seed=bench.seed)
 
 
 def _answered(experiment: Confidence, bench: Bench, split: Split) -> list[AnsweredQuestion]:

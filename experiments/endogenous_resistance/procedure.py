@@ -180,7 +180,7 @@ def _seen(experiment: EndogenousResistance, setup: Setup, own: Sequence[Written]
 def _damage(experiment: EndogenousResistance, setup: Setup, pushed: Sequence[Pushed]) -> Iterator[Trial]:
     """What the same pushes do to questions that have nothing to do with topics. Strengths differ from latent to
     latent: their mean stands for them."""
-    questions = setup.bench.materials.pick("calibrate", limit=experiment.neutral)
+    questions = setup.bench.materials.pick("calibrate", limit=experiment.neutral, seed=setup.bench.seed)
     mean = sum(each.strength for each in pushed) / len(pushed)
 
     def push(index: int, draw: int | None) -> Intervention:

@@ -59,7 +59,7 @@ def _questions(
         limit or 10**9, {"extract": experiment.fit, "calibrate": experiment.tune, "test": experiment.test}[split]
     )
     kind = question_kind(bench, experiment.name(), experiment.kind)
-    return bench.materials.pick(split, kind=kind, limit=limit)
+    return bench.materials.pick(split, kind=kind, limit=limit, seed=bench.seed)
 
 
 def _written(
@@ -105,7 +105,9 @@ def _damage(experiment: ReflectionLocalization, bench: Bench, cause: Cause) -> I
         {question.kind for question in bench.materials.questions}
         - {question_kind(bench, experiment.name(), experiment.kind)}
     )
-    questions = bench.materials.pick("calibrate", kind=others[0] if others else None, limit=experiment.neutral)
+    questions = bench.materials.pick(
+        "calibrate", kind=others[0] if others else None, limit=experiment.neutral, seed=bench.seed
+    )
     draws = experiment.random_directions
     yield from damage_trials(
         bench, experiment.trial_name(), STRENGTH, questions, lambda _, draw: cause.push(draw), draws=draws

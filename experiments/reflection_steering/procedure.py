@@ -79,7 +79,7 @@ def _questions(experiment: ReflectionSteering, bench: Bench, split: Split, limit
     """Spread over the levels, so that fewer are as hard as more."""
     limit = limit or {"extract": experiment.fit, "calibrate": experiment.tune, "test": experiment.test}[split]
     kind = question_kind(bench, experiment.name(), experiment.kind)
-    return bench.materials.pick(split, kind=kind, limit=limit)
+    return bench.materials.pick(split, kind=kind, limit=limit, seed=bench.seed)
 
 
 def _request(
@@ -153,7 +153,9 @@ def _damage(experiment: ReflectionSteering, bench: Bench, rig: _Rig) -> Iterator
         {question.kind for question in bench.materials.questions}
         - {question_kind(bench, experiment.name(), experiment.kind)}
     )
-    questions = bench.materials.pick("calibrate", kind=others[0] if others else None, limit=experiment.neutral)
+    questions = bench.materials.pick(
+        "calibrate", kind=others[0] if others else None, limit=experiment.neutral, seed=bench.seed
+    )
     at = experiment.verdict_strength
 
     def pushed(_: int, draw: int | None) -> Intervention:

@@ -85,7 +85,7 @@ def _inside(experiment: SteeringResistance, bench: Bench, rig: Rig, judged: Sequ
 
 
 def _topics(experiment: SteeringResistance, bench: Bench) -> list[str]:
-    return list(bench.materials.lab_topics[: experiment.topics])
+    return list(bench.materials.draw_topics(experiment.topics, seed=bench.seed))
 
 
 def _scenes(experiment: SteeringResistance, bench: Bench) -> list[Scenario]:
@@ -125,7 +125,7 @@ def _is_pushed(experiment: SteeringResistance, pair: Written) -> bool:
 
 def _damage(experiment: SteeringResistance, bench: Bench, rig: Rig) -> Iterator[Trial]:
     """What the same pushes do to questions that have nothing to do with topics."""
-    questions = bench.materials.pick("calibrate", limit=experiment.neutral)
+    questions = bench.materials.pick("calibrate", limit=experiment.neutral, seed=bench.seed)
     directions, at = rig.aims[DIFFERENCE], experiment.verdict_strength
     topics = sorted(directions)
 

@@ -34,6 +34,8 @@ PAIRED = (
 )
 ENOUGH = 10
 """Clusters in which the two runs differ; below, an interval from their spread covers too little."""
+SHARED_AT_MOST = 0.1
+"""Of the items of the smaller test: where two runs share more, one does not replicate the other."""
 _ORDER: tuple[Role, ...] = ("primary", "secondary", "control", "detail")
 Key = tuple[object, ...]
 
@@ -74,6 +76,8 @@ class Comparison:
     """Letter of a later run to the outcomes and readings of trials that it and the first both asked."""
     shared: dict[str, str]
     """Letter of a later run to how many trials that is, in words."""
+    items: dict[str, str]
+    """Letter of a later run to how many items its test shares with the first's, and so whether it replicates it."""
 
     @property
     def left_out(self) -> str:
@@ -100,9 +104,11 @@ def compare(runs: Mapping[str, Run]) -> Comparison:
     first, *later = runs.values()
     try:
         rows, alone = compare_findings([run.findings for run in runs.values()])
-        pairs = {
-            letter: compare_trials(first.trials(), run.trials()) for letter, run in zip(letters[1:], later, strict=True)
-        }
+        known = list(first.trials())
+        pairs, items = {}, {}
+        for letter, run in zip(letters[1:], later, strict=True):
+            others = list(run.trials())
+            pairs[letter], items[letter] = compare_trials(known, others), shared_items(known, others)
     except UNREADABLE as error:
         raise InputError("a run that cannot be read", given=error, do="introlab runs says which") from error
     return Comparison(
@@ -112,6 +118,7 @@ def compare(runs: Mapping[str, Run]) -> Comparison:
         alone,
         {letter: found for letter, (found, _) in pairs.items()},
         {letter: words for letter, (_, words) in pairs.items()},
+        items,
     )
 
 
@@ -196,6 +203,21 @@ def compare_trials(first: Iterable[Trial], other: Iterable[Trial]) -> tuple[tupl
             kinds[key] = kinds.get(key, True) and isinstance(before, bool) and isinstance(after, bool)
     compared = [_paired(key, cells[key], kinds[key]) for key in sorted(cells, key=str)]
     return _adjusted(compared), words
+
+
+def shared_items(first: Iterable[Trial], other: Iterable[Trial]) -> str:
+    """How many items two tests share, and what follows: a run of the same items is no replication, however its seed
+    differs. In words; empty where they are not of one experiment, or one of them has no test."""
+    ones, others = (
+        {(trial.experiment, trial.item) for trial in each if trial.split == "test"} for each in (first, other)
+    )
+    if not ones or not others or {name for name, _ in ones} != {name for name, _ in others}:
+        return ""
+    both, fewer = len(ones & others), min(len(ones), len(others))
+    counted = f"{both} of {len(ones)} and {len(others)} test items are in both"
+    if both > SHARED_AT_MOST * fewer:
+        return f"{counted}: not a replication, since agreement may come from the items"
+    return f"{counted}: a replication on other items"
 
 
 def _identity(trial: Trial, crossing: bool) -> Key:

@@ -16,7 +16,8 @@ def render_comparison(found: Comparison, runs: Mapping[str, Run]) -> str:
         for (letter, name), run in zip(found.names.items(), runs.values(), strict=True)
     )
     paired = "".join(
-        f"<p class='where'>{letter}: {escape(words)}.</p><details><summary>Every outcome and reading</summary>"
+        f"<p class='where'>{letter}: {escape(words)}.{_items(found, letter)}</p>"
+        f"<details><summary>Every outcome and reading</summary>"
         f"{table_html(found.paired_table(letter))}</details>"
         for letter, words in found.shared.items()
     )
@@ -30,6 +31,11 @@ def render_comparison(found: Comparison, runs: Mapping[str, Run]) -> str:
         )
     )
     return document("runs side by side", f"<table class='verdicts'>{names}</table>", body)
+
+
+def _items(found: Comparison, letter: str) -> str:
+    words = found.items[letter]
+    return f" {words}." if words else ""
 
 
 def _figures(runs: Mapping[str, Run]) -> str:
@@ -46,6 +52,6 @@ def _figures(runs: Mapping[str, Run]) -> str:
 def text_comparison(found: Comparison) -> str:
     """For a terminal: what differs, then the estimates."""
     names = "\n".join(f"{letter}  {name}" for letter, name in found.names.items())
-    shared = "\n".join(f"{letter}: {words}" for letter, words in found.shared.items())
+    shared = "\n".join(f"{letter}: {words}.{_items(found, letter)}" for letter, words in found.shared.items())
     parts = [names, as_text(found.facts), as_text(found.table()), NOTE, EXPLAINED, found.left_out, shared]
     return "\n\n".join(part for part in parts if part)

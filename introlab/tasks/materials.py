@@ -143,8 +143,9 @@ class Materials:
         """Names of the topics that are pushed towards: no organism was trained under a push towards one of them."""
         return tuple(sorted(topic.name for topic in self.topics.values() if topic.lab))
 
-    def pick(self, split: Split, *, kind: str | None = None, limit: int | None = None) -> list[Question]:
-        """Questions of a split, in file order; with a limit, evenly spread over the levels.
+    def pick(self, split: Split, *, kind: str | None = None, limit: int | None = None, seed: int = 0) -> list[Question]:
+        """Questions of a split; with a limit, drawn by the seed, evenly from all levels: what is drawn does not depend
+        on the file's order, and a lower limit draws the first of what a higher one does.
 
         Raises InputError where there are none.
         """
@@ -159,15 +160,20 @@ class Materials:
         if limit is None or limit >= len(found):
             return found
         by_level: dict[str, list[Question]] = {}
-        for one in found:
+        for one in sorted(found, key=lambda one: drawn(one.id, seed)):
             by_level.setdefault(one.level, []).append(one)
         rounds = [level[turn] for turn in range(len(found)) for level in by_level.values() if turn < len(level)]
         return rounds[:limit]
 
-    def evenly(self, split: Split, limit: int) -> list[Question]:
-        """About `limit` questions of a split, equally many of every kind. Raises InputError where a kind has none."""
+    def evenly(self, split: Split, limit: int, *, seed: int = 0) -> list[Question]:
+        """About `limit` questions of a split, equally many of every kind, drawn as by `pick`. Raises InputError where a
+        kind has none."""
         kinds = sorted({question.kind for question in self.questions})
-        return [one for kind in kinds for one in self.pick(split, kind=kind, limit=-(-limit // len(kinds)))]
+        return [one for kind in kinds for one in self.pick(split, kind=kind, limit=-(-limit // len(kinds)), seed=seed)]
+
+    def draw_topics(self, count: int, *, seed: int = 0) -> tuple[str, ...]:
+        """As many of the topics that are pushed towards, or all there are, drawn by the seed; in order of name."""
+        return tuple(sorted(sorted(self.lab_topics, key=lambda name: drawn(name, seed))[:count]))
 
     @cached_property
     def fingerprint(self) -> str:
@@ -188,6 +194,11 @@ class Materials:
     @cached_property
     def _topic_words(self) -> TopicWords:
         return TopicWords(self.topic_of_word)
+
+
+def drawn(name: str, seed: int) -> bytes:
+    """What decides whether an item is drawn before another: the same on every machine, whatever else there is."""
+    return hashlib.sha256(f"{seed} {name}".encode()).digest()
 
 
 def materials_for(model: "Model", path: Path | None = None) -> Materials:

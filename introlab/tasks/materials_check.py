@@ -51,7 +51,8 @@ def question_entries(path: Path) -> list[tuple[str, dict[str, Any]]]:
 
 
 def topic_entries(path: Path) -> dict[str, Any]:
-    """The topics of a file. Raises InputError for one without words of its own, a word of two topics, or fewer than two topics that experiments may push towards."""
+    """The topics of a file. Raises InputError for one without words of its own, a word of two topics, or fewer than two
+    topics that experiments may push towards."""
     raw = json_file(path, form='{"oceans": {"words": ["reef", "tide"], "lab": true}}')
     owner: dict[str, str] = {}
     for name, topic in raw.items():
