@@ -212,6 +212,25 @@ def test_what_is_public_is_documented():
     assert bare == []
 
 
+def test_what_is_public_is_used_or_stands_in_the_list():
+    """A name that stands nowhere but in its own file, once, has no caller; a comment or docstring counts as one."""
+    kept = set(re.findall(r"`(\w+(?:\.\w+)*)`", (ROOT / "docs" / "decisions.md").read_text(encoding="utf-8")))
+    kept = {name.split(".")[-1] for name in kept}
+    others = [path for folder in ("benchmarks", "notebooks") for path in sorted((ROOT / folder).rglob("*.py"))]
+    text = {path: path.read_text(encoding="utf-8") for path in (*FILES, *others)}
+    total = Counter(word for words in text.values() for word in re.findall(r"\w+", words))
+    bare = [
+        f"{named(path)}: {node.name}"
+        for path in FILES
+        for node in ast.parse(text[path]).body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+        and not node.name.startswith("_")
+        and total[node.name] == 1
+        and node.name not in kept
+    ]
+    assert bare == []
+
+
 def test_hook_names_are_spelt_in_one_file():
     spelling = re.compile(r"blocks\.\{|hook_\{|hook_resid|hook_out")
     assert [named(path) for path in FILES if spelling.search(path.read_text())] == ["introlab/network/sites.py"]
