@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import log_index
 from experiments import discover
 from experiments.cli.commands import COMMANDS
 from introlab.network.specs import organism_names
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
 def test_the_readme_names_every_command_and_no_other():
@@ -19,10 +20,15 @@ def test_the_readme_names_every_command_and_no_other():
     assert named == set(COMMANDS)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\((?!https?://)([^)#]+)\)", page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists(), target
+
+
+def test_the_index_of_the_log_is_of_these_pages():
+    assert log_index.index() == (ROOT / "LOG.md").read_text(encoding="utf-8"), "python -m benchmarks.log_index"
+    assert len(log_index.entries(next(log_index.PAGES.glob("measuring.md")).read_text(encoding="utf-8"))) >= 44
 
 
 def test_the_tree_is_the_tree():
