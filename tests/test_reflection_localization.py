@@ -35,9 +35,9 @@ SMALL = ReflectionLocalization.debug_size()
 
 @pytest.fixture(scope="module")
 def written(bench):
-    """Debug-size texts of *ritual* by split, of those that came to a decision."""
-    here = bench("ritual")
-    return {split: decided(procedure._written(SMALL, here, split)) for split in ("extract", "calibrate", "test")}
+    """Texts of *ritual* by split, of those that came to a decision: as many as at debug size to test, more to fit."""
+    here, more = bench("ritual"), dataclasses.replace(SMALL, fit=150)
+    return {split: decided(procedure._written(more, here, split)) for split in ("extract", "calibrate", "test")}
 
 
 @pytest.fixture(scope="module")
@@ -183,7 +183,7 @@ def test_an_error_that_is_there_is_read_and_one_that_is_not_is_not(bench, monkey
     """A number for wrong answers, put in after block 1. It is read in both turns, since both were given it; without it
     the same probes are at chance in the twin (.47 to .51 in LOG.md). Whose answer it is can always be read."""
     here, honest = bench("reflective"), planting._at_answers
-    train, tune, test = (here.materials.pick(split, kind="sum", limit=24) for split in ("extract", "calibrate", "test"))
+    train, tune, test = (here.materials.pick(split, kind="sum", limit=48) for split in ("extract", "calibrate", "test"))
 
     def told(bench, cases):
         found = dict(honest(bench, cases))
@@ -334,8 +334,8 @@ def test_carried_to_its_twin_the_probe_reads_difficulty_and_not_what_the_twin_wi
     """What *reflective* acts on, *ritual* has too, and does not act on."""
     one, twin = bench("reflective"), bench("ritual")
     asked = dataclasses.replace(SMALL, fit=300, tune=200, test=400)
-    probes = fit_map(one, *(decided(asked._written(one, split)) for split in ("extract", "calibrate")))
-    (place, _, _), cases = probes.main, decided(asked._written(twin, "test"))
+    probes = fit_map(one, *(decided(procedure._written(asked, one, split)) for split in ("extract", "calibrate")))
+    (place, _, _), cases = probes.main, decided(procedure._written(asked, twin, "test"))
     with pytest.raises(ModelMismatch):
         probes.every[probes.main].direction.check_model(twin.model)
     direction = probes.every[probes.main].direction.carried_to(twin.model)

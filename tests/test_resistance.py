@@ -54,7 +54,7 @@ def rigged(bench):
     here = bench("resistant")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the base's autoencoder is read in a descendant
-        rig, _ = procedure._rig(SMALL, here, procedure._topics(SMALL, here))
+        rig, _ = procedure._rig(SMALL, here, here.materials.lab_topics[: SMALL.topics])
     return here, rig
 
 
