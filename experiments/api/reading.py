@@ -18,6 +18,7 @@ from introlab.errors import InputError
 from introlab.interventions.interfaces import Readout
 from introlab.network.messages import Message
 from introlab.network.model import Model
+from introlab.reporting.tables import word
 from introlab.reporting.token_heatmap import Ends, colour_of, scale
 
 
@@ -127,20 +128,20 @@ def show_tokens(
     text: TokenReadings | Completion | Sequence[TokenReadings | Completion], reading: str | None = None
 ) -> TokenHeatmap:
     """A heat map of one reading over the tokens of a text; of several texts, on one scale. Point at a token for its
-    value. `reading` may be left out where there is only one. Raises InputError for a reading that a text does not have,
-    and for one that has no single number for each token."""
+    value; the first one a model reads has no colour. `reading` may be left out where there is only one. Raises
+    InputError for a reading that a text does not have, and for one without a single number for each token."""
     texts = [text] if isinstance(text, TokenReadings | Completion) else list(text)
     name = reading or _only(texts)
     columns = [_column(each, name) for each in texts]
-    known = [value for column in columns for value in column]
+    known = [value for column in columns for value in column if value is not None]
     ends = (min(known), max(known)) if known else None
     bodies = Markup("").join(
         Markup('<p style="white-space:pre-wrap;line-height:1.9">{}</p>').format(_tokens(each, column, name, ends))
         for each, column in zip(texts, columns, strict=True)
     )
     marks = Markup(" ").join(
-        Markup('<span style="background:{};padding:.1em .4em">{}</span>').format(colour, word)
-        for word, colour in scale(ends)
+        Markup('<span style="background:{};padding:.1em .4em">{}</span>').format(colour, mark)
+        for mark, colour in scale(ends)
     )
     head = Markup("<p><strong>{}</strong> {}</p>").format(name, marks)
     return TokenHeatmap(
@@ -160,7 +161,9 @@ def _only(texts: Sequence[TokenReadings | Completion]) -> str:
     return names[0]
 
 
-def _column(text: TokenReadings | Completion, name: str) -> list[float]:
+def _column(text: TokenReadings | Completion, name: str) -> list[float | None]:
+    """A value for each token; None for the first that a model reads, an attention sink whose norm would be the scale
+    of all others."""
     if name not in text.readings:
         raise InputError(
             "a reading that the text does not have",
@@ -176,13 +179,14 @@ def _column(text: TokenReadings | Completion, name: str) -> list[float]:
             allowed="directions, probes, entropy",
             do="read the directions one by one",
         )
-    return [float(value) for value in values]
+    column: list[float | None] = [float(value) for value in values]
+    return [None, *column[1:]] if isinstance(text, TokenReadings) and len(column) > 1 else column
 
 
-def _tokens(text: TokenReadings | Completion, column: Sequence[float], name: str, ends: Ends | None) -> Markup:
+def _tokens(text: TokenReadings | Completion, column: Sequence[float | None], name: str, ends: Ends | None) -> Markup:
     return Markup("").join(
         Markup('<span title="{}" style="background:{}">{}</span>').format(
-            f"token {index}: {name} {value:.3g}", colour_of(value, ends), piece
+            f"token {index}: {name} {word(value)}", colour_of(value, ends), piece
         )
         for index, (piece, value) in enumerate(zip(text.pieces, column, strict=True))
     )

@@ -95,7 +95,7 @@ class Direction:
 
     def __mul__(self, share: float) -> Steering:
         """Steering along it: ``direction * 0.3`` adds 0.3 of the local residual norm wherever it is applied."""
-        return Steering(((self, float(share)),))
+        return Steering(((self, share),))
 
     __rmul__ = __mul__
 
