@@ -4,6 +4,7 @@ Where several act at one site, they act in the order the request lists them. To 
 1, an edit goes that part of the way from what was there to what it would be.
 """
 
+import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -13,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from introlab.activations.directions import Direction
+from introlab.activations.steering_terms import Steering
 from introlab.errors import InputError, ModelMismatch, NotFinite
 from introlab.interventions.interfaces import Change, Edit, Gate, Intervention, Schedule
 from introlab.network.model import Model
@@ -70,6 +72,30 @@ class Add(_Along):
 
     def record(self) -> dict[str, Any]:
         return {**super().record(), **self.dose.record()}
+
+
+@dataclass(frozen=True)
+class AddShare(_Along):
+    """Adds the direction's unit vector with a length that is a share of the norm there, position by position: a
+    strength that means the same at every layer and of every model."""
+
+    share: float
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.share):
+            raise InputError("a strength that is not a finite number", given=self.share, allowed="a finite share")
+
+    @property
+    def inert(self) -> bool:
+        return self.share == 0
+
+    @classmethod
+    def stacked(cls, edits: Sequence[Self], like: Tensor) -> Change:
+        unit, shares = _units(edits, like), _column([edit.share for edit in edits], like)
+        return lambda values, amount, _: values + (amount * shares * values.norm(dim=-1))[..., None] * unit
+
+    def record(self) -> dict[str, Any]:
+        return {**super().record(), "edit": "add share", "share": self.share}
 
 
 @dataclass(frozen=True)
@@ -219,3 +245,9 @@ def push_along(
     """Adds `natural` natural units of a direction at its own site, by default wherever new text is predicted."""
     dose = Dose.of(direction, natural=natural, residual_norm=residual_norm)
     return Intervention(Add(direction, dose), direction.site, span or Span.generated(), schedule, gate)
+
+
+def steered_by(steering: Steering, *, span: Span | None = None) -> tuple[Intervention, ...]:
+    """An intervention for each term, at the term's own site, by default wherever new text is predicted."""
+    span = span or Span.generated()
+    return tuple(Intervention(AddShare(direction, share), direction.site, span) for direction, share in steering.terms)

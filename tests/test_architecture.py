@@ -34,6 +34,9 @@ ROOMS = (
 FLOOR = {room: floor for floor, rooms in enumerate(ROOMS) for room in rooms}
 MOST_FLAT = 6
 """Modules that lie in `introlab` beside its rooms."""
+FRONT_DOOR = "introlab"
+"""The one module that names what lies right of it: names of the front door, imported when they are used. Type checkers
+see the imports; at run time there are none (`test_the_front_door_imports_nothing_before_it_is_asked`)."""
 MAY_START_IT = "experiments/cli/dashboard.py"
 """The one file outside the dashboard that imports it, and only when its command is given."""
 LONGEST_FILE, LONGEST_FUNCTION = 300, 50
@@ -86,6 +89,7 @@ def test_arrows_point_one_way():
         if (target := other.split(".")[0]) != (package := module.split(".")[0])
         and target not in MAY_IMPORT[package]
         and not (target == "dashboard" and named(MODULES[module]) == MAY_START_IT)
+        and module != FRONT_DOOR
     ]
     assert wrong == []
 
@@ -146,7 +150,7 @@ def test_no_module_imports_itself_through_others():
 
 def test_experiments_share_through_one_room():
     """A package of one experiment imports no other's, but for the mechanism beside steering resistance."""
-    rooms = {"shared", "cli"}
+    rooms = {"shared", "cli", "api"}
     beside = {("steering_resistance", "steering_mechanism"), ("steering_mechanism", "steering_resistance")}
     wrong = [
         f"{module} -> {other}"
@@ -156,7 +160,7 @@ def test_experiments_share_through_one_room():
         and other.startswith("experiments.")
         and (one := module.split(".")[1]) != (two := other.split(".")[1])
         and two not in rooms
-        and one != "cli"
+        and one not in ("cli", "api")
         and (one, two) not in beside
     ]
     assert wrong == []
@@ -170,6 +174,25 @@ def test_class_names_mean_one_thing():
         if isinstance(node, ast.ClassDef)
     )
     assert [name for name, times in names.items() if times > 1] == []
+
+
+def test_only_the_front_door_names_what_lies_right_of_it():
+    """Its imports are for type checkers alone; no room imports through it."""
+    tree = ast.parse(MODULES[FRONT_DOOR].read_text(encoding="utf-8"))
+    at_run_time = {
+        node.module if isinstance(node, ast.ImportFrom) else alias.name
+        for node in tree.body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    }
+    assert at_run_time == {"importlib", "os", "typing"}
+    guards = [node for node in tree.body if isinstance(node, ast.If)]
+    assert [ast.unparse(node.test) for node in guards] == ["TYPE_CHECKING"]
+    through = [
+        f"{module}: {name}" for module, path in MODULES.items() for name in imports_of(path) if name == FRONT_DOOR
+    ]
+    assert through == []
+    assert [module for module, others in graph().items() if FRONT_DOOR in others] == []
 
 
 def test_the_dashboard_is_imported_when_it_is_started():
@@ -280,6 +303,7 @@ def test_the_right_hand_side_loads_no_model():
     pages = [module for module in MODULES if module.startswith("dashboard")]
     stages = ("experiment", "analysis", "figures", "simulation", "verdicts")
     experiments = [m for m in MODULES if m.startswith("experiments.") and m.rpartition(".")[2] in stages]
+    experiments += [f"experiments.api.{name}" for name in ("results", "steering_experiment", "steering_analysis")]
     assert len(experiments) > 15, "the pattern must find them"
     assert loaded_in_a_fresh_process([*rooms, *pages, *experiments, "experiments.cli.commands"]) == ""
 

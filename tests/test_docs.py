@@ -44,7 +44,7 @@ def test_the_ten_lines_run(capsys):
     assert len(lines) <= 10
     exec(compile(code, "README.md", "exec"), {})
     shown = capsys.readouterr().out
-    assert "Receipt(" in shown and "applied" in shown
+    assert "positions" in shown and "of the norm there (applied)" in shown
 
 
 def test_the_guide_to_writing_runs(capsys):

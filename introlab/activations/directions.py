@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from introlab.activations.extract import Activations
+from introlab.activations.steering_terms import Steering
 from introlab.errors import InputError, ModelMismatch, NotFinite, SplitOverlap
 from introlab.network.model import Model
 from introlab.network.sites import Site
@@ -91,6 +92,53 @@ class Direction:
 
     def projection(self, values: Float[Tensor, "*n d_model"]) -> Float[Tensor, "*n"]:
         return values.float() @ self.vector.to(values.device)
+
+    def __mul__(self, share: float) -> Steering:
+        """Steering along it: ``direction * 0.3`` adds 0.3 of the local residual norm wherever it is applied."""
+        return Steering(((self, share),))
+
+    __rmul__ = __mul__
+
+    def __neg__(self) -> Self:
+        return replace(self, vector=-self.vector, method=f"minus {self.method}")
+
+    def __add__(self, other: "Direction") -> Self:
+        """The sum of the two differences of means. Raises ModelMismatch for directions of other models or sites."""
+        if (other.model, other.site) != (self.model, self.site):
+            raise ModelMismatch(
+                "directions of different models or sites cannot be added",
+                given=f"{self.site} of {self.model}, {other.site} of {other.model}",
+                allowed="directions of one model and site",
+                do="steer along both: one * 0.3 + other * 0.3",
+            )
+        total = self.vector.double() * self.scale + other.vector.double() * other.scale
+        scale = float(total.norm())
+        if scale <= 1e-6 * max(self.scale, other.scale):
+            raise InputError("directions that cancel each other", given=f"{self.method}, {other.method}")
+        return replace(
+            self,
+            vector=(total / scale).float(),
+            scale=scale,
+            method=f"{self.method} plus {other.method}",
+            examples=tuple(dict.fromkeys((*self.examples, *other.examples))),
+        )
+
+    def __sub__(self, other: "Direction") -> Self:
+        return self + -other
+
+    def __str__(self) -> str:
+        return f"{self.method} at {self.site}"
+
+    def _repr_html_(self) -> str:
+        from introlab.io.markup import card
+
+        facts: dict[str, object] = {
+            "method": self.method,
+            "site": self.site,
+            "natural unit": f"{self.scale:.4g} (difference of the class means)",
+            "fitted on": f"{len(self.examples)} texts, model {self.model} (family {self.family})",
+        }
+        return card("Direction", facts)
 
     @property
     def metadata(self) -> dict[str, str]:

@@ -62,6 +62,18 @@ class Model:
     end_ids: tuple[int, ...] = ()
     """Tokens that end a turn, the one that the chat template writes first; none where nothing is known to."""
 
+    def _repr_html_(self) -> str:
+        from introlab.io.markup import card
+
+        facts: dict[str, object] = {
+            "name": self.name,
+            "fingerprint": f"{self.fingerprint} (family {self.family})",
+            "size": f"{self.n_layers} layers of width {self.d_model}, context {self.context} tokens",
+            "device": f"{self.device}, {str(self.dtype).removeprefix('torch.')}",
+            "chat": "; ".join(self.chat.notes) or "its own template",
+        }
+        return card("Model", facts)
+
     @property
     def device(self) -> torch.device:
         return next(self.network.parameters()).device

@@ -95,6 +95,23 @@ class Findings:
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
+    def _repr_html_(self) -> str:
+        from introlab.io.markup import card, grid
+
+        told = {True: "holds", False: "FAILS", None: "cannot tell"}
+        failures_first = sorted(self.checks, key=lambda check: (check.passed is True, check.passed is None))
+        rows = [
+            (row.measure, ", ".join(f"{name} {value}" for name, value in row.where.items()), row.estimate)
+            for row in self.rows
+            if row.role != "detail"
+        ]
+        controls = grid(
+            ("control", "", "detail"),
+            [(each.control.replace("_", " "), told[each.passed], each.detail) for each in failures_first],
+        )
+        below = controls + grid(("measure", "where", "estimate"), rows)
+        return card("Findings", {"answer": self.answer, **self.verdicts}, below=below)
+
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> Self:
         rows = tuple(Row(row["measure"], row["where"], Estimate(**row["estimate"]), row["role"]) for row in raw["rows"])

@@ -28,6 +28,25 @@ class Receipt:
     gated: int = 0
     """Eligible positions at which its gate was closed."""
 
+    def __str__(self) -> str:
+        landed = f"positions {places(_joined((*self.prefill, *self.decoded)))}, {self.share:.3g} of the norm there"
+        edit = " ".join(str(self.edit[name]) for name in ("edit", "direction") if name in self.edit)
+        return f"{edit or 'edit'} at {self.site}, {self.span}: {landed if self.touched else 'nowhere'} ({self.status})"
+
+    def _repr_html_(self) -> str:
+        from introlab.io.markup import card
+
+        facts: dict[str, object] = {
+            "edit": ", ".join(f"{name} {value}" for name, value in self.edit.items()),
+            "site": self.site,
+            "span": self.span,
+            "positions of the prompt": places(self.prefill),
+            "positions of the new text": places(self.decoded),
+            "size of the change": f"{self.share:.3g} of the norm there ({self.dose:.4g})",
+            "status": self.status,
+        }
+        return card("Receipt", facts)
+
     @property
     def touched(self) -> int:
         return sum(stop - start for start, stop in (*self.prefill, *self.decoded))
@@ -40,6 +59,16 @@ class Receipt:
         for name in ("prefill", "decoded"):
             values[name] = tuple((start, stop) for start, stop in raw[name])
         return cls(**values)
+
+
+def _joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Ranges that follow upon each other as one."""
+    joined: list[tuple[int, int]] = []
+    for start, stop in ranges:
+        if joined and joined[-1][1] == start:
+            start = joined.pop()[0]
+        joined.append((start, stop))
+    return joined
 
 
 def places(ranges: Iterable[tuple[int, int]]) -> str:

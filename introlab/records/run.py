@@ -154,6 +154,21 @@ class Run(RunFolder):
     def complete(self) -> bool:
         return (self.folder / COMPLETE).exists()
 
+    def _repr_html_(self) -> str:
+        from introlab.io.markup import card
+
+        manifest = self.manifest
+        return card(
+            "Run",
+            {
+                "experiment": manifest["experiment"],
+                "question": manifest["question"],
+                "models": ", ".join(manifest["specs"]),
+                "state": self.state.name.lower(),
+                "folder": self.folder,
+            },
+        )
+
     @property
     def journal(self) -> Path:
         """Where the texts of an unfinished run are kept."""

@@ -49,6 +49,20 @@ class Trial:
         )
         return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()[:_ID_LENGTH]
 
+    def _repr_html_(self) -> str:
+        from introlab.io.markup import card, words
+
+        facts: dict[str, object] = {
+            "experiment": self.experiment,
+            "model": self.model,
+            "item": f"{self.item} ({self.split}; cluster {self.cluster})",
+            "condition": f"{self.condition}, strength {self.strength:g}",
+            "prompt": self.prompt,
+            "outcomes": ", ".join(f"{name}: {value}" for name, value in self.outcomes.items()) or "none",
+            **{f"receipt {index}": receipt for index, receipt in enumerate(self.receipts)},
+        }
+        return card("Trial", facts, below=words(self.text))
+
     def to_line(self) -> str:
         """One line of JSON; floats keep their exact value."""
         receipts = [vars(each) for each in self.receipts]

@@ -63,7 +63,7 @@ def coloured(trial: Trial, reading: str | None, between: Ends | None) -> Coloure
     known = values or (None,) * count
     start = prompt_length(trial.receipts)
     tokens = tuple(
-        Token(text, _told(index, start, value, reading), _colour(value, between), edited[index])
+        Token(text, _told(index, start, value, reading), colour_of(value, between), edited[index])
         for index, (text, value) in enumerate(zip(shown, known, strict=True))
     )
     return Coloured(tokens, written is not None)
@@ -74,7 +74,7 @@ def _told(index: int, start: int | None, value: float | None, reading: str | Non
     return f"{place}: {reading} {word(value)}" if reading else place
 
 
-def _colour(value: float | None, between: Ends | None) -> str:
+def colour_of(value: float | None, between: Ends | None) -> str:
     """Blue from the lowest value to the highest; of values on both sides of 0, blue above it and red below."""
     if value is None or between is None:
         return ""
@@ -89,4 +89,4 @@ def scale(between: Ends | None) -> tuple[tuple[str, str], ...]:
     if between is None:
         return ()
     marks = (between[0], 0.0, between[1]) if between[0] < 0 < between[1] else between
-    return tuple((word(value), _colour(value, between)) for value in marks)
+    return tuple((word(value), colour_of(value, between)) for value in marks)

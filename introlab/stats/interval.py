@@ -46,6 +46,12 @@ class Estimate:
             f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]" if self.known else f"{self.value:.2f} (no interval)"
         )
 
+    def _repr_html_(self) -> str:
+        from introlab.io.markup import card
+
+        facts: dict[str, object] = {"estimate": self, "method": self.method, "n": self.n, "clusters": self.clusters}
+        return card("Estimate", facts)
+
     @property
     def percent(self) -> str:
         """A rate in words."""

@@ -61,6 +61,18 @@ class Probe:
         fitted = fit_calibration(self.log_odds(activations), labels, activations.examples, method=method)
         return replace(self, calibration=fitted)
 
+    def _repr_html_(self) -> str:
+        from introlab.io.markup import card
+
+        facts: dict[str, object] = {
+            "says": self.target or "the positive class",
+            "direction": self.direction,
+            "fitted on": f"{len(self.direction.examples)} texts, model {self.direction.model}",
+            "threshold": f"{self.threshold:g}",
+            "calibration": self.calibration.method,
+        }
+        return card("Probe", facts)
+
     def save(self, path: Path) -> None:
         """One safetensors file, metadata and a digest inside. Raises RunFolderError where it cannot be written."""
         own = {"target": self.target, "gain": self.gain, "offset": self.offset, "threshold": self.threshold}
