@@ -119,14 +119,15 @@ class Plan:
 
     def testing(self) -> Iterator[Asking]:
         """Everything that a verdict rests on, and what is asked beside."""
-        arms = [self._targets(self.tested, arm) for arm in (TARGET, FLIPPED, WITHOUT_YES)]
         strays, some = list(self._strays(self.draws)), self.tested[::FEWER]
         for asked, name in ((DETECT, "detect"), (UNRELATED, "unrelated")):
             variants = self.variants(name)
             plain = [Asking(asked, "test", turn, text, system) for turn, system, text in variants]
             yield from plain
-            for pushes in (*arms, strays):
+            for pushes in (self._targets(self.tested), strays):
                 yield from self._crossed(plain, pushes, self.wordings)
+            for arm in (FLIPPED, WITHOUT_YES):
+                yield from self._crossed(plain, self._targets(self.tested, arm), 1)
             yield from (replace(one, arm=YES_PUSH) for one in plain)
             pushes = [*self._targets(some), *strays]
             for place in (ANSWER, BOTH, CACHE):
@@ -148,9 +149,7 @@ class Plan:
     def _strays(self, count: int, first: int = 0) -> list[dict[str, object]]:
         return [{"arm": RANDOM, "draw": first + index} for index in range(min(count, self.draws))]
 
-    def _crossed(
-        self, plain: Sequence[Asking], pushes: Sequence[dict[str, object]], wordings: int
-    ) -> Iterator[Asking]:
+    def _crossed(self, plain: Sequence[Asking], pushes: Sequence[dict[str, object]], wordings: int) -> Iterator[Asking]:
         """Every push with so many of the questions, in turn."""
         for index, push in enumerate(pushes):
             for turn in range(min(wordings, len(plain))):

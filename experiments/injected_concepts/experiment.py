@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class InjectedConcepts(Experiment):
-    """A concept is written into what a model computes: does it notice, does it name it, or is it only pushed to say yes?
+    """A concept is written into what a model computes: does it notice and name it, or is it only pushed to say yes?
 
     A word's direction is added to the residual stream while a question is read that asks whether there is a thought.
     *Yes* against *no* is read from the mass of the next token, in one pass. The same pushes are on while questions are
@@ -74,10 +74,10 @@ class InjectedConcepts(Experiment):
     """Where a concept's direction is read: at the word, or at the token before the reply."""
     tune: int = 12
     """Concepts on which layer and strength are chosen."""
-    test: int = 40
+    test: int = 60
     """Concepts on which everything is reported."""
     wordings: int = 2
-    """Questions asked of each concept and each random direction."""
+    """Questions asked under each concept and each random direction."""
     random_directions: int = 20
     max_new: int = 12
     """Tokens of a free reply at most."""

@@ -59,7 +59,9 @@ class InjectionPrompts:
     copy: str
 
     @classmethod
-    def of(cls, materials: Materials, *, concepts: str | None = None, questions: str | None = None) -> "InjectionPrompts":
+    def of(
+        cls, materials: Materials, *, concepts: str | None = None, questions: str | None = None
+    ) -> "InjectionPrompts":
         """With the user's concepts (one to a line) and questions (a JSON object to a line) in place of those there.
         Raises InputError for entries, or naming the line of a file, that are not these."""
         found = prompts_of(cls, Path(__file__).with_name("prompts.json"), materials, "injected_concepts")

@@ -26,7 +26,9 @@ def answers_of(one: Asking, prompts: InjectionPrompts) -> tuple[str, ...]:
     """What the mass of is read; none of a free reply."""
     if one.asked in (LOCALISE, COMPARE):
         return tuple(str(number) for number in range(1, len(one.pieces) + 1))
-    return () if one.asked == NAME else prompts.yes_no if one.asked not in (CHOOSE, CHOOSE_UNRELATED) else one.candidates
+    return (
+        () if one.asked == NAME else prompts.yes_no if one.asked not in (CHOOSE, CHOOSE_UNRELATED) else one.candidates
+    )
 
 
 def asked_of(

@@ -1,6 +1,6 @@
 """From what is to be asked to a request: its dialogue, and the pushes at their places."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -33,24 +33,25 @@ class InjectionRig:
     """Vectors, and where and how strongly they are injected unless it is said otherwise."""
 
     vectors: ConceptVectors
-    yes_axis: Tensor
-    """[d_model]: promotes *yes* against *no*."""
+    yes_axes: Mapping[int, tuple[Tensor, Tensor]]
+    """By layer, each [d_model]: from *no* to *yes* as words are read there, and as words are written (unembedding)."""
     layer: int
     strength: float
     """Share of the usual norm of the residual."""
 
     def direction(self, one: Asking) -> Direction:
         """The direction of an arm."""
-        known = self.vectors.directions[self.layer if one.layer is None else one.layer]
+        layer = self.layer if one.layer is None else one.layer
+        known, (read, written) = self.vectors.directions[layer], self.yes_axes[layer]
         base = known[one.injected] if one.injected else next(iter(known.values()))
         if one.arm == RANDOM:
             assert one.draw is not None
             return random_like(base, one.draw)
         if one.arm == YES_PUSH:
-            return along(base, self.yes_axis, "promotes yes")
+            return along(base, read, "from no to yes")
         if one.arm == FLIPPED:
             return flipped(base)
-        return without(base, self.yes_axis, "without yes") if one.arm == WITHOUT_YES else base
+        return without(base, [read, written], "without yes") if one.arm == WITHOUT_YES else base
 
 
 def dialogue(one: Asking) -> list[Message]:

@@ -49,7 +49,9 @@ def concept_vectors(
     2601.01828, who reads it at the token before the reply: `prompt end`). Raises InputError where a word is in both
     lists or a context loses it."""
     if shared := sorted(set(words) & set(baseline)):
-        raise InputError("concepts that are baseline words, too", given=", ".join(shared[:5]), do="take them out of one")
+        raise InputError(
+            "concepts that are baseline words, too", given=", ".join(shared[:5]), do="take them out of one"
+        )
     everything = [*words, *baseline]
     texts = [_text(bench, context, word, read_at) for word in everything for context in contexts]
     sites = [Site(layer) for layer in layers]
@@ -130,8 +132,10 @@ def flipped(direction: Direction) -> Direction:
     return replace(direction, vector=-direction.vector, method=f"{direction.method}, sign flipped")
 
 
-def without(direction: Direction, axis: Tensor, name: str) -> Direction:
-    """What is left of a direction without its part along an axis, brought back to norm 1 (v_perp)."""
-    unit = (axis / axis.norm()).double()
-    left = direction.vector.double() - (direction.vector.double() @ unit) * unit
-    return replace(direction, vector=torch.nn.functional.normalize(left, dim=0).float(), method=f"{direction.method}, {name}")
+def without(direction: Direction, axes: Sequence[Tensor], name: str) -> Direction:
+    """What is left of a direction without its part in the span of these axes, brought back to norm 1 (v_perp)."""
+    basis = torch.linalg.qr(torch.stack([axis.double() for axis in axes], dim=1)).Q
+    vector = direction.vector.double()
+    left = vector - basis @ (basis.T @ vector)
+    method = f"{direction.method}, {name}"
+    return replace(direction, vector=torch.nn.functional.normalize(left, dim=0).float(), method=method)
