@@ -78,7 +78,7 @@ class Asking:
 
 
 @dataclass(frozen=True)
-class Plan:
+class InjectionPlan:
     """The words of one run: concepts apart, and their questions."""
 
     prompts: InjectionPrompts
@@ -88,7 +88,7 @@ class Plan:
     wordings: int
 
     @classmethod
-    def of(cls, prompts: InjectionPrompts, tune: int, test: int, draws: int, wordings: int) -> "Plan":
+    def of(cls, prompts: InjectionPrompts, tune: int, test: int, draws: int, wordings: int) -> "InjectionPlan":
         """Concepts take turns between choosing and testing, as far as there are any: one in four is for choosing."""
         tuned = prompts.concepts[::4][:tune]
         rest = [word for word in prompts.concepts if word not in tuned]

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from torch import Tensor
 
-from experiments.injected_concepts.design import Asking, Plan
+from experiments.injected_concepts.design import Asking, InjectionPlan
 from experiments.injected_concepts.experiment import InjectedConcepts
 from experiments.injected_concepts.labels import DETECT, RANDOM, TARGET, UNRELATED
 from experiments.injected_concepts.prompts import InjectionPrompts
@@ -52,10 +52,12 @@ def trials(experiment: InjectedConcepts, bench: Bench) -> Iterator[Trial]:
     yield from regulated(bench, name, rig, plan)
 
 
-def plan_of(experiment: InjectedConcepts, bench: Bench) -> Plan:
+def plan_of(experiment: InjectedConcepts, bench: Bench) -> InjectionPlan:
     """Raises InputError for files that cannot be used."""
     prompts = InjectionPrompts.of(bench.materials, concepts=experiment.concepts, questions=experiment.questions)
-    return Plan.of(prompts, experiment.tune, experiment.test, experiment.random_directions, experiment.wordings)
+    return InjectionPlan.of(
+        prompts, experiment.tune, experiment.test, experiment.random_directions, experiment.wordings
+    )
 
 
 def grid(experiment: InjectedConcepts, bench: Bench) -> tuple[list[int], list[float]]:
@@ -98,7 +100,7 @@ def best(trials: Sequence[Trial], otherwise: tuple[int, float]) -> tuple[int, fl
 
 
 def _rig(
-    experiment: InjectedConcepts, bench: Bench, plan: Plan, layers: Sequence[int], strengths: Sequence[float]
+    experiment: InjectedConcepts, bench: Bench, plan: InjectionPlan, layers: Sequence[int], strengths: Sequence[float]
 ) -> InjectionRig:
     """At the middle of the grid, until a better place is found."""
     prompts = plan.prompts
@@ -117,7 +119,7 @@ def _from_no_to_yes(known: Mapping[str, Direction], prompts: InjectionPrompts) -
     return yes - no
 
 
-def _read_once(plan: Plan) -> list[Asking]:
+def _read_once(plan: InjectionPlan) -> list[Asking]:
     """All whose answer is read from the mass of one token."""
     return [*plan.testing(), *plan.choosing(), *plan.placing(), *plan.owning()]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import torch
 
-from experiments.injected_concepts.design import Plan
+from experiments.injected_concepts.design import InjectionPlan
 from experiments.injected_concepts.labels import REGULATE
 from experiments.injected_concepts.prompts import told
 from experiments.injected_concepts.requests import InjectionRig
@@ -21,7 +21,7 @@ from introlab.network.sites import Site
 from introlab.records.trial import Trial
 
 
-def regulated(bench: Bench, name: str, rig: InjectionRig, plan: Plan) -> Iterator[Trial]:
+def regulated(bench: Bench, name: str, rig: InjectionRig, plan: InjectionPlan) -> Iterator[Trial]:
     """Every other tested concept, asked to think of it, asked not to, and not mentioned."""
     prompts, words = plan.prompts, plan.tested[::2]
     asked = {"think": prompts.think, "think not": prompts.think_not, "copy": prompts.copy}

@@ -14,8 +14,8 @@ DETECTS_ABOVE = 0.1
 """Share of yes beyond random directions, and beyond always-no questions: where the whole interval is below it, the
 model does not detect; it detects where the whole interval is above 0."""
 NAMES_ABOVE = 0.2
-"""Share named among ten beyond another concept's injection (twice what chance gives of ten): where the whole interval is
-below it, the model does not name; it names where the whole interval is above 0, and the share itself above chance."""
+"""Share named among ten beyond another concept's injection (twice chance): where the whole interval is below it, the
+model does not name; it names where the whole interval is above 0, and the share itself above chance."""
 CHANCE = 0.1
 """Of naming one of ten."""
 ENOUGH = 0.5
@@ -88,7 +88,7 @@ def _names(found: Findings) -> Ground:
     over = found.estimate("named beyond another concept")
     unasked = found.estimate("named among ten", question=CHOOSE_UNRELATED, arm=TARGET)
     answer: Answer = (
-        "yes" if over.above(0) and share.above(0.1) else "no" if share.below(NAMES_BELOW) else "cannot tell"
+        "yes" if over.above(0) and share.above(CHANCE) else "no" if over.below(NAMES_ABOVE) else "cannot tell"
     )
     return Ground(
         NAMES,
@@ -135,7 +135,7 @@ def _unsure(found: Findings) -> Ground:
 
 def verdict(grounds: Sequence[Ground]) -> str:
     """In words."""
-    said = {each.question: each.answer for each in grounds}
+    said: dict[str, Answer] = {each.question: each.answer for each in grounds}
     if said[IN_KIND] != "yes":
         return "cannot tell (it does not answer yes or no)"
     names = {"yes": ", and names concepts", "no": ", and does not name concepts", "cannot tell": ""}[said[NAMES]]
@@ -158,8 +158,8 @@ def sentence(model: str, verdict: str, grounds: Sequence[Ground], found: Finding
         usable = found.estimate("answers in kind", question=DETECT, arm=TARGET)
         return (
             f"{model}: cannot tell. {usable.percent} of its answers under injection had enough probability on yes or "
-            f'no; without a push it goes on with "{_typical(tested)}". Change how it is asked (--questions, --materials); '
-            f"beyond random and always-no questions: {beside(more)}."
+            f'no; without a push it goes on with "{_typical(tested)}". Change how it is asked (--questions, '
+            f"--materials); beyond random and always-no questions: {beside(more)}."
         )
     text = f"{model} {verdict}{_where(tested)}"
     if not found.estimate("yes beyond random directions").above(0):
