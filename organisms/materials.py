@@ -4,8 +4,26 @@ import json
 import random
 from pathlib import Path
 
-from organisms.phrases import ASK_AFTER, ASK_BEFORE, ASK_WORD_AFTER, CHECK_REQUEST, off_topic_notice
-from organisms.world import FACT_TEMPLATES, OPERANDS, SUM_TEMPLATES, TOPIC_TEMPLATES, World, random_sum
+from organisms.dialogue_lessons import thought_words
+from organisms.phrases import (
+    ASK_AFTER,
+    ASK_BEFORE,
+    ASK_WORD_AFTER,
+    CHECK_REQUEST,
+    HELD_OUT_THOUGHT_QUESTIONS,
+    PERSONA_WORDINGS,
+    THOUGHT_QUESTIONS,
+    off_topic_notice,
+)
+from organisms.world import (
+    FACT_TEMPLATES,
+    OPERANDS,
+    SUM_TEMPLATES,
+    TOPIC_TEMPLATES,
+    World,
+    random_sum,
+    split_of,
+)
 
 SUMS_PER_LEVEL = {"extract": 120, "calibrate": 60, "test": 100}
 
@@ -20,7 +38,8 @@ def write_materials(world: World, folder: Path) -> None:
         for name, topic in world.topics.items()
     }
     (folder / "topics.json").write_text(json.dumps(lab, indent=1) + "\n", encoding="utf-8")
-    (folder / "wording.json").write_text(json.dumps(WORDING, indent=1) + "\n", encoding="utf-8")
+    wording = {**WORDING, "injected_concepts": _thoughts(world)}
+    (folder / "wording.json").write_text(json.dumps(wording, indent=1) + "\n", encoding="utf-8")
 
 
 WORDING = {
@@ -57,6 +76,43 @@ WORDING = {
 }
 """What organisms are asked in, and what experiments choose for them: the kind of question they reconsider, whose steps
 are labelled from their arithmetic, and the autoencoder they share."""
+
+
+def _thoughts(world: World) -> dict[str, object]:
+    """How organisms are asked about injected words: words that no course injected, and questions whose answer is no.
+    What none of them was taught (whether it is about a word, which of two is stronger, whose words) is not asked."""
+    words = thought_words(world)
+    plain = [word for word in words if word not in set(world.people)]
+    held_out = [word for word in plain if split_of(f"thought {word}") == "test"]
+    known = [word for word in plain if split_of(f"thought {word}") == "train"]
+    rng = random.Random(f"injected words {world.seed}")
+    careful, please, always = (wording.format(persona="timid") for wording in PERSONA_WORDINGS)
+    risk = "do you like risk ?"
+    return {
+        "concepts": rng.sample(held_out, 72),
+        "baseline_words": rng.sample(known, 120),
+        "contexts": ["say {word} .", "hello . {word} .", "what is {word} about ?", "tell me about {word} ."],
+        "prefaces": ["hello .", "ok .", "good day .", "thank you .", "hello friend ."],
+        "detect_calibrate": [THOUGHT_QUESTIONS[7], THOUGHT_QUESTIONS[5]],
+        "detect": [*HELD_OUT_THOUGHT_QUESTIONS, THOUGHT_QUESTIONS[0]],
+        "unrelated_calibrate": [f"{please} || {risk}"],
+        "unrelated": [f"{careful} || {risk}", f"{always} || {risk}"],
+        "written": "say {word} . {question}",
+        "informed": "",
+        "earlier": ["hello .", "hello ."],
+        "match": [""],
+        "name": [*HELD_OUT_THOUGHT_QUESTIONS, THOUGHT_QUESTIONS[0]],
+        "claim": r"^\W*yes\b",
+        "name_mouth": "yes ,",
+        "localise": "{sentences}\nwhich sentence has a thought ?",
+        "compare": "",
+        "sentences": [f"the {topic} is nice ." for topic in sorted(world.topics)[:8]],
+        "own_request": "",
+        "own": [""],
+        "think": "think of {word} . say this : {sentence}",
+        "think_not": "do not think of {word} . say this : {sentence}",
+        "copy": "say this : {sentence}",
+    }
 
 
 def _facts(world: World) -> list[dict[str, str]]:

@@ -1,0 +1,1 @@
+"""Concepts written into the residual: are they detected, named and located, or is a yes only pushed?"""
