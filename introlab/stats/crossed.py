@@ -14,10 +14,12 @@ import numpy as np
 from scipy import stats
 
 from introlab.stats.checked_columns import UNIT, Column, Range, measured, names
-from introlab.stats.estimates import LEVEL, alike, bounded_mean, clopper_pearson, cluster_variance, most_trials
+from introlab.stats.estimates import LEVEL, bounded_mean, clopper_pearson, cluster_variance, most_trials
 from introlab.stats.interval import Estimate, Kind, missing
 from introlab.stats.small_samples import degrees_of_freedom
 
+_TELLING = 9
+"""Clusters that hold another value than the usual one, up to which a spread is not trusted."""
 Ways = Sequence[Column]
 """The cluster of each trial, once for each kind of cluster."""
 
@@ -58,7 +60,7 @@ def crossed_mean(values: Column, ways: Ways, *, within: Range | None = None, kin
     if k < 2:
         return Estimate(value, None, None, n, k, "one cluster: no interval", kind)
     smallest = min(labels, key=lambda each: len(np.unique(each)))
-    if within is not None and any(alike(array, each) for each in labels):
+    if within is not None and any(_hardly_vary(array, each) for each in labels):
         found = bounded_mean(array, smallest, within)
         return Estimate(found.value, found.low, found.high, n, k, f"{found.method}, crossed clusters", kind)
     variance, df = crossed_variance(array, labels)
@@ -78,36 +80,49 @@ def crossed_difference(pairs: Sequence[tuple[float, float]], ways: Ways, *, with
 
 def crossed_variance(values: np.ndarray, labels: Sequence[np.ndarray]) -> tuple[float, float]:
     """Variance of the mean of trials that cross these ways of clustering, and its degrees of freedom."""
-    found, alone = 0.0, []
-    for size, each in _overlaps(labels):
-        variance = cluster_variance(values, each) if len(np.unique(each)) > 1 else 0.0
-        found += variance if size % 2 else -variance
-        if size == 1:
-            alone.append(variance)
     df = min(degrees_of_freedom(np.unique(each, return_counts=True)[1].astype(float)) for each in labels)
-    return max(found, *alone, 0.0), df
+    return _added_up(labels, lambda each: cluster_variance(values, each) if len(np.unique(each)) > 1 else 0.0), df
 
 
-def crossed_jackknife(statistic: Callable[[np.ndarray], float], ways: Ways, name: str, *, kind: Kind = "") -> Estimate:
-    """A statistic of trials, given by their indices, with Student's interval from leaving out one cluster of each way
-    at a time. No interval where a way has fewer than three clusters or leaving one out changes nothing."""
+def crossed_jackknife(
+    value: float, left: Callable[[np.ndarray], np.ndarray], ways: Ways, name: str, *, kind: Kind = ""
+) -> Estimate:
+    """A statistic with Student's interval from leaving out one cluster of each way at a time.
+
+    `left` gives, from the cluster of each trial, the statistic without each cluster (up to a constant). No interval
+    where a way has fewer than three clusters or leaving one out changes nothing.
+    """
     labels = _labels(ways, len(ways[0]))
     n, k = len(labels[0]), _fewest(labels)
-    value = statistic(np.arange(n)) if n else math.nan
-    if not math.isfinite(value):
-        return Estimate(None, None, None, n, k, f"{name}: not defined here", kind)
+
+    def spread(each: np.ndarray) -> float:
+        found = left(each)
+        return (len(found) - 1) / len(found) * float(((found - found.mean()) ** 2).sum())
+
+    variance = _added_up(labels, spread) if k >= 3 else math.nan
+    if not variance > 0:
+        return Estimate(value, None, None, n, k, f"{name}: clusters do not tell how sure it is", kind)
+    half = float(stats.t.ppf(0.5 + LEVEL / 2, k - 1)) * math.sqrt(variance)
+    return Estimate(value, value - half, value + half, n, k, f"{name}, leaving out crossed clusters", kind)
+
+
+def _added_up(labels: Sequence[np.ndarray], variance: Callable[[np.ndarray], float]) -> float:
+    """Of all ways, less what they share; never below that of one way alone."""
     found, alone = 0.0, []
     for size, each in _overlaps(labels):
-        left = np.array([statistic(np.flatnonzero(each != one)) for one in np.unique(each)])
-        variance = (len(left) - 1) / len(left) * float(((left - left.mean()) ** 2).sum())
-        found += variance if size % 2 else -variance
+        one = variance(each)
+        found += one if size % 2 else -one
         if size == 1:
-            alone.append(variance)
-    spread = max(found, *alone)
-    if k < 3 or not spread > 0:
-        return Estimate(value, None, None, n, k, f"{name}: clusters do not tell how sure it is", kind)
-    half = float(stats.t.ppf(0.5 + LEVEL / 2, k - 1)) * math.sqrt(spread)
-    return Estimate(value, value - half, value + half, n, k, f"{name}, leaving out crossed clusters", kind)
+            alone.append(one)
+    return max(found, *alone)
+
+
+def _hardly_vary(values: np.ndarray, labels: np.ndarray) -> bool:
+    """Whether values repeat one value, and no more than half of the clusters (or nine) hold another."""
+    every, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
+    usual = codes == counts.argmax()
+    most = min(_TELLING, len(np.unique(labels)) // 2)
+    return bool(len(every) == 1 or usual.sum() > 1) and len(np.unique(labels[~usual])) <= most
 
 
 def _labels(ways: Ways, n: int) -> list[np.ndarray]:

@@ -70,14 +70,14 @@ def drift_of(first: Sequence[bool], after: Sequence[bool] | None, every: Sequenc
     )
 
 
-def gain_on_topic(first: Sequence[bool], after: Sequence[bool] | None) -> float | None:
-    """By how much the share off topic falls from what came earlier to the late words; None for a text that did not leave
-    its topic, and where too few words are left."""
+def gain_on_topic(first: Sequence[int], after: Sequence[int] | None) -> float | None:
+    """By how much the share off topic falls from what came earlier to the late words; None for a text that did not
+    leave its topic, and where too few words are left."""
     gains = _gains(np.array([[*first, *(after or ())]], dtype=bool), None if after is None else len(first))
     return float(gains[0]) if np.isfinite(gains[0]) else None
 
 
-def shuffled_gain(first: Sequence[bool], after: Sequence[bool] | None, *, seed: int, draws: int = 200) -> float | None:
+def shuffled_gain(first: Sequence[int], after: Sequence[int] | None, *, seed: int, draws: int = 200) -> float | None:
     """What that fall would be by luck: the mean over the same words in random order, an announcement keeping its place.
     A text counts from its second word off topic on, so where shares never change they seem to fall. None where
     no order has one."""
