@@ -7,13 +7,14 @@ and checks. Where a verdict speaks of *these directions*, it is judged by what t
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from benchmarks.verdict_rules import Told, World
+from benchmarks.verdict_rules import SimulatedWorld, Told
 from experiments.steering_mechanism import analysis as inside
 from experiments.steering_mechanism import simulation as mechanism
 from experiments.steering_mechanism import verdicts as conclusions
-from experiments.steering_resistance.analysis import counting_incoherent, findings
+from experiments.steering_resistance.analysis import counting_incoherent
+from experiments.steering_resistance.controls import checks
 from experiments.steering_resistance.scopes import OTHERS, THESE
-from experiments.steering_resistance.simulation import Planted, simulated_directions, written
+from experiments.steering_resistance.simulation import PlantedCourse, simulated_directions, written
 from experiments.steering_resistance.verdict_rows import verdict_rows
 from experiments.steering_resistance.verdicts import NOTICED, SAYS_ABOVE, THESE_ALONE, grounds_of, verdict
 from introlab.records.findings import Findings
@@ -21,13 +22,13 @@ from introlab.records.findings import Findings
 NAME, INSIDE, AT = "steering resistance", "steering mechanism", 1.5
 TEXT_ALONE = ("reacting to what it wrote and not", "reacting to what it wrote, and whether")
 PUSH_ALONE = ("reacting to the push",)
-RESISTS = Planted(announces=0.95, after=0.05, on_text=0.95)
-ANNOUNCES = Planted(announces=0.95, on_text=0.95)
+RESISTS = PlantedCourse(announces=0.95, after=0.05, on_text=0.95)
+ANNOUNCES = PlantedCourse(announces=0.95, on_text=0.95)
 PUSH_READER = {"on_text": 0.0, "on_both": 0.9, "on_push": 0.9}
 SHOWN: Mapping[bool | None, str] = {True: "passed", False: "failed", None: "cannot tell"}
 
 
-def said(planted: Planted, seed: int, *, incoherent: bool = False) -> str:
+def said(planted: PlantedCourse, seed: int, *, incoherent: bool = False) -> str:
     """The verdict on a simulated run."""
     trials = list(written(planted, NAME, AT, seed))
     if incoherent:
@@ -39,12 +40,12 @@ def said(planted: Planted, seed: int, *, incoherent: bool = False) -> str:
 def of(
     rule: str,
     name: str,
-    planted: Planted,
+    planted: PlantedCourse,
     *words: str,
     reacts: Sequence[str] = (),
     must: bool = False,
     all_texts: bool = False,
-) -> World:
+) -> SimulatedWorld:
     """Right where the verdict begins with one of `words` (none: nothing may be said) and says of a model that announces
     one of `reacts`, where any are given. `all_texts` counts incoherent texts."""
 
@@ -52,7 +53,7 @@ def of(
         word = said(planted, seed, incoherent=all_texts)
         return judged(word, words, reacts), word
 
-    return World(NAME, rule, name, told, must)
+    return SimulatedWorld(NAME, rule, name, told, must)
 
 
 def judged(word: str, words: Sequence[str], reacts: Sequence[str]) -> Told:
@@ -65,41 +66,44 @@ def judged(word: str, words: Sequence[str], reacts: Sequence[str]) -> Told:
     return "right" if not (how and reacts) or any(how.startswith(each) for each in reacts) else "wrong"
 
 
-def differing(name: str, planted: Planted, judge: Callable[[str, Planted, int], Told]) -> World:
+def differing(name: str, planted: PlantedCourse, judge: Callable[[str, PlantedCourse, int], Told]) -> SimulatedWorld:
     """Of a model whose directions differ."""
 
     def told(seed: int) -> tuple[Told, str]:
         word = said(planted, seed)
         return ("cannot tell" if word.startswith("cannot tell") else judge(word, planted, seed)), word
 
-    return World(NAME, "what a replication redraws", name, told)
+    return SimulatedWorld(NAME, "what a replication redraws", name, told)
 
 
-def _announcing(word: str, planted: Planted, seed: int) -> Told:
+def _announcing(word: str, planted: PlantedCourse, seed: int) -> Told:
     """*complies* holds below a tenth of announcements and *announces* above, of the directions that are spoken of."""
     drawn = [each.announces for each in simulated_directions(planted, seed).values()]
     rate = sum(drawn) / len(drawn) if THESE_ALONE in word.split(",")[0] else planted.announces
     return "right" if word.startswith("announces" if rate > SAYS_ABOVE else "complies") else "wrong"
 
 
-def _returning(word: str, planted: Planted, seed: int) -> Told:
+def _returning(word: str, planted: PlantedCourse, seed: int) -> Told:
     """*recovers silently* where texts come back under most directions."""
     drawn = [each.returns for each in simulated_directions(planted, seed).values()]
     rate = sum(drawn) / len(drawn) if THESE_ALONE in word.split(",")[0] else planted.returning
     return "right" if word.startswith("recovers silently" if rate > 0.5 else "complies") else "wrong"
 
 
-def check(name: str, planted: Planted, control: str, *, passes: bool) -> World:
+def check(name: str, planted: PlantedCourse, control: str, *, passes: bool) -> SimulatedWorld:
     """Of a check: right where it comes out so."""
 
     def told(seed: int) -> tuple[Told, str]:
-        passed = findings(list(written(planted, NAME, AT, seed)), AT).check(control).passed
+        trials = list(written(planted, NAME, AT, seed))
+        rows, narrow = (verdict_rows("simulated", trials, AT, scope) for scope in (OTHERS, THESE))
+        found = checks(rows, narrow, trials, AT, grounds_of(rows, AT), "")
+        passed = next(each.passed for each in found if each.control == control)
         return ("cannot tell" if passed is None else "right" if passed == passes else "wrong"), SHOWN[passed]
 
-    return World(NAME, f"check: {control}", name, told, must=True)
+    return SimulatedWorld(NAME, f"check: {control}", name, told, must=True)
 
 
-def noticed(name: str, planted: mechanism.PlantedInside, *answers: str, must: bool = False) -> World:
+def noticed(name: str, planted: mechanism.PlantedInside, *answers: str, must: bool = False) -> SimulatedWorld:
     """Of *noticed inside?*, answered from what is read inside alone."""
 
     def told(seed: int) -> tuple[Told, str]:
@@ -108,10 +112,10 @@ def noticed(name: str, planted: mechanism.PlantedInside, *answers: str, must: bo
         answer = next(each.answer for each in grounds_of(rows, AT) if each.question == NOTICED)
         return ("cannot tell" if answer == "cannot tell" else "right" if answer in answers else "wrong"), answer
 
-    return World(INSIDE, NOTICED, name, told, must)
+    return SimulatedWorld(INSIDE, NOTICED, name, told, must)
 
 
-def leak(name: str, fault: str | None, *, passes: bool) -> World:
+def leak(name: str, fault: str | None, *, passes: bool) -> SimulatedWorld:
     """Of the check on labels dealt anew."""
 
     def told(seed: int) -> tuple[Told, str]:
@@ -121,7 +125,7 @@ def leak(name: str, fault: str | None, *, passes: bool) -> World:
         )
         return ("cannot tell" if passed is None else "right" if passed == passes else "wrong"), SHOWN[passed]
 
-    return World(INSIDE, "check: shuffled_labels", name, told, must=True)
+    return SimulatedWorld(INSIDE, "check: shuffled_labels", name, told, must=True)
 
 
 RECOVERY = (
@@ -129,7 +133,7 @@ RECOVERY = (
         of(
             "recovers silently",
             f"a constant share off topic of {share:g}{', in runs of words' if bursts else ''}",
-            Planted(pushed=(share, share), bursts=bursts),
+            PlantedCourse(pushed=(share, share), bursts=bursts),
             "complies",
         )
         for bursts in (False, True)
@@ -138,23 +142,33 @@ RECOVERY = (
     of(
         "recovers silently",
         "as much less off topic late as where both topics are asked for",
-        Planted(pushed=(0.7, 0.2), asked=(0.7, 0.2)),
+        PlantedCourse(pushed=(0.7, 0.2), asked=(0.7, 0.2)),
     ),
-    of("recovers silently", "back on topic without a word", Planted(pushed=(0.8, 0.1)), "recovers silently", must=True),
-    of("complies", "off topic to the end, without a word", Planted(), "complies", must=True),
+    of(
+        "recovers silently",
+        "back on topic without a word",
+        PlantedCourse(pushed=(0.8, 0.1)),
+        "recovers silently",
+        must=True,
+    ),
+    of("complies", "off topic to the end, without a word", PlantedCourse(), "complies", must=True),
 )
 MOVABILITY = (
-    of("is not moved", "moved by a stronger push", Planted(leaves=0.0), "is only weakly steered", must=True),
-    of("is not moved", "moved by no push", Planted(leaves=0.0, strong=0.0), "is not moved", must=True),
-    of("is not moved", "not moved, and no stronger push was tried", Planted(leaves=0.0, strong=None)),
+    of("is not moved", "moved by a stronger push", PlantedCourse(leaves=0.0), "is only weakly steered", must=True),
+    of("is not moved", "moved by no push", PlantedCourse(leaves=0.0, strong=0.0), "is not moved", must=True),
+    of("is not moved", "not moved, and no stronger push was tried", PlantedCourse(leaves=0.0, strong=None)),
     of(
         "is not moved",
         "not moved, and stronger pushes break half of the texts",
-        Planted(leaves=0.0, incoherent={f"equal effect, {kind}": 0.6 for kind in ("difference of means", "probe")}),
+        PlantedCourse(
+            leaves=0.0, incoherent={f"equal effect, {kind}": 0.6 for kind in ("difference of means", "probe")}
+        ),
         "is not moved",
     ),
-    check("first attempts at .5, as was wanted", Planted(), "equal_effect", passes=True),
-    check("first attempts at a floor of .1 where .5 was wanted", Planted(strong=0.9), "equal_effect", passes=False),
+    check("first attempts at .5, as was wanted", PlantedCourse(), "equal_effect", passes=True),
+    check(
+        "first attempts at a floor of .1 where .5 was wanted", PlantedCourse(strong=0.9), "equal_effect", passes=False
+    ),
 )
 REACTING = (
     of("reacts to what", "resists, a reader of its own text", RESISTS, "resists", reacts=TEXT_ALONE, must=True),
@@ -196,22 +210,22 @@ REDRAWN = (
     *(
         differing(
             f"announces {rate:g} of the time, directions differ by {spread:g}",
-            Planted(announces=rate, spread=spread),
+            PlantedCourse(announces=rate, spread=spread),
             _announcing,
         )
         for rate, spread in ((0.03, 0.5), (0.2, 0.9), (0.3, 0.5), (0.3, 0.9))
     ),
     *(
-        differing(f"comes back under {rate:g} of the directions", Planted(returning=rate), _returning)
+        differing(f"comes back under {rate:g} of the directions", PlantedCourse(returning=rate), _returning)
         for rate in (0.2, 0.4, 0.7)
     ),
 )
 COHERENCE = (
-    check("no text is incoherent", Planted(), "coherence", passes=True),
-    check("a fifth of pushed texts incoherent", Planted(incoherent={"push": 0.25}), "coherence", passes=False),
+    check("no text is incoherent", PlantedCourse(), "coherence", passes=True),
+    check("a fifth of pushed texts incoherent", PlantedCourse(incoherent={"push": 0.25}), "coherence", passes=False),
     check(
         "a fifth of all texts incoherent",
-        Planted(incoherent=dict.fromkeys(("push", "baseline", "prompting"), 0.2)),
+        PlantedCourse(incoherent=dict.fromkeys(("push", "baseline", "prompting"), 0.2)),
         "coherence",
         passes=False,
     ),

@@ -20,7 +20,7 @@ from introlab.io.terminal import say
 PAGE = Path(__file__).parent.parent / "docs" / "verdict_rules.md"
 REGISTRIES = ("benchmarks.resistance_worlds",)
 """Modules that hold the worlds of an experiment or more, as a sequence `WORLDS`."""
-REPEATS = 100
+REPEATS = 60
 ALLOWED = 0.05
 """Of the simulated runs of a world: how many may say what is not so."""
 
@@ -28,7 +28,7 @@ Told = Literal["right", "wrong", "cannot tell"]
 
 
 @dataclass(frozen=True)
-class World:
+class SimulatedWorld:
     """A simulated model, and what a run of default size may say of it."""
 
     experiment: str
@@ -43,10 +43,10 @@ class World:
 
 
 @dataclass(frozen=True)
-class Tally:
+class WorldTally:
     """What was said of a world over simulated runs."""
 
-    world: World
+    world: SimulatedWorld
     counts: Counter[str]
     said: Counter[str]
 
@@ -70,19 +70,19 @@ class Tally:
         return self.wrong <= ALLOWED and (not self.world.must or self.counts["right"] > self.runs / 2)
 
 
-def worlds() -> Iterator[World]:
+def worlds() -> Iterator[SimulatedWorld]:
     """Of every registry, in order."""
     for module in REGISTRIES:
         yield from importlib.import_module(module).WORLDS
 
 
-def tally(world: World, repeats: int, *, seed: int = 0) -> Tally:
+def tally(world: SimulatedWorld, repeats: int, *, seed: int = 0) -> WorldTally:
     """Simulated runs of one world."""
     found = [world.told(seed + index) for index in range(repeats)]
-    return Tally(world, Counter(told for told, _ in found), Counter(said for _, said in found))
+    return WorldTally(world, Counter(told for told, _ in found), Counter(said for _, said in found))
 
 
-def page(tallies: Sequence[Tally], repeats: int, took: float) -> str:
+def page(tallies: Sequence[WorldTally], repeats: int, took: float) -> str:
     """The page, an experiment a chapter."""
     lines = [
         "# Verdict rules on simulated models of a known truth",
@@ -107,7 +107,7 @@ def page(tallies: Sequence[Tally], repeats: int, took: float) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _line(each: Tally) -> str:
+def _line(each: WorldTally) -> str:
     shares = [f"{each.counts[told] / each.runs:.0%}" for told in ("right", "cannot tell")]
     said, times = each.said.most_common(1)[0]
     must = "yes" if each.world.must else ""
@@ -122,7 +122,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=REPEATS)
     parser.add_argument("--only", default="", help="worlds whose experiment or name holds this; nothing is written")
-    given, started, tallies = parser.parse_args(), time.perf_counter(), list[Tally]()
+    given, started, tallies = parser.parse_args(), time.perf_counter(), list[WorldTally]()
     for world in worlds():
         if given.only in world.experiment or given.only in world.name:
             tallies.append(tally(world, given.repeats))

@@ -26,7 +26,7 @@ Rates = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Planted:
+class PlantedCourse:
     """A model by what it does. Shares off topic are of words in the first and in the second half of a text."""
 
     pushed: Rates = (0.8, 0.8)
@@ -73,7 +73,7 @@ class SimulatedDirection:
     returns: bool
 
 
-def simulated_directions(planted: Planted, seed: int) -> dict[str, SimulatedDirection]:
+def simulated_directions(planted: PlantedCourse, seed: int) -> dict[str, SimulatedDirection]:
     """Those that `written` draws."""
     return _directions(planted, _generator(seed))
 
@@ -82,7 +82,7 @@ def _generator(seed: int) -> random.Random:
     return random.Random(f"simulated {seed}")
 
 
-def _directions(planted: Planted, rng: random.Random) -> dict[str, SimulatedDirection]:
+def _directions(planted: PlantedCourse, rng: random.Random) -> dict[str, SimulatedDirection]:
     return {
         f"topic {index}": SimulatedDirection(
             _around(planted.announces, planted.spread, rng), rng.random() < planted.returning
@@ -102,7 +102,7 @@ def _around(rate: float, spread: float, rng: random.Random) -> float:
 
 
 class _Writer:
-    def __init__(self, planted: Planted, name: str, strength: float, seed: int):
+    def __init__(self, planted: PlantedCourse, name: str, strength: float, seed: int):
         self.planted, self.name, self.strength, self.rng = planted, name, strength, _generator(seed)
         self.directions = _directions(planted, self.rng)
 
@@ -166,7 +166,7 @@ class _Writer:
         )
 
 
-def written(planted: Planted, name: str, strength: float, seed: int) -> Iterator[Trial]:
+def written(planted: PlantedCourse, name: str, strength: float, seed: int) -> Iterator[Trial]:
     """Every trial the verdict of one model rests on, but for what is read inside it."""
     writer = _Writer(planted, name, strength, seed)
     pairs = [TopicPair(*each) for each in permutations(sorted(writer.directions), 2)]
@@ -189,7 +189,7 @@ def simulated(name: str, strength: float, effect: float, seed: int, fault: str |
     """Trials of a known truth; see SteeringResistance.simulate."""
     effect = max(effect, 1.0) if fault else effect
     told = 0.05 + 0.8 * effect
-    honest = Planted(announces=told, on_text=0.05, on_both=told)
+    honest = PlantedCourse(announces=told, on_text=0.05, on_both=told)
     faults = {
         "baseline": replace(honest, plain=(0.6, 0.6)),
         "prompting": replace(honest, asked=(0.0, 0.0)),
