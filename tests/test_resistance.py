@@ -30,7 +30,17 @@ from experiments.steering_resistance.restarts import restarts
 from experiments.steering_resistance.scenarios import Scenario
 from experiments.steering_resistance.trajectories import COURSES, course
 from experiments.steering_resistance.trials import request_for, to_trials
-from experiments.steering_resistance.verdicts import BACK, BEYOND, MOVABLE, MOVED, NOTICED, SAID, grounds_of, verdict
+from experiments.steering_resistance.verdicts import (
+    BACK,
+    MOVABLE,
+    MOVED,
+    NOTICED,
+    PUSH,
+    SAID,
+    TEXT,
+    grounds_of,
+    verdict,
+)
 from introlab.activations.forward import Text
 from introlab.errors import InputError
 from introlab.experiment.context import Bench
@@ -184,47 +194,65 @@ def test_no_restart_of_a_text_that_never_left(rigged):
     assert not list(restarts(here, rig, [_pushed(here, rig, "the spoon stirs the dough . the oven is fresh .")], 8))
 
 
-@pytest.mark.parametrize(
-    ("moved", "movable", "said", "back", "beyond", "told"),
-    [
-        ("yes", "yes", "yes", "yes", "yes", "resists"),
-        ("yes", "yes", "yes", "no", "yes", "announces"),
-        ("yes", "yes", "no", "no", "no", "complies"),
-        ("yes", "yes", "no", "yes", "no", "recovers silently"),
-        ("no", "yes", "cannot tell", "cannot tell", "cannot tell", "is only weakly steered"),
-        ("no", "no", "cannot tell", "cannot tell", "cannot tell", "is not moved"),
-        ("yes", "yes", "yes", "yes", "no", "cannot tell (more than controls?)"),
-        ("yes", "yes", "cannot tell", "yes", "cannot tell", "cannot tell (said so?)"),
-        ("cannot tell", "yes", "yes", "yes", "yes", "cannot tell (moved?)"),
-    ],
-)
-def test_a_verdict_follows_from_its_answers(moved, movable, said, back, beyond, told):
-    answers = {MOVED: moved, MOVABLE: movable, SAID: said, BACK: back, BEYOND: beyond}
-    assert verdict([Ground(question, answer, "") for question, answer in answers.items()]) == told
+def answered(moved, movable, said, back, text="yes", push="no"):
+    answers = {MOVED: moved, MOVABLE: movable, SAID: said, BACK: back, TEXT: text, PUSH: push}
+    return [Ground(question, answer, "") for question, answer in answers.items()]
 
 
 @pytest.mark.parametrize(
-    ("before", "fall", "told"),
+    ("answers", "told"),
     [
-        ((0.55, 0.7), (0.2, 0.6), "yes"),
-        ((0.55, 0.7), (-0.1, 0.05), "no"),
-        ((0.55, 0.7), (-0.1, 0.3), "cannot tell"),
-        ((0.45, 0.55), (0.2, 0.6), "cannot tell"),
-        ((0.3, 0.45), (0.2, 0.6), "no"),
-        (None, None, "cannot tell"),
+        (("yes", "yes", "yes", "yes"), "resists, reacting to what it wrote and not to the push"),
+        (("yes", "yes", "yes", "yes", "no", "yes"), "resists, reacting to the push and not to what it wrote"),
+        (("yes", "yes", "yes", "no", "yes", "yes"), "announces, reacting to what it wrote and to the push"),
+        (("yes", "yes", "yes", "no", "cannot tell", "no"), "announces, to what it reacts cannot be told"),
+        (("yes", "yes", "no", "no"), "complies"),
+        (("yes", "yes", "no", "yes"), "recovers silently"),
+        (("no", "yes", "cannot tell", "cannot tell"), "is only weakly steered"),
+        (("no", "no", "cannot tell", "cannot tell"), "is not moved"),
+        (("no", "cannot tell", "cannot tell", "cannot tell"), "cannot tell (can be moved?)"),
+        (("yes", "yes", "cannot tell", "yes"), "cannot tell (said so?)"),
+        (("cannot tell", "yes", "yes", "yes"), "cannot tell (moved?)"),
     ],
 )
-def test_noticed_asks_for_a_reading_and_for_what_it_does(before, fall, told):
-    """Readable alone is not noticed: any push leaves traces."""
+def test_a_verdict_follows_from_its_answers(answers, told):
+    assert verdict(answered(*answers), answered(*answers)) == told
+
+
+def test_what_cannot_be_told_of_others_is_told_of_these_directions_alone():
+    unknown = answered("yes", "yes", "cannot tell", "no")
+    assert verdict(unknown, answered("yes", "yes", "no", "no")) == "complies under these directions"
+    assert verdict(unknown, unknown) == "cannot tell (said so?)"
+    wide = answered("yes", "yes", "yes", "yes", "yes", "cannot tell")
+    told = "resists, under these directions reacting to what it wrote and not to the push"
+    assert verdict(wide, answered("yes", "yes", "yes", "yes")) == told
+    assert verdict(wide, wide) == "resists, reacting to what it wrote, and whether to the push cannot be told"
+
+
+@pytest.mark.parametrize(
+    ("before", "fall", "there", "told"),
+    [
+        ((0.55, 0.7), (0.2, 0.6), (0.7, 0.9), "yes"),
+        ((0.55, 0.7), (-0.1, 0.05), (0.7, 0.9), "no"),
+        ((0.55, 0.7), (-0.1, 0.05), (0.0, 0.1), "cannot tell"),
+        ((0.55, 0.7), (-0.1, 0.3), (0.7, 0.9), "cannot tell"),
+        ((0.45, 0.55), (0.2, 0.6), (0.7, 0.9), "cannot tell"),
+        ((0.3, 0.45), (0.2, 0.6), (0.7, 0.9), "no"),
+        (None, None, None, "cannot tell"),
+    ],
+)
+def test_noticed_asks_for_a_reading_and_for_what_it_does(before, fall, there, told):
+    """Readable alone is not noticed: any push leaves traces. And what never announces cannot announce less."""
 
     def row(measure, bounds, **where):
         return Row(measure, where, Estimate(sum(bounds) / 2, *bounds, 50, 50, "made up"))
 
     rows = []
-    if before and fall:
+    if before and fall and there:
         rows = [
             row("readable before it", before, arm="push"),
             row("fall by ablation beyond random", fall, reading="push", outcome="announced"),
+            row("ablated: announced", there, reading="push", arm="random"),
         ]
     grounds = grounds_of(Findings(tuple(rows), (), ""), 1.5)
     assert next(each.answer for each in grounds if each.question == NOTICED) == told
@@ -253,7 +281,7 @@ def test_every_text_takes_one_course():
 def test_grounds_come_back_from_json():
     found = SteeringResistance().analyze(SteeringResistance().simulate(1.0, 0))
     (grounds,) = found.grounds.values()
-    assert [each.question for each in grounds] == [MOVED, MOVABLE, NOTICED, SAID, BACK, BEYOND]
+    assert [each.question for each in grounds] == [MOVED, MOVABLE, NOTICED, SAID, BACK, TEXT, PUSH]
     assert Findings.from_json(found.as_json()) == found
     older = {name: value for name, value in found.as_json().items() if name != "grounds"}
     assert Findings.from_json(older).grounds == {}
@@ -287,5 +315,5 @@ def test_the_same_path_on_a_tiny_random_model_of_a_real_family(family, family_fo
         if trial.tokens:
             assert bool(trial.receipts) == (trial.strength != 0)
     found = small.analyze(trials)
-    assert set(found.verdicts.values()).isdisjoint({"resists", "announces"})
+    assert not any(word.startswith(("resists", "announces")) for word in found.verdicts.values())
     assert small.draw(found)

@@ -3,13 +3,16 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from experiments.steering_resistance.trajectories import average_of, rate
+import numpy as np
+
+from experiments.steering_resistance.scopes import average_of, paired, rate, share_of, ways
 from introlab.records.findings import Role, Row
 from introlab.records.trial import Trial
-from introlab.stats.contrasts import contrast
-from introlab.stats.discrimination import auroc, auroc_over_deals, within_levels_auroc
-from introlab.stats.estimates import difference, mean, paired_difference
+from introlab.stats.crossed import crossed_jackknife
+from introlab.stats.discrimination import auroc, auroc_of, within_levels_auroc
+from introlab.stats.estimates import difference, mean
 from introlab.stats.interval import Estimate, missing
+from introlab.stats.stratified_auroc import Separation
 
 ARMS = {"push": "push", "random_direction": "random_direction", "baseline": "clean text"}
 """Conditions of the texts that are read again; the clean ones are read under the push."""
@@ -41,7 +44,7 @@ class _Scores:
     def __init__(self, trials: Sequence[Trial], block: int):
         self.offsets: list[int] = list(trials[0].readings["offsets"])
         self.rows = [
-            (offset, score, bool(pushed), trial.cluster)
+            (offset, score, bool(pushed), trial)
             for trial in trials
             for pushed, scores in enumerate(trial.readings["scores"][block])
             for offset, score in zip(trial.readings["offsets"], scores, strict=True)
@@ -60,19 +63,40 @@ class _Scores:
         return _within([row for row in self.rows if row[0] <= 0])
 
 
-def _within(found: Sequence[tuple[int, float, bool, str]]) -> Estimate:
-    """Over pairs of equally late tokens: that a reading rises along a text says nothing."""
-    if not found:
-        return missing("no such tokens")
-    levels, scores, pushed, clusters = zip(*found, strict=True)
-    return within_levels_auroc(scores, pushed, levels, clusters)
+Scored = Sequence[tuple[int, float, bool, Trial]]
+"""Place in the text, score, pushed or not, and of which text."""
 
 
-def _auroc(found: Sequence[tuple[int, float, bool, str]]) -> Estimate:
+def _within(found: Scored) -> Estimate:
+    """Over pairs of equally late tokens: that a reading rises along a text says nothing. The interval is the wider one
+    of two: over texts, and over new directions and topics."""
     if not found:
         return missing("no such tokens")
-    _, scores, labels, clusters = zip(*found, strict=True)
-    return auroc(scores, labels, clusters)
+    levels, scores, pushed, trials = zip(*found, strict=True)
+    over_texts = within_levels_auroc(scores, pushed, levels, [trial.cluster for trial in trials])
+    if over_texts.value is None:
+        return over_texts
+
+    def left(clusters: np.ndarray) -> np.ndarray:
+        return Separation.of(scores, pushed, clusters, levels).without
+
+    both = [ways(trial) for trial in trials]
+    crossed = crossed_jackknife(
+        over_texts.value,
+        left,
+        [[direction for direction, _ in both], [topic for _, topic in both]],
+        "AUROC within levels",
+        kind="auroc",
+    )
+    widths = [(each.high or 0) - (each.low or 0) for each in (over_texts, crossed)]
+    return crossed if crossed.known and widths[1] > widths[0] else over_texts
+
+
+def _auroc(found: Scored) -> Estimate:
+    if not found:
+        return missing("no such tokens")
+    _, scores, labels, trials = zip(*found, strict=True)
+    return auroc(scores, labels, [trial.cluster for trial in trials])
 
 
 def _readable(model: str, trials: Sequence[Trial]) -> Iterator[Row]:
@@ -97,16 +121,23 @@ def _readable(model: str, trials: Sequence[Trial]) -> Iterator[Row]:
         gap = difference(after["push"], after[arm])
         yield Row("readable after it, beyond", {"model": model, "arm": arm}, gap)
     yield from _text_alone(model, each["push"], each["clean text"], at)
-    dealt = [scores for trial in each["push"] for scores in trial.readings["dealt"]]
-    labels = [pushed for _ in each["push"] for pushed in (False, True)]
-    yield Row("AUROC of shuffled labels", {"model": model}, auroc_over_deals(dealt, labels), "control")
+    yield Row("AUROC of shuffled labels", {"model": model}, _dealt(each["push"]), "control")
     yield Row("readable at the pushed block", {"model": model}, _Scores(each["push"], 0).after(), "control")
+
+
+def _dealt(trials: Sequence[Trial]) -> Estimate:
+    """The mean AUROC of probes of labels dealt anew, each deal a draw: the interval is of that mean, as a leak would
+    move all of them."""
+    dealt = np.array([scores for trial in trials for scores in trial.readings["dealt"]])
+    labels = np.array([pushed for _ in trials for pushed in (False, True)])
+    each = [auroc_of(column, labels) for column in dealt.T]
+    return mean(each, range(len(each)))
 
 
 def _text_alone(model: str, own: Sequence[Trial], clean: Sequence[Trial], block: int) -> Iterator[Row]:
     """Nothing is pushed: does the reading tell text that was written under a push from clean text?"""
     found = [
-        (offset, score, written, trial.cluster)
+        (offset, score, written, trial)
         for written, some in ((True, own), (False, clean))
         for trial in some
         for offset, score in zip(trial.readings["offsets"], trial.readings["scores"][block][0], strict=True)
@@ -136,7 +167,7 @@ def _ablated(model: str, trials: Sequence[Trial]) -> Iterator[Row]:
             yield Row("ablated: announced", where, rate(coherent, "announced"), role)
             yield Row("ablated: off topic", where, rate(coherent, "intruded"), role)
             yield Row("ablated: returned of intruded", where, rate(intruded, "returned"), role)
-            doses = [(trial.receipts[-1].share, trial.cluster) for trial in some.values() if trial.receipts]
+            doses = [(trial.receipts[-1].share, trial) for trial in some.values() if trial.receipts]
             yield Row("ablated: dose", where, average_of(doses), "detail")
         for outcome in ("announced", "returned"):
             where = {"model": model, "reading": reading, "outcome": outcome}
@@ -157,39 +188,36 @@ def _fall(before: Named, after: Named, outcome: str) -> Estimate:
         and not (one.outcomes["incoherent"] or other.outcomes["incoherent"])
         and None not in (one.outcomes[outcome], other.outcomes[outcome])
     ]
-    if not both:
-        return missing("no scene with both outcomes")
-    values, cells = zip(*((each.outcomes[outcome], at) for pair in both for at, each in enumerate(pair)), strict=True)
-    # Not as differences: where nothing changes, those have an interval without width.
-    return contrast(values, cells, {0: 1.0, 1: -1.0}, [other.cluster for _, other in both for _ in range(2)])
+    return paired([(one.outcomes[outcome], other.outcomes[outcome]) for one, other in both], [one for one, _ in both])
 
 
 def _restarting(model: str, trials: Sequence[Trial]) -> Iterator[Row]:
     """What makes the announcement likely: the text it has written, or what is done to it. All of the same tokens, but
     for those of the clean text, so that random ablations are as large token by token. (What is asked about is where a
     text announced under the push: that favours the push, if anything.)"""
-    each = [(trial.readings["probability"], trial.cluster) for trial in _of(trials, "restarting")]
+    each = [(trial.readings["probability"], trial) for trial in _of(trials, "restarting")]
     if not each:
         return
     for arm in sorted({arm for found, _ in each for arm in found}):
-        known = [(found[arm], cluster) for found, cluster in each if arm in found]
         role: Role = "control" if "random" in arm else "secondary"
-        yield Row("P(announcement)", {"model": model, "arm": arm}, mean(*zip(*known, strict=True)), role)
+        known = [(found[arm], trial) for found, trial in each if arm in found]
+        yield Row("P(announcement)", {"model": model, "arm": arm}, share_of(known), role)
     effects = {
         "the push, after its own text": ("own text, pushed", "own text"),
         "the push, after clean text": ("clean text, pushed", "clean text"),
         "its own text, without a push": ("own text", "clean text"),
     }
     for name, (one, other) in effects.items():
-        known = [(found, cluster) for found, cluster in each if one in found and other in found]
-        gap = paired_difference([(found[one], found[other]) for found, _ in known], [cluster for _, cluster in known])
+        known = [(found, trial) for found, trial in each if one in found and other in found]
+        gap = paired([(found[one], found[other]) for found, _ in known], [trial for _, trial in known])
         yield Row("rise of P(announcement)", {"model": model, "by": name}, gap)
     for reading in READINGS:
         name = f"ablated {reading}"
-        known = [(found[f"{name}, random"] - found[name], cluster) for found, cluster in each if name in found]
+        known = [(found, trial) for found, trial in each if name in found]
         if known:
-            where = {"model": model, "reading": reading}
-            yield Row("fall of P(announcement) beyond random", where, mean(*zip(*known, strict=True)))
+            pairs = [(found[f"{name}, random"], found[name]) for found, _ in known]
+            fall = paired(pairs, [trial for _, trial in known])
+            yield Row("fall of P(announcement) beyond random", {"model": model, "reading": reading}, fall)
 
 
 def _faded(model: str, trials: Sequence[Trial]) -> Iterator[Row]:
@@ -197,18 +225,17 @@ def _faded(model: str, trials: Sequence[Trial]) -> Iterator[Row]:
         some, role = _of(trials, f"source {condition}"), _role(arm)
         if not some:
             return
-        clusters = [trial.cluster for trial in some]
         for measure, name in (("projection left", "projection"), ("norm of the change", "norm")):
             for index, layer in enumerate(some[0].readings["layers"]):
                 where = {"model": model, "arm": arm, "layer": float(layer)}
-                yield Row(measure, where, mean([trial.readings[name][index] for trial in some], clusters), role)
-        ends = mean([trial.readings["projection"][-1] for trial in some], clusters)
+                yield Row(measure, where, average_of([(t.readings[name][index], t) for t in some]), role)
+        ends = average_of([(trial.readings["projection"][-1], trial) for trial in some])
         yield Row("projection left at the end", {"model": model, "arm": arm}, ends, role)
         for part in some[0].readings["parts"]:
             where = {"model": model, "arm": arm, "part": part}
-            yield Row("added along the push", where, mean([t.readings["parts"][part] for t in some], clusters), role)
-        left = [abs(trial.readings["left_over"]) for trial in some]
-        yield Row("left over by the parts", {"model": model, "arm": arm}, mean(left, clusters), "control")
+            yield Row("added along the push", where, average_of([(t.readings["parts"][part], t) for t in some]), role)
+        left = [(abs(trial.readings["left_over"]), trial) for trial in some]
+        yield Row("left over by the parts", {"model": model, "arm": arm}, average_of(left), "control")
 
 
 def _restart(model: str, trials: Sequence[Trial]) -> Iterator[Row]:
@@ -216,22 +243,20 @@ def _restart(model: str, trials: Sequence[Trial]) -> Iterator[Row]:
     judging = [trial for trial in _of(trials, "restart") if not trial.readings["chooses"]]
     if not judging:
         return
-    clusters = [trial.cluster for trial in judging]
     for name in ("clean", "other"):
         where = {"model": model, "prompt": name}
-        yield Row("log-odds of the announcement", where, mean([t.readings[name] for t in judging], clusters), "detail")
+        yield Row("log-odds of the announcement", where, average_of([(t.readings[name], t) for t in judging]), "detail")
     for name in ("direct", "total", "paths", "random paths"):
         role: Role = "control" if name == "random paths" else "detail"
         for part in judging[0].readings[name]:
-            values = [trial.readings[name][part] for trial in judging]
-            yield Row(f"{name}: fall of log-odds", {"model": model, "part": part}, mean(values, clusters), role)
+            fall = average_of([(trial.readings[name][part], trial) for trial in judging])
+            yield Row(f"{name}: fall of log-odds", {"model": model, "part": part}, fall, role)
     both = [
-        (_mean(trial.readings["paths"]), _mean(trial.readings["random paths"]), trial.cluster)
+        (_mean(trial.readings["paths"]) - _mean(trial.readings["random paths"]), trial)
         for trial in judging
         if trial.readings["paths"] and trial.readings["random paths"]
     ]
-    gap = paired_difference([(one, other) for one, other, _ in both], [cluster for *_, cluster in both])
-    yield Row("paths beyond random", {"model": model}, gap)
+    yield Row("paths beyond random", {"model": model}, average_of(both))
 
 
 def _mean(values: Mapping[str, float]) -> float:

@@ -5,4 +5,4 @@ from experiments.shared.condition_families import ConditionFamily
 HEAD = ConditionFamily("head", " ")
 """Parts of the network that are single heads; others are whole halves of blocks."""
 
-CONTROLS = ("projected_out", "shuffled_labels", "ablation", "components_add_up")
+CONTROLS = ("shuffled_labels", "ablation")

@@ -28,7 +28,7 @@ class SteeringResistance(Experiment):
     put in its mouth, and the push taken off after the restart.
     """
 
-    primary: ClassVar[str] = "announced beyond random"
+    primary: ClassVar[str] = "announced: push on minus off, same text"
     null: ClassVar[float] = 0.0
     controls: ClassVar[tuple[str, ...]] = (
         "baseline",
@@ -104,8 +104,8 @@ class SteeringResistance(Experiment):
         return draw(findings, self.verdict_strength)
 
     def simulate(self, effect: float, seed: int, fault: str | None = None) -> list[Trial]:
-        """Twelve topics pushed towards, six texts each and per condition: pushed texts leave the topic, and announce it
-        more often than random pushes do by `effect` times 0.8."""
+        """A run of default size of a model whose pushed texts leave the topic, and which announces it more often by
+        `effect` times 0.8 under the push than after the same text without one."""
         from experiments.steering_mechanism.simulation import simulated as simulated_inside
         from experiments.steering_resistance.simulation import simulated
 

@@ -3,11 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 from experiments.steering_resistance.labels import EQUAL_DOSE, EQUAL_EFFECT
+from experiments.steering_resistance.scopes import average, average_of, rate, share_of
 from introlab.records.findings import Coordinate, Findings, Role, Row
 from introlab.records.trial import Trial
-from introlab.stats.answer_transitions import attempts
-from introlab.stats.estimates import mean, proportion
-from introlab.stats.interval import Estimate, missing
+from introlab.stats.interval import Estimate
 from probes.text.recovery import recovery
 
 ARMS = {
@@ -57,9 +56,8 @@ def text_rows(model: str, trials: Sequence[Trial]) -> Iterator[Row]:
         yield from _published(where, cell)
         yield from _silent(where, intruded)
         if strength != 0:
-            doses = [receipt.share for trial in cell for receipt in trial.receipts]
-            clusters = [trial.cluster for trial in cell for _ in trial.receipts]
-            yield Row("dose as share of the residual norm", where, mean(doses, clusters), "detail")
+            doses = [(receipt.share, trial) for trial in cell for receipt in trial.receipts]
+            yield Row("dose as share of the residual norm", where, average_of(doses), "detail")
 
 
 def course_rows(model: str, trials: Sequence[Trial]) -> Iterator[Row]:
@@ -70,7 +68,7 @@ def course_rows(model: str, trials: Sequence[Trial]) -> Iterator[Row]:
         courses = [course(trial) for trial in cell]
         for name in COURSES:
             where = {"model": model, "arm": arm, "strength": strength, "course": name}
-            share = proportion([each == name for each in courses], [trial.cluster for trial in cell])
+            share = share_of([(each == name, trial) for each, trial in zip(courses, cell, strict=True)])
             yield Row("share of texts", where, share, "detail")
 
 
@@ -91,43 +89,27 @@ def _published(where: dict[str, Coordinate], cell: Sequence[Trial]) -> Iterator[
     where the text says that it starts again. Texts with an attempt that cannot be scored are left out."""
     scored = [trial for trial in cell if trial.readings["attempts"] and None not in trial.readings["attempts"]]
     if scored:
-        found = attempts([trial.readings["attempts"] for trial in scored], [trial.cluster for trial in scored])
-        yield Row("published: more than one attempt", where, found.several, "detail")
-        yield Row("published: ESR rate", where, found.improved, "detail")
+        several = [(len(trial.readings["attempts"]) > 1, trial) for trial in scored]
+        better = [(trial.readings["attempts"][-1] > trial.readings["attempts"][0], trial) for trial in scored]
+        yield Row("published: more than one attempt", where, share_of(several), "detail")
+        yield Row("published: ESR rate", where, share_of(better), "detail")
 
 
 def _silent(where: dict[str, Coordinate], intruded: Sequence[Trial]) -> Iterator[Row]:
     """Coming back without a word: only texts that left and did not announce it, sentence by sentence."""
     silent = [trial for trial in intruded if not trial.outcomes["announced"]]
-    found = [(recovery(trial.readings["sentences_on_topic"]), trial.cluster) for trial in silent]
-    slopes = [(one.slope, cluster) for one, cluster in found if one is not None and one.slope is not None]
+    found = [(recovery(trial.readings["sentences_on_topic"]), trial) for trial in silent]
+    slopes = [(one.slope, trial) for one, trial in found if one is not None and one.slope is not None]
     yield Row("gain on topic per sentence, silent", where, average_of(slopes), "detail")
     steps = [
-        (float(index == one.at_risk - 1 and one.latency is not None), cluster)
-        for one, cluster in found
+        (float(index == one.at_risk - 1 and one.latency is not None), trial)
+        for one, trial in found
         if one is not None
         for index in range(one.at_risk)
     ]
-    hazard = proportion([step for step, _ in steps], [cluster for _, cluster in steps])
-    yield Row("returns per sentence off topic, silent", where, hazard, "detail")
-    latencies = [(float(one.latency), cluster) for one, cluster in found if one is not None and one.latency is not None]
+    yield Row("returns per sentence off topic, silent", where, share_of(steps), "detail")
+    latencies = [(float(one.latency), trial) for one, trial in found if one is not None and one.latency is not None]
     yield Row("sentences until it is back, of those that are, silent", where, average_of(latencies), "detail")
-
-
-def rate(trials: Sequence[Trial], outcome: str) -> Estimate:
-    """Of the trials of which it is known."""
-    known = [trial for trial in trials if trial.outcomes[outcome] is not None]
-    return proportion([bool(trial.outcomes[outcome]) for trial in known], [trial.cluster for trial in known])
-
-
-def average(trials: Sequence[Trial], reading: str) -> Estimate:
-    """Of the trials that have it."""
-    return average_of([(t.readings[reading], t.cluster) for t in trials if t.readings[reading] is not None])
-
-
-def average_of(pairs: Sequence[tuple[float, str]]) -> Estimate:
-    """Of values with their clusters."""
-    return mean([value for value, _ in pairs], [cluster for _, cluster in pairs]) if pairs else missing("no such text")
 
 
 def told_at(found: Findings, measure: str, arm: str, strength: float) -> Estimate:

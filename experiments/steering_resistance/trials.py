@@ -93,6 +93,7 @@ def _trial(bench: Bench, name: str, pair: Written, logprob: float | None, bounds
             "off_share": drift.off_share,
             "first_attempt": drift.first_attempt,
             "late_off_share": drift.late_off_share,
+            "off_marks": [_marks(drift.first_marks), _marks(drift.after_marks)],
             "attempts": [each.score for each in read_attempts(text, note["topic"], materials)],
             "sentences_on_topic": list(sentence_shares(text, note["topic"], materials)),
             "on_topic": on_topic,
@@ -107,6 +108,11 @@ def _trial(bench: Bench, name: str, pair: Written, logprob: float | None, bounds
             "returned": drift.returned,
         },
     )
+
+
+def _marks(marks: Sequence[bool] | None) -> list[int] | None:
+    """1 for each topic word that is off topic, 0 for one that is on it; None where there is no such part of a text."""
+    return None if marks is None else [int(mark) for mark in marks]
 
 
 def _detected(generation: Generation, on_topic: Sequence[float | None]) -> dict[str, list[float | None]]:

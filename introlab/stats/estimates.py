@@ -87,13 +87,24 @@ def effective_trials(values: np.ndarray, labels: np.ndarray, level: float = LEVE
         return float(k)
     variance, df = spread_of_mean(residuals, sizes)
     effective = min(float(n), value * (1 - value) / variance) if variance > 0 else float(n)
-    telling = len(np.unique(labels[values == (value <= 0.5)]))
-    if n >= _LARGE_CLUSTER * k and telling < _TELLING_CLUSTERS:
-        effective = min(effective, effective_clusters(sizes))
-    elif telling < _TELLING_SMALL:
-        effective = min(effective, 2.0 * effective_clusters(sizes))
+    effective = min(effective, most_trials(values, labels))
     correction = (stats.t.ppf(0.5 + level / 2, n - 1) / stats.t.ppf(0.5 + level / 2, df)) ** 2
     return float(max(1.0, effective * correction))
+
+
+def most_trials(values: np.ndarray, labels: np.ndarray) -> float:
+    """The most that clustered outcomes of 0 to 1 count for, where too few clusters hold the rarer outcome to tell how
+    far clusters differ (`effective_trials`)."""
+    n, value = len(values), values.mean()
+    sizes = np.unique(labels, return_counts=True)[1].astype(float)
+    if len(sizes) == n:
+        return float(n)
+    if value in (0.0, 1.0):
+        return float(len(sizes))
+    telling = len(np.unique(labels[values == (value <= 0.5)]))
+    if n >= _LARGE_CLUSTER * len(sizes) and telling < _TELLING_CLUSTERS:
+        return effective_clusters(sizes)
+    return 2.0 * effective_clusters(sizes) if telling < _TELLING_SMALL else float(n)
 
 
 def cluster_variance(values: np.ndarray, labels: np.ndarray) -> float:
