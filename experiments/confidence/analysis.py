@@ -155,5 +155,5 @@ def _baselines(model: str, answered: Sequence[Trial]) -> Iterator[Row]:
     yield Row("auroc of shuffled_labels", {"model": model}, over_deals(answered), "control")
     for name in ("token_probability", *BASELINES):
         where = {"model": model, "over": name}
-        yield Row("gain of the probe", where, gain(answered, MAIN, name))
-        yield Row("gain within levels", where, gain(answered, MAIN, name, within_levels=True))
+        for measure, within in (("gain of the probe", False), ("gain within levels", True)):
+            yield Row(measure, where, gain(answered, MAIN, name, within_levels=within, fitted=name in BASELINES))

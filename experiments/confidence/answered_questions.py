@@ -6,7 +6,8 @@ import numpy as np
 
 from introlab.records.findings import Check, Row
 from introlab.records.trial import Trial
-from introlab.stats.discrimination import auroc_difference, auroc_over_deals
+from introlab.stats.baseline_gain import gain_over
+from introlab.stats.discrimination import auroc_over_deals
 from introlab.stats.estimates import proportion
 from introlab.stats.interval import Estimate
 
@@ -38,12 +39,15 @@ def over_deals(answered: Sequence[Trial]) -> Estimate:
     return auroc_over_deals(deals, [bool(trial.outcomes["right"]) for trial in answered])
 
 
-def gain(answered: Sequence[Trial], probe: str, over: str, *, within_levels: bool = False) -> Estimate:
-    """AUROC of one reading less that of another, on the trials that have both; or among equally difficult ones."""
+def gain(
+    answered: Sequence[Trial], probe: str, over: str, *, within_levels: bool = False, fitted: bool = True
+) -> Estimate:
+    """AUROC of one reading less that of another (`gain_over`), on the trials that have both; or among equally
+    difficult ones."""
     both = [trial for trial in answered if None not in (trial.readings.get(probe), trial.readings.get(over))]
     values, right, clusters, levels = columns(both, probe)
     other = columns(both, over)[0]
-    return auroc_difference(values, other, right, clusters, levels=levels if within_levels else None)
+    return gain_over(values, other, right, clusters, levels=levels if within_levels else None, fitted=fitted)
 
 
 def checks(

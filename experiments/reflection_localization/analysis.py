@@ -12,7 +12,8 @@ from experiments.shared.condition_families import PERSONA
 from experiments.shared.side_effect_rows import damage_rows
 from introlab.records.findings import Check, Findings, Row
 from introlab.records.trial import Trial
-from introlab.stats.discrimination import auroc, auroc_difference, auroc_over_deals, within_levels_auroc
+from introlab.stats.baseline_gain import gain_over
+from introlab.stats.discrimination import auroc, auroc_over_deals, within_levels_auroc
 from introlab.stats.estimates import paired_difference, proportion
 from introlab.stats.interval import Estimate, missing
 from probes.text.horizons import EVERY_LEAD, LEADS, TARGETS
@@ -112,7 +113,8 @@ def _gain(read: Sequence[Trial], over: str, of: str) -> Estimate:
     here, there = _Column.of(read, of), _Column.of(read, over)
     if not here.values or not there.values:
         return missing("not read")
-    return auroc_difference(here.values, there.values, here.labels, here.clusters, levels=here.levels)
+    fitted = not over.startswith("p_reconsider")
+    return gain_over(here.values, there.values, here.labels, here.clusters, levels=here.levels, fitted=fitted)
 
 
 def _by_lead(model: str, read: Sequence[Trial]) -> Iterator[Row]:

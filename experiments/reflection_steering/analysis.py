@@ -8,7 +8,8 @@ from experiments.shared.condition_families import PERSONA
 from experiments.shared.side_effect_rows import damage_rows
 from introlab.records.findings import Check, Findings, Row
 from introlab.records.trial import Trial
-from introlab.stats.discrimination import auroc, auroc_difference, auroc_over_deals, within_levels_auroc
+from introlab.stats.baseline_gain import gain_over
+from introlab.stats.discrimination import auroc, auroc_over_deals, within_levels_auroc
 from introlab.stats.estimates import difference, mean, paired_difference, proportion, rank_among
 from introlab.stats.interval import Estimate
 from introlab.stats.power import beside
@@ -175,7 +176,7 @@ def _checks(found: Findings, tested: Sequence[Trial], at: float, suffix: str) ->
     )
     baseline = _with(_of(tested, "baseline"), "probe_1")
     for name, label in MUST_BEAT.items():
-        gap = auroc_difference(
+        gap = gain_over(
             [t.readings["probe_1"] for t in baseline],
             [t.readings[f"{name}_1"] for t in baseline],
             _labels(baseline, "reconsidered"),

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from introlab.activations.extract import Activations
 from introlab.errors import InputError
+from introlab.stats.baseline_gain import over_chance, smallest_gain
 from introlab.stats.discrimination import auroc_difference, auroc_of, within_levels_auroc
 from introlab.stats.interval import Estimate
 from probes.linear.bank import Method, Place, label_columns, solve
@@ -135,8 +136,9 @@ def gain_by_part(
     groups: Sequence[str],
 ) -> Estimate:
     """How much better the first of two scores is that were held out part by part, on the same examples, resampled
-    together."""
-    return widened(auroc_difference(one, other, truth, groups, levels=part.tolist()), part, least=-1.0)
+    together - or than chance, where the other is worth less (`introlab.stats.baseline_gain`)."""
+    apart = widened(auroc_difference(one, other, truth, groups, levels=part.tolist()), part, least=-1.0)
+    return smallest_gain(apart, over_chance(auroc_by_part(one, truth, part, groups)))
 
 
 def widened(estimate: Estimate, part: Int[Tensor, " row"], *, least: float = 0.0) -> Estimate:

@@ -84,7 +84,8 @@ class _Study:
         return auroc_by_part(scores, self.truth, self.real.part, self.real.groups)
 
     def gain(self, scores: Sequence[float]) -> Estimate:
-        """How much better the probe is, on the same examples, resampled together."""
+        """How much better the probe is, on the same examples, resampled together; no baseline counts as less than
+        chance, so that a probe that is not shown to beat .5 is shown to beat nothing."""
         return gain_by_part(self.nested, scores, self.truth, self.real.part, self.real.groups)
 
     def dealt(self, activations: Mapping[Place, Activations]) -> Estimate:
@@ -189,7 +190,7 @@ def no_leak(dealt: Estimate) -> Check:
 
 
 def _beats(name: str, gain: Estimate) -> Check:
-    return Check(name, gain.above(0) if gain.known else None, f"the probe has {gain} AUROC more than {name}")
+    return Check(name, gain.above(0) if gain.known else None, f"the probe has {gain} AUROC more than {name}, or than chance")
 
 
 def _answer(study: _Study, gains: Mapping[str, Estimate]) -> str:

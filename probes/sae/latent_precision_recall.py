@@ -97,7 +97,7 @@ class _Trial:
     def checks(self) -> Iterator[Check]:
         best, yes, rate = self.best, self.says_yes(self.found[0]), self.base_rate
         others = _mean_and_range(self.alike, len(self.fresh.items))
-        passed = best.above(others.value) if best.known and others.value is not None else None
+        passed = best.above(max(0.5, others.value)) if best.known and others.value is not None else None
         as_good = sum(one >= (best.value or 0) for one in self.alike)
         detail = f"the best has AUROC {best}; of {others.clusters} latents as frequent ({others}) {as_good} do as well"
         yield Check("latents as frequent", passed, detail)

@@ -265,7 +265,7 @@ def _checks(found: _Outcome, dealt: Estimate) -> Iterator[Check]:
     yield no_leak(dealt)
     yield Check(
         "random latents",
-        None if unknown else few.above(random.high or 0.0),
+        None if unknown else few.above(max(0.5, random.high or 0.0)),
         f"the best latent has AUROC {few}; random ones that are active as often {random}",
     )
     over = found.over_scrambled
