@@ -163,7 +163,7 @@ def model_facts(bench: Bench) -> dict[str, object]:
 
 def _bench(spec: str, experiment: Experiment, settings: Settings) -> Bench:
     model = load(**settings.loading(spec))
-    return Bench(
+    bench = Bench(
         model,
         materials_for(model, settings.materials),
         seed=int(experiment.parameters().get("seed", 0)),
@@ -171,6 +171,9 @@ def _bench(spec: str, experiment: Experiment, settings: Settings) -> Bench:
         shuffle=settings.shuffle,
         quiet=settings.quiet,
     )
+    if not settings.anyway:
+        experiment.require_decidable(bench)
+    return bench
 
 
 def _preflight(experiment: Experiment, bench: Bench, models: int, folder: Path, say: Callable[[str], None]) -> Size:
