@@ -10,7 +10,7 @@ third file holds unsteered texts in the wording of neither set: what thresholds 
 import argparse
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,20 +113,20 @@ def _texts(bench: Bench, plan: Plan, fitted: Sequence[dict[str, object]]) -> Ite
         other = plan.topics[(index + 5) % len(plan.topics)]
         note = {"topic": topic, "asked": plan.asked(topic), "both": plan.both_asked(topic, other)}
 
-        def ask(made: str, turn: int, sampling: Sampling, *pushes: Intervention, note=note, topic=topic) -> None:
-            item = f"{plan.name} {topic}"
-            requests.append(_request(bench, item, turn, {**note, "made": made}, sampling, *pushes))
-
-        for turn in range(6):
-            ask("unsteered", turn, usual)
+        made: list[tuple[str, int, Sampling, tuple[Intervention, ...]]] = [
+            ("unsteered", turn, usual, ()) for turn in range(6)
+        ]
         for turn, share in enumerate(plan.steered):
-            ask(f"steered {share}", 10 + turn, usual, _push(directions[other], share, norm))
+            made.append((f"steered {share}", 10 + turn, usual, (_push(directions[other], share, norm),)))
         for turn, share in enumerate(plan.random):
             drawn = random_like(directions[other], index * 10 + turn)
-            ask(f"random {share}", 20 + turn, usual, _push(drawn, share, norm))
+            made.append((f"random {share}", 20 + turn, usual, (_push(drawn, share, norm),)))
         for turn, heat in enumerate(plan.hot):
-            ask(f"temperature {heat}", 30 + turn, Sampling(temperature=heat))
-        ask("temperature 1", 40, SAMPLED)
+            made.append((f"temperature {heat}", 30 + turn, Sampling(temperature=heat), ()))
+        made.append(("temperature 1", 40, SAMPLED, ()))
+        for how, turn, sampling, pushes in made:
+            each = {**note, "made": how}
+            requests.append(_request(bench, f"{plan.name} {topic}", turn, each, sampling, *pushes))
     requests += _of_questions(bench, plan)
     rows = _written(bench, requests, f"texts, {plan.name}")
     yield from rows
@@ -150,7 +150,7 @@ def _push(direction: Direction, share: float, norm: float) -> Intervention:
 
 
 def _request(
-    bench: Bench, item: str, turn: int, note: dict[str, object], sampling: Sampling, *pushes: Intervention
+    bench: Bench, item: str, turn: int, note: Mapping[str, object], sampling: Sampling, *pushes: Intervention
 ) -> Request:
     prompt = tuple(bench.model.ids([user(str(note["asked"]))], room=NEW))
     return Request(prompt, item, turn, interventions=pushes, max_new=NEW, sampling=sampling, note=note)
@@ -161,7 +161,7 @@ def _written(bench: Bench, requests: Sequence[Request], stage: str) -> list[dict
     return [_row(bench, request.note, done[id(request)].tokens) for request in requests]
 
 
-def _row(bench: Bench, note: dict[str, object], tokens: Sequence[int]) -> dict[str, object]:
+def _row(bench: Bench, note: Mapping[str, object], tokens: Sequence[int]) -> dict[str, object]:
     return {**note, "tokens": list(tokens), "text": bench.model.text(tokens), "coherent": None}
 
 

@@ -76,6 +76,8 @@ def test_what_is_shown_is_escaped_and_says_what_could_not_be_read():
     assert "<script>" not in page and "<b>c" not in page and "&lt;script&gt;alert(1)" in page
     assert "2 raw exchanges, of which 1 could not be read" in page and page.count("could not be read</strong>") == 1
     assert "Is it?" in page and "right: True" in page
+    told = exchanges_html([trial(1, readings={"stated": 0.25, "other": 0.75})], READABLE)
+    assert "stated: 0.25" in told and "0.75" not in told, "what has to be read, and no other reading"
 
 
 def test_long_texts_are_cut():

@@ -12,7 +12,7 @@ from introlab.experiment.context import Bench
 from introlab.network.messages import Message, assistant, user
 from introlab.records.model_check import CheckedAnswer, CheckedWay, ModelCheck, RawExchange, WaysPart
 
-ANSWERS = 24
+ANSWERS = 16
 """That could be read, about which it is asked; evenly over the kinds and levels."""
 _When = str
 

@@ -13,8 +13,8 @@ from introlab.tasks.answers import reader_for
 from introlab.tasks.materials import Question
 from probes.text.reflection import Reflection, read_reflection
 
-QUESTIONS = 24
-ROOM = 64
+QUESTIONS = 20
+ROOM = 48
 """New tokens at most: an answer, and what follows it."""
 AGAIN = "Check that answer. What is your final answer?"
 """The turn of its own in which it is asked to check."""

@@ -13,7 +13,7 @@ from probes.text.coherence import redundancy
 from probes.text.topic_drift import read_drift
 
 TOPICS = 24
-ROOM = 64
+ROOM = 48
 SHOWN = 3
 LIKELY, REPEATED = -3.5, 0.5
 """A text is taken for coherent whose tokens are on average likelier than this to the model itself, and of whose

@@ -74,7 +74,7 @@ def exchanges_html(trials: Sequence[Trial], readable: Mapping[str, str]) -> str:
     )
     return (
         f"<details class='raw'><summary>{told}: prompt, reply, and how it was read</summary>"
-        f"<p class='where'>{note}</p>{''.join(_exchange(trial, name) for trial in picked)}</details>"
+        f"<p class='where'>{note}</p>{''.join(_exchange(trial, readable) for trial in picked)}</details>"
     )
 
 
@@ -96,13 +96,15 @@ def picked_exchanges(trials: Sequence[Trial], readable: Mapping[str, str]) -> li
     return [*(trial for _, _, trial in ranked[: SHOWN - len(unread)]), *unread]
 
 
-def _exchange(trial: Trial, name: str) -> str:
+def _exchange(trial: Trial, readable: Mapping[str, str]) -> str:
+    name = next(iter(readable.values()), "")
+    read = trial.outcomes | {each: trial.readings[each] for each in readable.values() if each in trial.readings}
     of = f"{trial.model}, {trial.condition}" + (f", strength {trial.strength:g}" if trial.strength else "")
     unread = "<strong class='unread'>could not be read</strong>; " if could_be_read(trial, name) is False else ""
     return (
         f"<div class='example'><p class='where'><strong>{escape(of)}</strong> {escape(trial.item)}</p>"
         f"<p class='prompt'>{escape(_cut(trial.prompt))}</p><p class='text'>{escape(_cut(trial.text))}</p>"
-        f"<p class='where'>read as: {unread}{escape(_cut(by_name(trial.outcomes), MOST_OF_A_READING))}</p></div>"
+        f"<p class='where'>read as: {unread}{escape(_cut(by_name(read), MOST_OF_A_READING))}</p></div>"
     )
 
 
