@@ -61,6 +61,11 @@ COMMANDS = {
         "Dashboard",
         "Runs in the browser: figures, tables, trials, two side by side, those still going (docs/dashboard.md).",
     ),
+    "check": CommandEntry(
+        f"{_CLI}.check",
+        "CheckModel",
+        "What can be asked of a model: replies, shares read, ways of asking how sure it is. Two minutes; kept.",
+    ),
     "models": CommandEntry(
         f"{_CLI}.models",
         "models",

@@ -45,6 +45,8 @@ class RunOptions:
     """Let a hub model run its own code. Off unless you say so."""
     allow_missing: tuple[str, ...] = ()
     """Tensors, by name (with * and ?), that a model's files may lack; they are drawn at random."""
+    anyway: bool = False
+    """Run even where a check of the model (introlab check) says that nothing could be decided."""
     small: bool = False
     """Start from the debug size: seconds, not minutes."""
     quiet: bool = False
@@ -65,6 +67,7 @@ class RunOptions:
             engine=self.engine,
             address=self.address,
             allow_missing=self.allow_missing,
+            anyway=self.anyway,
         )
 
 

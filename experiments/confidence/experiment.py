@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from introlab.experiment.base import Experiment
 from introlab.records.findings import Findings
+from introlab.records.model_check import CheckPart, Feasibility, ModelCheck
 from introlab.records.size import Size
 from introlab.records.trial import Trial
+from introlab.tasks.materials import Materials
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -27,6 +29,8 @@ class Confidence(Experiment):
 
     former_names: ClassVar = ("what_the_model_knows", "confidence_readout")
     primary: ClassVar[str] = "auroc of probed_before_answer"
+    check_parts: ClassVar[tuple[CheckPart, ...]] = ("answers", "ways")
+    readable: ClassVar = {"an answer was read": "right", "stated how sure, in kind": "stated_after"}
     null: ClassVar[float] = 0.5
     controls: ClassVar[tuple[str, ...]] = (
         "shuffled_labels",
@@ -54,6 +58,16 @@ class Confidence(Experiment):
     room: int | None = None
     """New tokens of an answer at most. Default: what the materials choose."""
     seed: int = 0
+
+    def feasibility(self, check: ModelCheck, materials: Materials) -> Feasibility:
+        from experiments.confidence.feasibility import feasible
+
+        return feasible(self, check)
+
+    def require_decidable(self, bench: "Bench") -> None:
+        from experiments.shared.model_check import require_decidable
+
+        require_decidable(self, bench)
 
     def size(self, bench: "Bench") -> Size:
         from experiments.confidence.procedure import size

@@ -8,8 +8,10 @@ from experiments.endogenous_resistance.parts import Part
 from introlab.errors import InputError
 from introlab.experiment.base import Experiment
 from introlab.records.findings import Findings
+from introlab.records.model_check import CheckPart, Feasibility, ModelCheck
 from introlab.records.size import Size
 from introlab.records.trial import Trial
+from introlab.tasks.materials import Materials
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -31,6 +33,8 @@ class EndogenousResistance(Experiment):
     """
 
     primary: ClassVar[str] = "ESR rate beyond no steering"
+    check_parts: ClassVar[tuple[CheckPart, ...]] = ("topics",)
+    readable: ClassVar = {"a first attempt was scored": "first_score", "coherent": "not incoherent"}
     null: ClassVar[float] = 0.0
     controls: ClassVar[tuple[str, ...]] = ("baseline", "random_direction", "prompting", "calibration", "coherence")
     debug: ClassVar = {
@@ -114,6 +118,18 @@ class EndogenousResistance(Experiment):
         unknown = sorted(set(self.parts) - {*PARTS, "all"})
         if unknown:
             raise InputError("no such part", given=", ".join(unknown), allowed=", ".join((*PARTS, "all")))
+
+    def feasibility(self, check: ModelCheck, materials: Materials) -> Feasibility:
+        from experiments.shared.topic_feasibility import feasible
+        from introlab.tasks.prompts import setting
+
+        named = self.sae or setting(materials, self.name(), "sae")
+        return feasible(self.name(), check, lacks="" if named else "--sae (an autoencoder of this model)")
+
+    def require_decidable(self, bench: "Bench") -> None:
+        from experiments.shared.model_check import require_decidable
+
+        require_decidable(self, bench)
 
     def size(self, bench: "Bench") -> Size:
         from experiments.endogenous_resistance.procedure import size

@@ -19,7 +19,7 @@ from introlab.network.spans import Span
 from introlab.records.trial import Trial
 from probes.sae.model import LINEAGE, Sae
 from probes.text.attempts import degraded, read_attempts
-from probes.text.coherence import CoherenceBounds
+from probes.text.coherence import CoherenceTest
 from steering.edits import push_along
 from steering.sae_edits import Latent
 from steering.strength import Dose
@@ -42,7 +42,7 @@ class Setup:
     topics: tuple[str, ...]
     norm: float = 1.0
     """Typical residual norm at the site."""
-    bounds: CoherenceBounds | None = None
+    bounds: CoherenceTest | None = None
     """None until unsteered texts are there."""
 
     def __post_init__(self) -> None:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, ClassVar
 from experiments.shared.reflection_labels import PER_TOKEN
 from introlab.experiment.base import Experiment
 from introlab.records.findings import Findings
+from introlab.records.model_check import CheckPart, Feasibility, ModelCheck
 from introlab.records.size import Size
 from introlab.records.trial import Trial
+from introlab.tasks.materials import Materials
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -29,6 +31,8 @@ class ReflectionLocalization(Experiment):
 
     former_names: ClassVar = ("where_reflection_lives",)
     primary: ClassVar[str] = "about to reconsider, within levels"
+    check_parts: ClassVar[tuple[CheckPart, ...]] = ("rechecks",)
+    readable: ClassVar = {"an answer, and what follows it, were read": "reconsiders"}
     null: ClassVar[float] = 0.5
     controls: ClassVar[tuple[str, ...]] = (
         "baseline",
@@ -79,6 +83,16 @@ class ReflectionLocalization(Experiment):
     kind: str | None = None
     """Which questions: of this kind; None leaves the choice to the materials, which may choose any."""
     seed: int = 0
+
+    def feasibility(self, check: ModelCheck, materials: Materials) -> Feasibility:
+        from experiments.shared.reflection_feasibility import feasible
+
+        return feasible(self.name(), self.fit, check)
+
+    def require_decidable(self, bench: "Bench") -> None:
+        from experiments.shared.model_check import require_decidable
+
+        require_decidable(self, bench)
 
     def size(self, bench: "Bench") -> Size:
         from experiments.reflection_localization.procedure import size

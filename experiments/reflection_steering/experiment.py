@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, ClassVar
 from experiments.shared.reflection_labels import PER_TOKEN
 from introlab.experiment.base import Experiment
 from introlab.records.findings import Findings
+from introlab.records.model_check import CheckPart, Feasibility, ModelCheck
 from introlab.records.size import Size
 from introlab.records.trial import Trial
+from introlab.tasks.materials import Materials
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -28,6 +30,8 @@ class ReflectionSteering(Experiment):
 
     former_names: ClassVar = ("reflection_and_personas",)
     primary: ClassVar[str] = "reconsidering pushed beyond random"
+    check_parts: ClassVar[tuple[CheckPart, ...]] = ("rechecks",)
+    readable: ClassVar = {"an answer, and what follows it, were read": "reconsidered", "coherent": "not incoherent"}
     null: ClassVar[float] = 0.0
     controls: ClassVar[tuple[str, ...]] = (
         "baseline",
@@ -77,6 +81,16 @@ class ReflectionSteering(Experiment):
     kind: str | None = None
     """Which questions: of this kind; None leaves the choice to the materials, which may choose any."""
     seed: int = 0
+
+    def feasibility(self, check: ModelCheck, materials: Materials) -> Feasibility:
+        from experiments.shared.reflection_feasibility import feasible
+
+        return feasible(self.name(), self.fit, check)
+
+    def require_decidable(self, bench: "Bench") -> None:
+        from experiments.shared.model_check import require_decidable
+
+        require_decidable(self, bench)
 
     def size(self, bench: "Bench") -> Size:
         from experiments.reflection_steering.procedure import size

@@ -7,12 +7,16 @@ under which its coherence is judged.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from introlab.activations.extract import text_logprobs
 from introlab.activations.forward import Text
 from introlab.experiment.context import Bench
 from introlab.generation.requests import Generation, Request
 from introlab.network.messages import user
+from introlab.network.model import Model
 from introlab.records.trial import Trial
-from probes.text.coherence import CoherenceBounds, sentence_logprobs
+from probes.text.coherence import CoherenceBounds, CoherenceDistance, CoherenceTest, sentence_logprobs
 
 Written = tuple[Request, Generation]
 
@@ -24,7 +28,11 @@ def finished(pair: Written) -> Text:
 
 
 def logprobs(bench: Bench, written: Sequence[Written]) -> list[float | None]:
-    """How likely the model finds the sentences of each text, unsteered and asked for all it may be about."""
+    """How likely the model finds each text, unsteered: of an organism its sentences, asked for all it may be about; of
+    another model the text as it was asked for."""
+    if bench.model.family is None:
+        each = text_logprobs(bench.model, list(map(finished, written)), batch_size=bench.batch_size)
+        return [float(np.mean(one)) if one else None for one in each]
     asked = [(bench.model.ids([user(request.note["both"])]), generation.tokens) for request, generation in written]
     return sentence_logprobs(bench.model, asked, bench.materials.wording.announcement, batch_size=bench.batch_size)
 
@@ -35,10 +43,16 @@ def with_logprobs(bench: Bench, written: Iterable[Written]) -> Iterator[tuple[Wr
         yield from zip(chunk, logprobs(bench, chunk), strict=True)
 
 
-def bounds_of(bench: Bench, unsteered: Sequence[Written]) -> CoherenceBounds:
+def bounds_of(bench: Bench, unsteered: Sequence[Written]) -> CoherenceTest:
     """Beyond which a text is incoherent."""
-    tokens = [generation.tokens for _, generation in unsteered]
-    return CoherenceBounds.of(logprobs(bench, unsteered), tokens, [bench.model.text(each) for each in tokens])
+    return coherence_test(bench.model, logprobs(bench, unsteered), [one.tokens for _, one in unsteered])
+
+
+def coherence_test(model: Model, logprobs: Sequence[float | None], tokens: Sequence[Sequence[int]]) -> CoherenceTest:
+    """From unsteered texts. Verdicts on organisms rest on bounds of their own kind, which stay as they are."""
+    if model.family is None:
+        return CoherenceDistance.of(logprobs, tokens)
+    return CoherenceBounds.of(logprobs, tokens, [model.text(each) for each in tokens])
 
 
 def trial_of(

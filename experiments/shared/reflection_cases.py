@@ -6,6 +6,7 @@ from typing import Self
 
 import numpy as np
 
+from experiments.shared.generations import coherence_test
 from introlab.activations.extract import next_token_logprobs, text_logprobs
 from introlab.activations.forward import Text
 from introlab.experiment.context import Bench
@@ -14,7 +15,7 @@ from introlab.network.answer_tokens import answer_tokens, single_tokens
 from introlab.network.model import Model
 from introlab.tasks.materials import Question, Wording
 from probes.online import TokenProbability
-from probes.text.coherence import CoherenceBounds
+from probes.text.coherence import CoherenceTest
 from probes.text.reflection import Reflection, read_reflection
 
 
@@ -94,8 +95,8 @@ class Coherence:
     """
 
     model: Model
-    everything: CoherenceBounds
-    by_kind: Mapping[bool, CoherenceBounds]
+    everything: CoherenceTest
+    by_kind: Mapping[bool, CoherenceTest]
 
     @classmethod
     def of(cls, model: Model, cases: Sequence[ReflectionCase]) -> Self:
@@ -111,9 +112,8 @@ class Coherence:
         return bounds.incoherent(case.logprob, tokens, self.model.text(tokens))
 
 
-def _bounds(model: Model, cases: Sequence[ReflectionCase]) -> CoherenceBounds:
-    tokens = [case.generation.tokens for case in cases]
-    return CoherenceBounds.of([case.logprob for case in cases], tokens, [model.text(each) for each in tokens])
+def _bounds(model: Model, cases: Sequence[ReflectionCase]) -> CoherenceTest:
+    return coherence_test(model, [case.logprob for case in cases], [case.generation.tokens for case in cases])
 
 
 def probabilities_of_right(

@@ -8,8 +8,10 @@ from experiments.steering_mechanism.labels import CONTROLS as INSIDE
 from experiments.steering_resistance.labels import PER_TOKEN
 from introlab.experiment.base import Experiment
 from introlab.records.findings import Findings
+from introlab.records.model_check import CheckPart, Feasibility, ModelCheck
 from introlab.records.size import Size
 from introlab.records.trial import Trial
+from introlab.tasks.materials import Materials
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -29,6 +31,8 @@ class SteeringResistance(Experiment):
     """
 
     primary: ClassVar[str] = "announced: push on minus off, same text"
+    check_parts: ClassVar[tuple[CheckPart, ...]] = ("topics",)
+    readable: ClassVar = {"words of topics were found": "off_share", "coherent": "not incoherent"}
     null: ClassVar[float] = 0.0
     controls: ClassVar[tuple[str, ...]] = (
         "baseline",
@@ -82,6 +86,16 @@ class SteeringResistance(Experiment):
     """Questions on which damage is measured."""
     max_new: int = 48
     seed: int = 0
+
+    def feasibility(self, check: ModelCheck, materials: Materials) -> Feasibility:
+        from experiments.shared.topic_feasibility import feasible
+
+        return feasible(self.name(), check)
+
+    def require_decidable(self, bench: "Bench") -> None:
+        from experiments.shared.model_check import require_decidable
+
+        require_decidable(self, bench)
 
     def size(self, bench: "Bench") -> Size:
         from experiments.steering_resistance.procedure import size

@@ -17,7 +17,7 @@ from introlab.interventions.interfaces import Intervention, Readout
 from introlab.network.sites import Site
 from introlab.network.spans import Span
 from probes.sae.model import Sae
-from probes.text.coherence import CoherenceBounds, sentences
+from probes.text.coherence import CoherenceTest, sentences
 from probes.text.topic_drift import INTRUDED_FROM
 from steering.contrast import over_new_tokens
 from steering.edits import push_along
@@ -31,7 +31,7 @@ class Rig:
     aims: Aims
     norms: Mapping[Site, float]
     """Typical norm of the residual at the places that are pushed."""
-    bounds: CoherenceBounds
+    bounds: CoherenceTest
     own: Mapping[str, Sequence[tuple[int, ...]]]
     """Sentences of the model's own about each topic."""
     detector: Sequence[Readout]

@@ -16,7 +16,7 @@ from introlab.records.trial import Trial
 from introlab.reporting.detokenize import written as pieces_of
 from introlab.tasks.materials import Split
 from probes.text.attempts import read_attempts
-from probes.text.coherence import CoherenceBounds
+from probes.text.coherence import CoherenceTest
 from probes.text.recovery import by_token, sentence_shares
 from probes.text.topic_drift import read_drift
 
@@ -71,13 +71,13 @@ def in_order(written: Iterable[Written]) -> list[Written]:
     return sorted(written, key=place)
 
 
-def to_trials(bench: Bench, name: str, written: Iterable[Written], bounds: CoherenceBounds) -> Iterator[Trial]:
+def to_trials(bench: Bench, name: str, written: Iterable[Written], bounds: CoherenceTest) -> Iterator[Trial]:
     """As they come, a batch at a time."""
     for pair, logprob in with_logprobs(bench, written):
         yield _trial(bench, name, pair, logprob, bounds)
 
 
-def _trial(bench: Bench, name: str, pair: Written, logprob: float | None, bounds: CoherenceBounds) -> Trial:
+def _trial(bench: Bench, name: str, pair: Written, logprob: float | None, bounds: CoherenceTest) -> Trial:
     (request, generation), materials = pair, bench.materials
     note, text = request.note, bench.model.text(generation.tokens)
     drift = read_drift(text, note["topic"], materials)

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from introlab.errors import InputError
 from introlab.records.findings import Findings
+from introlab.records.model_check import CheckPart, Feasibility, ModelCheck
 from introlab.records.size import Size
 from introlab.records.trial import Trial
+from introlab.tasks.materials import Materials
 
 if TYPE_CHECKING:  # plotly takes a second to import and only `draw` needs it; a bench loads torch
     from plotly.graph_objects import Figure
@@ -38,6 +40,13 @@ class Experiment(ABC):
     """The reading or outcome by which a report picks the highest and the lowest text of a condition."""
     per_token: ClassVar[tuple[str, ...]] = ()
     """Readings with one value for each token, by which a report colours texts."""
+
+    check_parts: ClassVar[tuple[CheckPart, ...]] = ()
+    """What of the check of a model must be known before the first trial."""
+
+    readable: ClassVar[Mapping[str, str]] = {}
+    """What has to be read of a reply, in words, and the outcome or reading that is None where it could not be (`not
+    NAME`: that must be False). The first says whether a reply could be read at all."""
 
     former_names: ClassVar[tuple[str, ...]] = ()
     """What it was called before: still understood on the command line and in run folders."""
@@ -81,6 +90,16 @@ class Experiment(ABC):
             )
         lists = {name: tuple(value) if isinstance(value, list) else value for name, value in parameters.items()}
         return replace(cls(), **lists)
+
+    def feasibility(self, check: ModelCheck, materials: Materials) -> Feasibility:
+        """Whether a model that was checked can be asked this, at this size; needs no model. `check` has the parts of
+        `check_parts`."""
+        return Feasibility(self.name(), "can be asked", "nothing of the model has to be known first")
+
+    def require_decidable(self, bench: "Bench") -> None:
+        """Ask the model for `check_parts`. Raises InputError where they say that it cannot be decided."""
+        if self.check_parts:
+            raise NotImplementedError(f"{self.name()} names parts of the check and does not ask for them")
 
     @abstractmethod
     def size(self, bench: "Bench") -> Size:

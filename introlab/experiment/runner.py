@@ -164,7 +164,7 @@ def model_facts(bench: Bench) -> dict[str, object]:
 def _bench(spec: str, experiment: Experiment, settings: Settings) -> Bench:
     given = materials_of(None, settings.materials) if settings.materials else None  # refused before weights are loaded
     model = load(**settings.loading(spec))
-    return Bench(
+    bench = Bench(
         model,
         given or materials_for(model),
         seed=int(experiment.parameters().get("seed", 0)),
@@ -172,6 +172,9 @@ def _bench(spec: str, experiment: Experiment, settings: Settings) -> Bench:
         shuffle=settings.shuffle,
         quiet=settings.quiet,
     )
+    if not settings.anyway:
+        experiment.require_decidable(bench)
+    return bench
 
 
 def _preflight(experiment: Experiment, bench: Bench, models: int, folder: Path, say: Callable[[str], None]) -> Size:

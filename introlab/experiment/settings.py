@@ -30,6 +30,8 @@ class Settings:
     """Of a Ray cluster."""
     day: str = field(default_factory=lambda: date.today().isoformat())
     """What chat templates that write a date take it for; a run that goes on keeps the one it was begun with."""
+    anyway: bool = False
+    """Run even what a check of the model says cannot be decided."""
     allow_missing: tuple[str, ...] = ()
     """Tensors that a model's files may lack (`introlab.network.model.load`)."""
 

@@ -1,5 +1,6 @@
 """What a report must know of an experiment. Classes of experiments have it, so that reports import none of them."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 
@@ -17,6 +18,9 @@ class ExperimentCard(Protocol):
 
     @property
     def ranked_by(self) -> str | None: ...
+
+    @property
+    def readable(self) -> Mapping[str, str]: ...
 
     @property
     def per_token(self) -> tuple[str, ...]: ...

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from introlab.records.experiment_card import ExperimentCard
 from introlab.records.findings import Check, Findings, Ground, Row
 from introlab.records.trial import Trial
+from introlab.reporting.exchanges import exchanges_html, shares_html
 from introlab.reporting.tables import NOTE, Table, cell, laid_out, number, place, told
 from introlab.reporting.transcripts import examples_html
 from introlab.stats.power import visible
@@ -112,6 +113,8 @@ def _chapter(chapter: Chapter, index: int) -> str:
         (
             f"<section id='chapter-{index}'><h2>{escape(experiment.question())}</h2>",
             f"<p class='answer'>{escape(findings.answer)}</p>",
+            shares_html(chapter.trials, experiment.readable),
+            exchanges_html(chapter.trials, experiment.readable),
             _verdicts(findings),
             _remarks(findings.remarks),
             f"<p>{escape(' '.join(explained.split()))}</p>",

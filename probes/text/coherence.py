@@ -1,14 +1,16 @@
 """Incoherent is an outcome of its own: neither resistance nor detection. Its bounds come from unsteered text.
 
-Likelihood is scored sentence by sentence, each one as an answer of its own to a prompt that asks for everything the
-text may be about: leaving the topic, or announcing it, does not make a text incoherent - broken sentences do.
+Of organisms, likelihood is scored sentence by sentence, each one as an answer of its own to a prompt that asks for
+everything the text may be about: leaving the topic, or announcing it, does not make a text incoherent - broken
+sentences do. Of other models the whole text is scored after its own prompt (docs/coherence.md): what went before makes
+the words of another topic likely, and no bound is as tight as what one text in a hundred exceeds.
 """
 
 import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 
@@ -59,6 +61,12 @@ def compression(text: str) -> float:
     return len(raw) / len(zlib.compress(raw)) if raw else 1.0
 
 
+class CoherenceTest(Protocol):
+    """What tells whether a text is incoherent, once it has seen unsteered ones."""
+
+    def incoherent(self, logprob: float | None, tokens: Sequence[int], text: str) -> bool: ...
+
+
 @dataclass(frozen=True)
 class CoherenceBounds:
     """What unsteered texts of the same kind stay within, all but one in a hundred on each side."""
@@ -89,3 +97,51 @@ class CoherenceBounds:
         """Less likely, or more repetitive, than unsteered text ever is."""
         unlikely = logprob is None or logprob < self.logprob
         return unlikely or redundancy(tokens) > self.redundancy or compression(text) > self.compression
+
+
+BEYOND = 7.0
+"""Distance from a model's own unsteered texts from which a text counts as incoherent. Chosen on the working set of
+labelled texts (docs/coherence.md)."""
+_LEAST_LIKELIHOOD, _LEAST_REPEATED = 0.1, 0.02
+"""Standard deviations are taken to be no less: a few texts may be nearly alike."""
+
+
+@dataclass(frozen=True)
+class CoherenceDistance:
+    """How unsteered texts of a model are spread: in the mean log-probability of their tokens, given the prompt and
+    what stands before them, and in their share of repeated three-token sequences."""
+
+    logprob: float
+    logprob_deviation: float
+    repeated: float
+    repeated_deviation: float
+
+    @classmethod
+    def of(cls, logprobs: Sequence[float | None], tokens: Sequence[Sequence[int]]) -> Self:
+        """From mean log-probabilities and tokens of two or more unsteered texts. Raises InputError for fewer."""
+        known = [each for each in logprobs if each is not None]
+        if len(known) < 2:
+            raise InputError(
+                "too few unsteered texts to judge others by",
+                given=f"{len(known)} texts that are not empty",
+                allowed="two or more",
+                do="ask in a way the model answers, or for more texts",
+            )
+        repeated = [redundancy(each) for each in tokens]
+        return cls(
+            float(np.mean(known)),
+            max(_LEAST_LIKELIHOOD, float(np.std(known, ddof=1))),
+            float(np.mean(repeated)),
+            max(_LEAST_REPEATED, float(np.std(repeated, ddof=1))),
+        )
+
+    def distance(self, logprob: float, tokens: Sequence[int]) -> float:
+        """How much less likely, and how much more repetitive than unsteered texts on average, in their standard
+        deviations; both as the sides of a right angle. 0 where it is neither."""
+        unlikely = max(0.0, (self.logprob - logprob) / self.logprob_deviation)
+        repetitive = max(0.0, (redundancy(tokens) - self.repeated) / self.repeated_deviation)
+        return float(np.hypot(unlikely, repetitive))
+
+    def incoherent(self, logprob: float | None, tokens: Sequence[int], text: str) -> bool:
+        """Whether a text is BEYOND what this model writes by itself, or empty."""
+        return logprob is None or self.distance(logprob, tokens) > BEYOND
