@@ -30,6 +30,13 @@ class Settings:
     """Of a Ray cluster."""
     day: str = field(default_factory=lambda: date.today().isoformat())
     """What chat templates that write a date take it for; a run that goes on keeps the one it was begun with."""
+    budget: str | None = None
+    """Of time: 90s, 10m, 2h, unlimited. Decides sizes before a run begins, which then are the run's. None: by the
+    model's size (`introlab.experiment.preflight`)."""
+    small: bool = False
+    """Whether a large model's own budget is the small one."""
+    keep: frozenset[str] = frozenset()
+    """Settings of the experiment that no budget cuts."""
     allow_missing: tuple[str, ...] = ()
     """Tensors that a model's files may lack (`introlab.network.model.load`)."""
 
