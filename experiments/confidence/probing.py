@@ -7,8 +7,9 @@ import numpy as np
 
 from experiments.confidence.cases import AnsweredQuestion
 from experiments.confidence.elicitation import embeddings
-from experiments.confidence.labels import PLACES
+from experiments.confidence.labels import FRESH, PLACES
 from experiments.confidence.passes import Looked, Read, look_at, sites_of
+from experiments.confidence.transfer import fit_without_each_kind, on_fresh_kinds
 from introlab.activations.extract import read
 from introlab.errors import InputError
 from introlab.experiment.context import Bench
@@ -39,6 +40,8 @@ class Probes:
     blank: Model
     deals: Sequence[Probe]
     """Fitted on shuffled labels."""
+    without: Mapping[str, Probe]
+    """By kind of question, fitted on all others."""
 
     def __call__(self, cases: Sequence[AnsweredQuestion], looked: Looked | None = None) -> list[dict[str, object]]:
         """Readings of each case, from what was `looked` at where it was. Raises SplitOverlap for one that was fitted
@@ -55,6 +58,7 @@ class Probes:
             columns["p_ik"] = self.chosen["p_ik"](here[self._site("p_ik"), 0]).tolist()
         columns["probed_layer"] = [self._site("before_answer").layer] * len(cases)
         columns["map"] = self._map(here)
+        columns[FRESH] = list(on_fresh_kinds(self.without, cases, here, MAIN))
         columns |= self._to_beat(cases, here)
         return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
@@ -124,7 +128,8 @@ def fit_probes(
     every = fit_bank(trained, {"right": right}, model=model, penalty=PENALTY)
     main, groups = (chosen["before_answer"].direction.site, MAIN), [case.question.group for case in train]
     deals = shuffled_probes(trained[main], right, groups, model=model, count=shuffles)
-    return Probes(bench, train, chosen, every, blank, deals)
+    without = fit_without_each_kind(model, train, trained, tune, tuned, MAIN)
+    return Probes(bench, train, chosen, every, blank, deals, without)
 
 
 def _right(cases: Sequence[AnsweredQuestion]) -> list[bool]:

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 
-from experiments.confidence.cases import AnsweredQuestion, answered, room_for
+from experiments.confidence.amount import sized
+from experiments.confidence.cases import AnsweredQuestion, answered
 from experiments.confidence.elicitation import said_in_each
 from experiments.confidence.experiment import Confidence
 from experiments.confidence.passes import Looked, joined, look_at
@@ -19,8 +20,8 @@ from introlab.tasks.materials import SPLITS, Question, Split
 
 
 def size(experiment: Confidence, bench: Bench) -> Size:
-    texts = sum(len(_questions(experiment, bench, split)) for split in SPLITS) * (1 + experiment.samples)
-    return Size(texts, texts * room_for(bench, experiment.room))
+    asked: dict[Split, list[Question]] = {split: _questions(experiment, bench, split) for split in SPLITS}
+    return sized(experiment, bench, asked)
 
 
 def trials(experiment: Confidence, bench: Bench) -> Iterator[Trial]:
