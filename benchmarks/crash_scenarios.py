@@ -25,6 +25,7 @@ from introlab.errors import Interrupted
 from introlab.experiment.base import Experiment
 from introlab.experiment.conclude import conclude
 from introlab.experiment.context import Bench
+from introlab.experiment.preflight import Planned
 from introlab.experiment.runner import execute
 from introlab.experiment.settings import Settings
 from introlab.generation.requests import Generation, Request
@@ -116,7 +117,7 @@ def run_tiny(folder: Path, *, seconds: float = 0.0, loading: float = 0.0) -> Run
 
     made: dict[str, Any] = {
         "_bench": bench,
-        "_preflight": lambda *_: Size(TEXTS * len(SPECS), TEXTS),
+        "_preflight": lambda experiment, *_: Planned(experiment, Size(TEXTS * len(SPECS), TEXTS)),
         "model_facts": lambda bench: {"fingerprint": bench.model.name},
         "environment": lambda: {
             "python": "3",

@@ -1,7 +1,7 @@
 """introlab run: one experiment on any models, into a run folder."""
 
 import json
-from dataclasses import dataclass, make_dataclass
+from dataclasses import dataclass, fields, make_dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -48,13 +48,20 @@ class RunOptions:
     anyway: bool = False
     """Run even where a check of the model (introlab check) says that nothing could be decided."""
     small: bool = False
-    """Start from the debug size: seconds, not minutes."""
+    """Start from the debug size: seconds, not minutes. On a large model within a budget of 2m."""
+    budget: str | None = None
+    """Of time: 90s, 10m, 2h, or unlimited. Sizes that are not given as flags are cut to it before the run begins, in
+    the order and down to the floors that the experiment declares. Default: 10m on a model of 20 million parameters or
+    more, else unlimited."""
     quiet: bool = False
     json: bool = False
     """Print the findings as JSON."""
 
-    def settings(self) -> Settings:
+    def settings(self, keep: frozenset[str]) -> Settings:
         return Settings(
+            budget=self.budget,
+            small=self.small,
+            keep=keep,
             batch_size=self.batch_size,
             deterministic=self.deterministic,
             dtype=self.dtype,
@@ -91,11 +98,17 @@ def run(arguments: list[str]) -> int:
         chosen.experiment,
         folder,
         models=options.model,
-        settings=options.settings(),
+        settings=options.settings(_given(kind, rest)),
         say=hush if options.quiet else tell,
     )
     show(made, kind, as_json=options.json)
     return 0
+
+
+def _given(kind: type[Experiment], arguments: list[str]) -> frozenset[str]:
+    """The experiment's own fields that were given as flags: no budget cuts them."""
+    flags = {one.split("=")[0].removeprefix("--").removeprefix("no-").replace("-", "_") for one in arguments}
+    return frozenset(flags & {each.name for each in fields(kind)})
 
 
 def show(made: Run, kind: type[Experiment], *, as_json: bool) -> None:

@@ -12,6 +12,7 @@ from experiments.confidence.labels import (
     BASELINES,
     COVERAGE,
     FORMER_READINGS,
+    FRESH,
     MAIN,
     PLACES,
     PROBABILITIES,
@@ -39,7 +40,7 @@ def findings(trials: Sequence[Trial]) -> Findings:
         calibrating = [trial for trial in mine if trial.split == "calibrate" and trial.readings.get(MAIN) is not None]
         found = [*_answering(model, tested), *_separating(model, answered), *_claiming(model, answered, calibrating)]
         found += [*_by_level(model, answered), *_agreeing(model, answered)]
-        found += [*_map(model, answered), *_baselines(model, answered)]
+        found += [*_map(model, answered), *_carried_over(model, answered), *_baselines(model, answered)]
         rows += found
         checked += checks(model, answered, MAIN, BASELINES, several=len(models) > 1)
         verdicts[model] = verdict(tested, found)
@@ -146,6 +147,17 @@ def _map(model: str, answered: Sequence[Trial]) -> Iterator[Row]:
         for layer in range(scores.shape[2]):
             where = {"model": model, "place": place, "layer": float(layer)}
             yield Row("auroc by place", where, auroc(scores[:, index, layer].tolist(), right, clusters), "detail")
+
+
+def _carried_over(model: str, answered: Sequence[Trial]) -> Iterator[Row]:
+    """The probe on questions of a kind it was not fitted on, beside the probe of all kinds on the same questions. Pairs
+    of one kind only: kinds differ in how often they are answered right, and each has a probe of its own."""
+    kept = [trial for trial in answered if trial.readings.get(FRESH) is not None]
+    for name, fitted in ((MAIN, "all kinds"), (FRESH, "other kinds")) if kept else ():
+        values, right, clusters, _ = columns(kept, name)
+        kinds = [str(trial.outcomes["kind"]) for trial in kept]
+        where = {"model": model, "probe fitted on": fitted}
+        yield Row("auroc within kinds", where, within_levels_auroc(values, right, kinds, clusters))
 
 
 def _baselines(model: str, answered: Sequence[Trial]) -> Iterator[Row]:

@@ -1,20 +1,18 @@
 """Everything called confidence, side by side on the same answers: of tokens, samples, words, layers and probes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from introlab.experiment.base import Experiment
+from introlab.experiment.budget import TEN_MINUTES, Cut
 from introlab.records.findings import Findings
 from introlab.records.model_check import CheckPart, Feasibility, ModelCheck
-from introlab.records.size import Size
 from introlab.records.trial import Trial
 from introlab.tasks.materials import Materials
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
-
-    from introlab.experiment.context import Bench
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +42,20 @@ class Confidence(Experiment):
     models: ClassVar[tuple[str, ...]] = ("organism:calibrated", "organism:overconfident", "organism:shuffled")
     ranked_by: ClassVar = "probed_before_answer"
     per_token: ClassVar = ("logprob_per_token", "entropy_per_token")
+    cuts: ClassVar[tuple[Cut, ...]] = (
+        Cut("samples", 2),
+        Cut("shuffles", 5),
+        Cut("tried", 40),
+        Cut("signals_everywhere", False),
+        Cut("tune", 160),
+        Cut("fit", 200),
+        Cut("test", 300),
+        Cut("test", 80, below=TEN_MINUTES),
+        Cut("tune", 60, below=TEN_MINUTES),
+        Cut("fit", 60, below=TEN_MINUTES),
+        Cut("samples", 1, below=TEN_MINUTES),
+        Cut("tried", 12, below=TEN_MINUTES),
+    )
 
     fit: int = 500
     """Questions the probes are fitted on."""
@@ -55,6 +67,11 @@ class Confidence(Experiment):
     """Answers by chance to each question, beside the greedy one."""
     shuffles: int = 20
     """Probes fitted on shuffled labels."""
+    tried: int = 160
+    """Questions on which the ways of asking how sure it is are tried, where the materials have several."""
+    signals_everywhere: bool = True
+    """Whether the questions that probes are fitted and chosen on are read by every signal, too. The analysis needs that
+    of the other questions alone."""
     room: int | None = None
     """New tokens of an answer at most. Default: what the materials choose."""
     seed: int = 0
@@ -68,16 +85,6 @@ class Confidence(Experiment):
         from experiments.shared.model_check import require_decidable
 
         require_decidable(self, bench)
-
-    def size(self, bench: "Bench") -> Size:
-        from experiments.confidence.procedure import size
-
-        return size(self, bench)
-
-    def trials(self, bench: "Bench") -> Iterator[Trial]:
-        from experiments.confidence.procedure import trials
-
-        yield from trials(self, bench)
 
     def analyze(self, trials: Sequence[Trial]) -> Findings:
         from experiments.confidence import analysis

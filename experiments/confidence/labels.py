@@ -64,4 +64,8 @@ AGREEMENT = ("stated_before", "token_probability", "probed_before_answer")
 MAIN = "probed_before_answer"
 
 
+FRESH = "probed_fresh_kind"
+"""The probe before the answer, fitted without this question's kind; wordings of the test are always fresh."""
+
+
 COVERAGE = 0.8

@@ -7,8 +7,10 @@ import numpy as np
 
 from experiments.confidence.cases import AnsweredQuestion
 from experiments.confidence.elicitation import embeddings
-from experiments.confidence.labels import PLACES
-from introlab.activations.extract import Activations, read
+from experiments.confidence.labels import FRESH, PLACES
+from experiments.confidence.passes import Looked, Read, look_at, sites_of
+from experiments.confidence.transfer import fit_without_each_kind, on_fresh_kinds
+from introlab.activations.extract import read
 from introlab.errors import InputError
 from introlab.experiment.context import Bench
 from introlab.network.model import Model
@@ -16,14 +18,13 @@ from introlab.network.random_init import untrained
 from introlab.network.sites import Site
 from probes.linear.bank import fit_bank
 from probes.linear.baselines import numbers_only, text_only
-from probes.linear.fit import fit_best, shuffled_scores
+from probes.linear.fit import fit_best, scores_of, shuffled_probes
 from probes.linear.probe import Probe
 
 PENALTY = 10.0
 """Of the probes of the map, of which none is chosen."""
 MAIN = PLACES.index("before_answer")
 """Where the model's own probability of the answer is read, too."""
-Read = Mapping[tuple[Site, int], Activations]
 
 
 @dataclass(frozen=True)
@@ -32,20 +33,23 @@ class Probes:
 
     bench: Bench
     train: Sequence[AnsweredQuestion]
-    trained: Read
     chosen: Mapping[str, Probe]
     """By place; `p_ik` at the end of the prompt where there are samples to fit it on; `embedding` and
     `untrained_network`, chosen as the others are."""
     every: Mapping[tuple[tuple[Site, int], str], Probe]
     blank: Model
-    shuffles: int
+    deals: Sequence[Probe]
+    """Fitted on shuffled labels."""
+    without: Mapping[str, Probe]
+    """By kind of question, fitted on all others."""
 
-    def __call__(self, cases: Sequence[AnsweredQuestion]) -> list[dict[str, object]]:
-        """Readings of each case. Raises SplitOverlap for one that was fitted on."""
+    def __call__(self, cases: Sequence[AnsweredQuestion], looked: Looked | None = None) -> list[dict[str, object]]:
+        """Readings of each case, from what was `looked` at where it was. Raises SplitOverlap for one that was fitted
+        on."""
         if not cases:
             return []
         self.chosen["before_answer"].check_unseen([case.question.id for case in cases])
-        here = _residuals(self.bench, self.bench.model, cases, _sites(self.bench.model))
+        here = (looked or look_at(self.bench, cases)).residuals
         columns: dict[str, Sequence[object]] = {
             f"probed_{place}": self.chosen[place](here[self._site(place), index]).tolist()
             for index, place in enumerate(PLACES)
@@ -54,6 +58,7 @@ class Probes:
             columns["p_ik"] = self.chosen["p_ik"](here[self._site("p_ik"), 0]).tolist()
         columns["probed_layer"] = [self._site("before_answer").layer] * len(cases)
         columns["map"] = self._map(here)
+        columns[FRESH] = list(on_fresh_kinds(self.without, cases, here, MAIN))
         columns |= self._to_beat(cases, here)
         return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
@@ -63,23 +68,21 @@ class Probes:
     def _map(self, here: Read) -> list[list[list[float]]]:
         """Scores [case][place][layer], all of one penalty: nothing here is chosen."""
         scores = [
-            [self.every[(site, index), "right"](here[site, index]).numpy() for site in _sites(self.bench.model)]
+            [self.every[(site, index), "right"](here[site, index]).numpy() for site in sites_of(self.bench.model)]
             for index in range(len(PLACES))
         ]
         return np.array(scores).transpose(2, 0, 1).astype(float).tolist()
 
     def _to_beat(self, cases: Sequence[AnsweredQuestion], here: Read) -> dict[str, Sequence[object]]:
-        train, right, model, site = self.train, _right(self.train), self.bench.model, self._site("before_answer")
-        groups, blank = [case.question.group for case in train], self._site("untrained_network")
+        train, right, site = self.train, _right(self.train), self._site("before_answer")
+        blank = self._site("untrained_network")
         there = _residuals(self.bench, self.blank, cases, [blank])
 
         def numbers(value: Callable[[AnsweredQuestion], float]) -> list[float]:
             return numbers_only([value(one) for one in train], right, [value(one) for one in cases])
 
         return {
-            "shuffled_labels": shuffled_scores(
-                self.trained[site, MAIN], right, groups, here[site, MAIN], model=model, count=self.shuffles
-            ),
+            "shuffled_labels": scores_of(self.deals, here[site, MAIN]),
             "text_only": text_only([one.question.text for one in train], right, [one.question.text for one in cases]),
             "length": numbers(lambda one: len(one.prompt)),
             "position": numbers(lambda one: one.positions[MAIN]),
@@ -89,9 +92,15 @@ class Probes:
 
 
 def fit_probes(
-    bench: Bench, train: Sequence[AnsweredQuestion], tune: Sequence[AnsweredQuestion], *, shuffles: int
+    bench: Bench,
+    train: Sequence[AnsweredQuestion],
+    tune: Sequence[AnsweredQuestion],
+    *,
+    shuffles: int,
+    looked: tuple[Looked, Looked] | None = None,
 ) -> Probes:
-    """Raises InputError where a class is missing: a probe needs right and wrong answers."""
+    """From what was `looked` at of both, where it was. Raises InputError where a class is missing: a probe needs right
+    and wrong answers."""
     for name, cases in (("fitted", train), ("chosen", tune)):
         if len(set(_right(cases))) < 2:
             raise InputError(
@@ -100,8 +109,8 @@ def fit_probes(
                 do="use questions it can sometimes answer, in a wording it follows: see docs/materials.md",
             )
     model, blank, right = bench.model, untrained(bench.model), _right(train)
-    sites = _sites(model)
-    trained, tuned = (_residuals(bench, model, cases, sites) for cases in (train, tune))
+    sites = sites_of(model)
+    trained, tuned = (each.residuals for each in looked or (look_at(bench, train), look_at(bench, tune)))
 
     def at(index: int, labels: Sequence[float], both: tuple[Read, Read], of: Model) -> Probe:
         fitted, kept = ([each[site, index] for site in sites] for each in both)
@@ -117,15 +126,14 @@ def fit_probes(
     nothing = _residuals(bench, blank, train, sites), _residuals(bench, blank, tune, sites)
     chosen["untrained_network"] = at(MAIN, right, nothing, blank)
     every = fit_bank(trained, {"right": right}, model=model, penalty=PENALTY)
-    return Probes(bench, train, trained, chosen, every, blank, shuffles)
+    main, groups = (chosen["before_answer"].direction.site, MAIN), [case.question.group for case in train]
+    deals = shuffled_probes(trained[main], right, groups, model=model, count=shuffles)
+    without = fit_without_each_kind(model, train, trained, tune, tuned, MAIN)
+    return Probes(bench, train, chosen, every, blank, deals, without)
 
 
 def _right(cases: Sequence[AnsweredQuestion]) -> list[bool]:
     return [bool(case.right) for case in cases]
-
-
-def _sites(model: Model) -> list[Site]:
-    return [Site(layer) for layer in range(model.n_layers)]
 
 
 def _residuals(bench: Bench, model: Model, cases: Sequence[AnsweredQuestion], sites: Sequence[Site]) -> Read:

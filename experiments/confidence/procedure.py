@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 
-from experiments.confidence.cases import AnsweredQuestion, answered, room_for
-from experiments.confidence.elicitation import said_after
+from experiments.confidence.amount import sized
+from experiments.confidence.cases import AnsweredQuestion, answered
+from experiments.confidence.elicitation import said_in_each
 from experiments.confidence.experiment import Confidence
+from experiments.confidence.passes import Looked, joined, look_at
 from experiments.confidence.probing import Probes, fit_probes
 from experiments.confidence.signals import signals
 from experiments.confidence.ways import Way, chosen_way, ways_of
@@ -18,8 +20,8 @@ from introlab.tasks.materials import SPLITS, Question, Split
 
 
 def size(experiment: Confidence, bench: Bench) -> Size:
-    texts = sum(len(_questions(experiment, bench, split)) for split in SPLITS) * (1 + experiment.samples)
-    return Size(texts, texts * room_for(bench, experiment.room))
+    asked: dict[Split, list[Question]] = {split: _questions(experiment, bench, split) for split in SPLITS}
+    return sized(experiment, bench, asked)
 
 
 def trials(experiment: Confidence, bench: Bench) -> Iterator[Trial]:
@@ -28,28 +30,38 @@ def trials(experiment: Confidence, bench: Bench) -> Iterator[Trial]:
     groups = sorted({case.question.group for case in second})
     choosing = set(groups[::2])
     tune = [case for case in second if case.question.group in choosing]
-    way, stated = _asked(bench, _with_answer(tune))
-    yield from _trials(experiment, bench, train, "extract", way)
-    yield from _trials(experiment, bench, tune, "calibrate", way, more=stated)
-    probes = fit_probes(bench, _with_answer(train), _with_answer(tune), shuffles=experiment.shuffles)
+    way, stated = _asked(experiment, bench, _with_answer(tune))
+    fitted, chosen = list[Looked](), list[Looked]()
+    yield from _trials(experiment, bench, train, "extract", way, looked=fitted)
+    yield from _trials(experiment, bench, tune, "calibrate", way, more=stated, looked=chosen)
+    looked = joined(fitted), joined(chosen)
+    probes = fit_probes(bench, _with_answer(train), _with_answer(tune), shuffles=experiment.shuffles, looked=looked)
     rest = [case for case in second if case.question.group not in choosing]
     yield from _trials(experiment, bench, rest, "calibrate", way, probes)
     yield from _trials(experiment, bench, _answered(experiment, bench, "test"), "test", way, probes)
 
 
-def _asked(bench: Bench, cases: Sequence[AnsweredQuestion]) -> tuple[Way, dict[str, dict[str, object]]]:
+def _asked(
+    experiment: Confidence, bench: Bench, cases: Sequence[AnsweredQuestion]
+) -> tuple[Way, dict[str, dict[str, object]]]:
     """The way in which it is asked how sure it is, and by question what it said in each way; nothing where there is
     only one."""
-    ways = ways_of(bench.materials)
+    ways, cases = ways_of(bench.materials), thinned(cases, experiment.tried)
     if len(ways) == 1 or not cases:
         return ways[0], {}
     pairs = [(case.question, bench.model.text(case.greedy.tokens)) for case in cases]
-    stated = {way.name: said_after(bench, pairs, way)[0] for way in ways}
+    stated = said_in_each(bench, pairs, ways)
     each: dict[str, dict[str, object]] = {
         case.question.id: {f"stated by {name}": values[index] for name, values in stated.items()}
         for index, case in enumerate(cases)
     }
     return chosen_way(ways, stated), each
+
+
+def thinned(cases: Sequence[AnsweredQuestion], most: int) -> Sequence[AnsweredQuestion]:
+    """At most so many, from all over."""
+    step = max(1, -(-len(cases) // max(1, most)))
+    return cases[::step]
 
 
 def _questions(experiment: Confidence, bench: Bench, split: Split) -> list[Question]:
@@ -71,16 +83,25 @@ def _trials(
     way: Way,
     probes: Probes | None = None,
     more: Mapping[str, dict[str, object]] | None = None,
+    looked: list[Looked] | None = None,
 ) -> Iterator[Trial]:
-    kept = _with_answer(cases)
-    ids = [case.question.id for case in kept]
-    probed = dict(zip(ids, probes(kept), strict=True)) if probes else {}
+    """A batch of questions at a time, so that what was read is kept as soon as may be; what was looked at is added to
+    `looked`, where that is needed again."""
     asked = {} if len(ways_of(bench.materials)) == 1 else {"stated_way": way.name}
     drawn = _drawn(bench)
-    for case, unfitted in zip(cases, signals(bench, cases, way), strict=True):
-        of_it = {**probed.get(case.question.id, {}), **(more or {}).get(case.question.id, {}), **asked}
-        yield _trial(experiment, bench, case, split, 0, {**unfitted, **of_it, "share_right": case.share_right})
-        yield from (_trial(experiment, bench, case, split, index, drawn) for index in range(1, experiment.samples + 1))
+    for chunk in bench.batches(cases, stage=f"reading, {split} questions"):
+        kept, seen = _with_answer(chunk), look_at(bench, chunk)
+        if looked is not None:
+            looked.append(seen)
+        probed = dict(zip([case.question.id for case in kept], probes(kept, seen), strict=True)) if probes else {}
+        needed = split == "test" or probes is not None or experiment.signals_everywhere
+        unfitted = signals(bench, chunk, way, seen) if needed else [dict[str, float | None]() for _ in chunk]
+        for case, read in zip(chunk, unfitted, strict=True):
+            item = case.question.id
+            of_it = {**probed.get(item, {}), **(more or {}).get(item, {}), **asked}
+            yield _trial(experiment, bench, case, split, 0, {**read, **of_it, "share_right": case.share_right})
+            samples = range(1, experiment.samples + 1)
+            yield from (_trial(experiment, bench, case, split, index, drawn) for index in samples)
 
 
 def _drawn(bench: Bench) -> dict[str, object]:

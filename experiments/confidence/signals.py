@@ -5,13 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from experiments.confidence.cases import AnsweredQuestion
-from experiments.confidence.elicitation import said, said_true
+from experiments.confidence.elicitation import said
 from experiments.confidence.labels import PLACES
+from experiments.confidence.passes import Looked, look_at
 from experiments.confidence.ways import Way
-from introlab.activations.extract import read, text_logprobs
-from introlab.activations.forward import Text
 from introlab.experiment.context import Bench
-from introlab.network.sites import Site
 from probes.logit_lens import lens_agreement
 from probes.uncertainty import semantic_entropy
 
@@ -19,16 +17,18 @@ SHOWN = 5
 """Own samples that are shown before P(True) is asked (arXiv 2207.05221, section 3.3)."""
 
 
-def signals(bench: Bench, cases: Sequence[AnsweredQuestion], way: Way) -> list[dict[str, float | None]]:
-    """One dictionary per case; all are the higher the surer. None where the model did not answer in kind."""
-    model = bench.model
+def signals(
+    bench: Bench, cases: Sequence[AnsweredQuestion], way: Way, looked: Looked | None = None
+) -> list[dict[str, float | None]]:
+    """One dictionary per case; all are the higher the surer. None where the model did not answer in kind. `looked` is
+    what was read of these cases, where they were read before."""
+    model, looked = bench.model, looked or look_at(bench, cases)
     pairs = [(case.question, model.text(case.greedy.tokens)) for case in cases]
-    spoken = said(bench, pairs, way)
-    judged = said_true(bench, pairs, [case.answers[:SHOWN] for case in cases])
+    spoken = said(bench, pairs, [case.answers[:SHOWN] for case in cases], way)
     return [
-        {**_of_tokens(case), **_of_samples(case), **words, **verdict, "lens_agreement": agreed, "familiarity": known}
-        for case, words, verdict, agreed, known in zip(
-            cases, spoken, judged, _of_layers(bench, cases), _of_question(bench, cases), strict=True
+        {**_of_tokens(case), **_of_samples(case), **words, "lens_agreement": agreed, "familiarity": known}
+        for case, words, agreed, known in zip(
+            cases, spoken, _of_layers(bench, cases, looked), looked.familiarity, strict=True
         )
     ]
 
@@ -57,20 +57,11 @@ def _of_samples(case: AnsweredQuestion) -> dict[str, float | None]:
     return {"self_consistency": agree, "minus_semantic_entropy": -semantic_entropy(case.answers)}
 
 
-def _of_layers(bench: Bench, cases: Sequence[AnsweredQuestion]) -> list[float | None]:
+def _of_layers(bench: Bench, cases: Sequence[AnsweredQuestion], looked: Looked) -> list[float | None]:
     """The share of layers after which the answer is what the model would already say."""
-    sites = [Site(layer) for layer in range(bench.model.n_layers)]
-    kept = [case for case in cases if case.found is not None]
-    if not kept:
+    written = [case.greedy.tokens[case.found.token] for case in cases if case.found is not None]
+    if not written:
         return [None] * len(cases)
-    at = [[case.positions[PLACES.index("before_answer")]] for case in kept]
-    found = read(bench.model, [case.text for case in kept], sites, at, batch_size=bench.batch_size)
-    written = [case.greedy.tokens[case.found.token] for case in kept if case.found is not None]
-    shares = iter(lens_agreement(bench.model, {site: found[site, 0] for site in sites}, written).tolist())
+    before = {site: here for (site, place), here in looked.residuals.items() if PLACES[place] == "before_answer"}
+    shares = iter(lens_agreement(bench.model, before, written).tolist())
     return [None if case.found is None else next(shares) for case in cases]
-
-
-def _of_question(bench: Bench, cases: Sequence[AnsweredQuestion]) -> list[float]:
-    """How expected the question's tokens are, on average: of a person it has not met, less."""
-    texts = [Text(case.prompt, 1, case.question.id) for case in cases]
-    return [float(np.mean(each)) for each in text_logprobs(bench.model, texts, batch_size=bench.batch_size)]

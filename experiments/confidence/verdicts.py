@@ -32,7 +32,7 @@ def sentence(model: str, tested: Sequence[Trial], rows: Sequence[Row]) -> str:
         return f"{model}: cannot tell. {unread}"
     found = {row.measure: row.estimate for row in rows if row.measure in AUROC_OF}
     spoken, probe, token = (found[AUROC_OF(name)] for name in ("stated_after", MAIN, "token_probability"))
-    return f"{model}: {_stated(answered, spoken, _within(rows))} {_probed(rows, probe, token)}"
+    return f"{model}: {_stated(answered, spoken, _within(rows))} {_probed(rows, probe, token)}{_carried(rows)}"
 
 
 def _stated(answered: Sequence[Trial], spoken: Estimate, within: Estimate) -> str:
@@ -61,6 +61,19 @@ def _probed(rows: Sequence[Row], probe: Estimate, token: Estimate) -> str:
         f"answer's own probability tells ({token})"
     )
     return f"{text}; at equal difficulty not shown to be more than the {', '.join(level)}." if level else f"{text}."
+
+
+def _carried(rows: Sequence[Row]) -> str:
+    """What becomes of the probe on kinds of question that it was not fitted on."""
+    found = {r.where["probe fitted on"]: r.estimate for r in rows if r.measure == "auroc within kinds"}
+    fresh = found.get("other kinds", missing("not measured"))
+    if not fresh.known:
+        return ""
+    holds = "carries over" if fresh.above(0.5) else "is not shown to carry over"
+    return (
+        f" Fitted on other kinds of question, in other words, it {holds}: AUROC within kinds {beside(fresh, 0.5)}, "
+        f"where one fitted on all kinds has {found['all kinds']}."
+    )
 
 
 def _unread(tested: Sequence[Trial]) -> str | None:

@@ -1,22 +1,20 @@
 """The published protocol of endogenous steering resistance, faithfully, and what its metric alone says."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, get_args
 
 from experiments.endogenous_resistance.parts import Part
 from introlab.errors import InputError
 from introlab.experiment.base import Experiment
+from introlab.experiment.budget import TEN_MINUTES, Cut
 from introlab.records.findings import Findings
 from introlab.records.model_check import CheckPart, Feasibility, ModelCheck
-from introlab.records.size import Size
 from introlab.records.trial import Trial
 from introlab.tasks.materials import Materials
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
-
-    from introlab.experiment.context import Bench
 
 PARTS: tuple[str, ...] = get_args(Part)
 
@@ -52,6 +50,16 @@ class EndogenousResistance(Experiment):
         "organism:announcer",
         "organism:compliant",
         "organism:immune",
+    )
+    cuts: ClassVar[tuple[Cut, ...]] = (
+        Cut("levels", 4),
+        Cut("neutral", 24),
+        Cut("own_texts", 3),
+        Cut("per_step", 2),
+        Cut("steps", 5),
+        Cut("latents", 6, below=TEN_MINUTES),
+        Cut("max_new", 24, below=TEN_MINUTES),
+        Cut("random_directions", 5, below=TEN_MINUTES),
     )
 
     parts: tuple[str, ...] = ("steered", "no_steering")
@@ -130,16 +138,6 @@ class EndogenousResistance(Experiment):
         from experiments.shared.model_check import require_decidable
 
         require_decidable(self, bench)
-
-    def size(self, bench: "Bench") -> Size:
-        from experiments.endogenous_resistance.procedure import size
-
-        return size(self, bench)
-
-    def trials(self, bench: "Bench") -> Iterator[Trial]:
-        from experiments.endogenous_resistance.procedure import trials
-
-        yield from trials(self, bench)
 
     def analyze(self, trials: Sequence[Trial]) -> Findings:
         from experiments.endogenous_resistance import analysis

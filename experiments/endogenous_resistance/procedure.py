@@ -24,11 +24,13 @@ from experiments.endogenous_resistance.setup import Setup
 from experiments.endogenous_resistance.strength_search import LatentSearch, Pushed, find_strengths
 from experiments.shared.choices import chosen
 from experiments.shared.generations import Written, finished
+from experiments.shared.reading_amounts import mean_tokens
 from experiments.shared.side_effects import damage_trials
 from introlab.errors import InputError
 from introlab.experiment.context import Bench
 from introlab.generation.sampling import Sampling
 from introlab.interventions.interfaces import Intervention
+from introlab.network.messages import user
 from introlab.network.model import load
 from introlab.network.sites import Site
 from introlab.network.spans import Span
@@ -37,6 +39,11 @@ from introlab.records.trial import Trial
 from probes.sae.model import Sae
 from steering.strength import typical_norm
 from steering.strength_search import Plan, Prior
+
+ASKED = 8
+"""Tokens of a prompt beside its topics."""
+ANALYSIS = 5.0
+"""Seconds of intervals and report, as seen on organisms."""
 
 
 def has(experiment: EndogenousResistance, part: Part) -> bool:
@@ -52,7 +59,14 @@ def size(experiment: EndogenousResistance, bench: Bench) -> Size:
     arms += 3 * has(experiment, "detectors") + experiment.random_sets * has(experiment, "random_ablation")
     tuned = len(experiment.mixes) * has(experiment, "finetuning")
     texts = own + found + arms * scenes + tuned * (found + scenes)
-    return Size(texts, texts * experiment.max_new)
+    prompt = mean_tokens(bench, [[user(f"{topic} and {topic}")] for topic in bench.materials.lab_topics]) + ASKED
+    return Size(
+        texts,
+        texts * experiment.max_new,
+        read=round(prompt * (2.5 * texts + 4 * experiment.neutral)),
+        read_again=round(1.5 * texts * experiment.max_new),
+        seconds=ANALYSIS,
+    )
 
 
 def trials(experiment: EndogenousResistance, bench: Bench) -> Iterator[Trial]:

@@ -1,21 +1,19 @@
 """About to reconsider: where and how early it can be read, whether that carries over, and whether it is used."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from experiments.shared.reflection_labels import PER_TOKEN
 from introlab.experiment.base import Experiment
+from introlab.experiment.budget import TEN_MINUTES, Cut
 from introlab.records.findings import Findings
 from introlab.records.model_check import CheckPart, Feasibility, ModelCheck
-from introlab.records.size import Size
 from introlab.records.trial import Trial
 from introlab.tasks.materials import Materials
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
-
-    from introlab.experiment.context import Bench
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +58,23 @@ class ReflectionLocalization(Experiment):
     models: ClassVar[tuple[str, ...]] = ("organism:reflective", "organism:ritual")
     ranked_by: ClassVar = "main"
     per_token: ClassVar = PER_TOKEN
+    cuts: ClassVar[tuple[Cut, ...]] = (
+        Cut("shuffles", 5),
+        Cut("neutral", 24),
+        Cut("caused", 60),
+        Cut("told", 60),
+        Cut("planted", 60),
+        Cut("tune", 150),
+        Cut("fit", 250),
+        Cut("test", 300),
+        Cut("test", 60, below=TEN_MINUTES),
+        Cut("caused", 16, below=TEN_MINUTES),
+        Cut("told", 8, below=TEN_MINUTES),
+        Cut("planted", 8, below=TEN_MINUTES),
+        Cut("tune", 40, below=TEN_MINUTES),
+        Cut("fit", 60, below=TEN_MINUTES),
+        Cut("random_directions", 5, below=TEN_MINUTES),
+    )
 
     fit: int = 500
     """Questions the probes are fitted on."""
@@ -93,16 +108,6 @@ class ReflectionLocalization(Experiment):
         from experiments.shared.model_check import require_decidable
 
         require_decidable(self, bench)
-
-    def size(self, bench: "Bench") -> Size:
-        from experiments.reflection_localization.procedure import size
-
-        return size(self, bench)
-
-    def trials(self, bench: "Bench") -> Iterator[Trial]:
-        from experiments.reflection_localization.procedure import trials
-
-        yield from trials(self, bench)
 
     def analyze(self, trials: Sequence[Trial]) -> Findings:
         from experiments.reflection_localization import analysis

@@ -9,6 +9,7 @@ from experiments.reflection_localization.prefilled_answers import fit_errors, pl
 from experiments.reflection_localization.probing import ReflectionMap, fit_map, level_of
 from experiments.shared.choices import chosen, question_kind
 from experiments.shared.condition_families import PERSONA
+from experiments.shared.reading_amounts import mean_tokens
 from experiments.shared.reflection_cases import ReflectionCase, decided, written_cases
 from experiments.shared.side_effects import damage_trials
 from introlab.experiment.context import Bench
@@ -23,11 +24,26 @@ from probes.text.horizons import TARGETS
 from probes.text.reflection import states
 from probes.text.reflection_labels import keyword_sets, kinds_of_text
 
+ANALYSIS = 15.0
+"""Seconds of fits, intervals and report, as seen on organisms."""
+
 
 def size(experiment: ReflectionLocalization, bench: Bench) -> Size:
     plain = sum(len(_questions(experiment, bench, split)) for split in SPLITS)
-    texts = plain + len(bench.materials.wording.personas) * len(_questions(experiment, bench, "test", experiment.told))
-    return Size(texts, texts * experiment.max_new)
+    told = len(bench.materials.wording.personas) * len(_questions(experiment, bench, "test", experiment.told))
+    texts = plain + told
+    prompt = mean_tokens(bench, [[user(one.text)] for one in _questions(experiment, bench, "test")])
+    # Written, its log-probability, P(right), residuals, and those of an untrained network; personas have one less.
+    again = 2.5 * texts + 2 * plain + told
+    arms = min(experiment.caused, plain) * 2 * (2 + experiment.random_directions)
+    mouths = 3 * 2 * 3 * experiment.planted
+    return Size(
+        texts,
+        texts * experiment.max_new,
+        read=round(prompt * (texts + again + arms + mouths + 4 * experiment.neutral)),
+        read_again=round(experiment.max_new * (again + arms / 2)),
+        seconds=ANALYSIS,
+    )
 
 
 def trials(experiment: ReflectionLocalization, bench: Bench) -> Iterator[Trial]:

@@ -1,21 +1,19 @@
 """Reconsidering: readable before it is written? pushed by a direction? changed by a persona?"""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from experiments.shared.reflection_labels import PER_TOKEN
 from introlab.experiment.base import Experiment
+from introlab.experiment.budget import TEN_MINUTES, Cut
 from introlab.records.findings import Findings
 from introlab.records.model_check import CheckPart, Feasibility, ModelCheck
-from introlab.records.size import Size
 from introlab.records.trial import Trial
 from introlab.tasks.materials import Materials
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
-
-    from introlab.experiment.context import Bench
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +54,20 @@ class ReflectionSteering(Experiment):
     models: ClassVar[tuple[str, ...]] = ("organism:reflective", "organism:personas")
     ranked_by: ClassVar = "p_reconsider"
     per_token: ClassVar = PER_TOKEN
+    cuts: ClassVar[tuple[Cut, ...]] = (
+        Cut("strengths", ()),
+        Cut("shuffles", 5),
+        Cut("per_direction", 3),
+        Cut("neutral", 24),
+        Cut("tune", 100),
+        Cut("fit", 200),
+        Cut("test", 300),
+        Cut("test", 60, below=TEN_MINUTES),
+        Cut("pushed", 24, below=TEN_MINUTES),
+        Cut("tune", 24, below=TEN_MINUTES),
+        Cut("fit", 48, below=TEN_MINUTES),
+        Cut("random_directions", 5, below=TEN_MINUTES),
+    )
 
     layer: int | None = None
     """The push goes into the output of this block; None: halfway through the model."""
@@ -91,16 +103,6 @@ class ReflectionSteering(Experiment):
         from experiments.shared.model_check import require_decidable
 
         require_decidable(self, bench)
-
-    def size(self, bench: "Bench") -> Size:
-        from experiments.reflection_steering.procedure import size
-
-        return size(self, bench)
-
-    def trials(self, bench: "Bench") -> Iterator[Trial]:
-        from experiments.reflection_steering.procedure import trials
-
-        yield from trials(self, bench)
 
     def analyze(self, trials: Sequence[Trial]) -> Findings:
         from experiments.reflection_steering import analysis

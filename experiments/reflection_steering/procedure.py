@@ -8,6 +8,7 @@ from experiments.reflection_steering.experiment import ReflectionSteering
 from experiments.shared.choices import block, question_kind
 from experiments.shared.condition_families import PERSONA
 from experiments.shared.lookahead import readings_ahead
+from experiments.shared.reading_amounts import mean_tokens
 from experiments.shared.reflection_cases import Coherence, ReflectionCase, decided, goes_on, written_cases
 from experiments.shared.side_effects import damage_trials
 from introlab.activations.directions import Direction, difference_of_means, random_like
@@ -40,6 +41,10 @@ class _Rig:
         return push_along(along, natural=strength, residual_norm=self.residual_norm)
 
 
+ANALYSIS = 10.0
+"""Seconds of fits, intervals and report, as seen on organisms."""
+
+
 def size(experiment: ReflectionSteering, bench: Bench) -> Size:
     plain = sum(len(_questions(experiment, bench, split)) for split in ("extract", "calibrate"))
     test = len(_questions(experiment, bench, "test"))
@@ -47,7 +52,15 @@ def size(experiment: ReflectionSteering, bench: Bench) -> Size:
     arms = 1 + len(_all_strengths(experiment)) + len(bench.materials.wording.personas)
     stray = experiment.random_directions * min(experiment.per_direction, pushed) * len(_all_strengths(experiment))
     texts = plain + test + pushed * arms + stray
-    return Size(texts, texts * experiment.max_new)
+    prompt = mean_tokens(bench, [[user(one.text)] for one in _questions(experiment, bench, "test")])
+    again = 2 * texts + (plain + test) + pushed * arms / 2  # log-probability, P(right) where nothing pushes, residuals
+    return Size(
+        texts,
+        texts * experiment.max_new,
+        read=round(prompt * (texts + again + 4 * experiment.neutral)),
+        read_again=round(experiment.max_new * again),
+        seconds=ANALYSIS,
+    )
 
 
 def trials(experiment: ReflectionSteering, bench: Bench) -> Iterator[Trial]:

@@ -1,22 +1,20 @@
 """Pushed off topic while the push stays on: readings that keep apart resisting, announcing, immunity and weakness."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from experiments.steering_mechanism.labels import CONTROLS as INSIDE
 from experiments.steering_resistance.labels import PER_TOKEN
 from introlab.experiment.base import Experiment
+from introlab.experiment.budget import TEN_MINUTES, Cut
 from introlab.records.findings import Findings
 from introlab.records.model_check import CheckPart, Feasibility, ModelCheck
-from introlab.records.size import Size
 from introlab.records.trial import Trial
 from introlab.tasks.materials import Materials
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
-
-    from introlab.experiment.context import Bench
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +42,18 @@ class SteeringResistance(Experiment):
     )
     ranked_by: ClassVar = "off_share"
     per_token: ClassVar = PER_TOKEN
+    cuts: ClassVar[tuple[Cut, ...]] = (
+        Cut("replicates", 1),
+        Cut("strengths", ()),
+        Cut("neutral", 24),
+        Cut("calibration_steps", 2),
+        Cut("fit_texts", 3),
+        Cut("inside", False),
+        Cut("calibration_steps", 0),
+        Cut("topics", 3, below=TEN_MINUTES),
+        Cut("max_new", 24, below=TEN_MINUTES),
+        Cut("random_directions", 5, below=TEN_MINUTES),
+    )
     debug: ClassVar = {
         "strengths": (1.5,),
         "topics": 3,
@@ -96,16 +106,6 @@ class SteeringResistance(Experiment):
         from experiments.shared.model_check import require_decidable
 
         require_decidable(self, bench)
-
-    def size(self, bench: "Bench") -> Size:
-        from experiments.steering_resistance.procedure import size
-
-        return size(self, bench)
-
-    def trials(self, bench: "Bench") -> Iterator[Trial]:
-        from experiments.steering_resistance.procedure import trials
-
-        yield from trials(self, bench)
 
     def analyze(self, trials: Sequence[Trial]) -> Findings:
         from experiments.steering_resistance import analysis

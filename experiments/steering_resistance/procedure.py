@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from experiments.shared.choices import block, chosen
 from experiments.shared.generations import Written
+from experiments.shared.reading_amounts import mean_tokens
 from experiments.shared.side_effects import damage_trials
 from experiments.steering_mechanism import attribution as sources
 from experiments.steering_mechanism import detection_trials as noticing
@@ -14,16 +15,22 @@ from experiments.steering_resistance.fitted import Rig, fit_rig, unsteered
 from experiments.steering_resistance.labels import DIFFERENCE
 from experiments.steering_resistance.matched_strength import MatchedSearch, calibration_trials, matched
 from experiments.steering_resistance.restarts import restarts
-from experiments.steering_resistance.scenarios import Scenario, test_scenes
+from experiments.steering_resistance.scenarios import Scenario, test_scenes, worded
 from experiments.steering_resistance.trials import in_order, to_trials
 from introlab.activations.directions import random_like
 from introlab.experiment.context import Bench
 from introlab.generation.requests import Request
 from introlab.interventions.interfaces import Intervention
+from introlab.network.messages import user
 from introlab.records.size import Size
 from introlab.records.trial import Trial
 from probes.sae.model import Sae
 from steering.strength_search import Calibrated
+
+ANALYSIS = 8.0
+"""Seconds of fits, intervals and report, as seen on organisms."""
+READ_INSIDE = 40
+"""How often a pushed text of the first replicate is read to look inside, with as much as its patches take."""
 
 
 def size(experiment: SteeringResistance, bench: Bench) -> Size:
@@ -38,7 +45,18 @@ def size(experiment: SteeringResistance, bench: Bench) -> Size:
     unsure = first * (3 + 3)  # sentences put in its mouth, and restarts
     if experiment.inside:
         unsure += noticing.texts_written(first)
-    return Size(sure + unsure, (sure + unsure) * experiment.max_new, unsure)
+    texts = sure + unsure
+    prompt = mean_tokens(bench, [[user(worded(bench.materials, scene, "test")[1])] for scene in scenes])
+    # Its log-probability, and what is fitted; inside, detection and the sources of resistance read again and again.
+    again = 1.5 * texts + (READ_INSIDE * first if experiment.inside else 0)
+    return Size(
+        texts,
+        texts * experiment.max_new,
+        unsure,
+        read=round(prompt * (texts + again + 4 * experiment.neutral)),
+        read_again=round(experiment.max_new * again),
+        seconds=ANALYSIS,
+    )
 
 
 def trials(experiment: SteeringResistance, bench: Bench) -> Iterator[Trial]:

@@ -104,6 +104,31 @@ def read(
     index into them. The pass ends after the deepest block needed. Raises InputError for a position outside its text,
     or where there are no texts.
     """
+    found, look = _reader(model, texts, sites, positions)
+    last = max(site.layer for site in sites)
+    for _ in passes(model, texts, batch_size=batch_size, look=look, stop_at_layer=last + 1):
+        pass
+    return _by_place(model, texts, found)
+
+
+def read_with_logprobs(
+    model: Model,
+    texts: Sequence[Text],
+    sites: Sequence[Site],
+    positions: Sequence[Sequence[int]],
+    *,
+    batch_size: int = TOGETHER,
+) -> tuple[dict[tuple[Site, int], Activations], list[tuple[float, ...]]]:
+    """What `read` and `text_logprobs` give, from the same passes."""
+    found, look = _reader(model, texts, sites, positions)
+    logprobs = text_logprobs(model, texts, batch_size=batch_size, look=look)
+    return _by_place(model, texts, found), logprobs
+
+
+def _reader(
+    model: Model, texts: Sequence[Text], sites: Sequence[Site], positions: Sequence[Sequence[int]]
+) -> tuple[dict[Site, Tensor], Look]:
+    """What is read, [position, text, width], and what reads it into there in each pass."""
     _check_places(model, texts, sites, positions)
     count = len(positions[0])
     # Made at once: what was read of each batch, kept for itself, would lie scattered between the passes' own memory.
@@ -123,14 +148,15 @@ def read(
 
         return [(site, reader(site)) for site in sites]
 
-    last = max(site.layer for site in sites)
-    for _ in passes(model, texts, batch_size=batch_size, look=look, stop_at_layer=last + 1):
-        pass
+    return found, look
+
+
+def _by_place(model: Model, texts: Sequence[Text], found: dict[Site, Tensor]) -> dict[tuple[Site, int], Activations]:
     examples = tuple(text.example for text in texts)
     return {
-        (site, index): Activations(found[site][index], site, model.fingerprint, examples)
-        for site in sites
-        for index in range(count)
+        (site, index): Activations(values, site, model.fingerprint, examples)
+        for site, every in found.items()
+        for index, values in enumerate(every)
     }
 
 

@@ -1,11 +1,13 @@
 """An experiment is one question, one frozen class, one file."""
 
+import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from introlab.errors import InputError
+from introlab.experiment.budget import Cut
 from introlab.records.findings import Findings
 from introlab.records.model_check import CheckPart, Feasibility, ModelCheck
 from introlab.records.size import Size
@@ -47,6 +49,9 @@ class Experiment(ABC):
     readable: ClassVar[Mapping[str, str]] = {}
     """What has to be read of a reply, in words, and the outcome or reading that is None where it could not be (`not
     NAME`: that must be False). The first says whether a reply could be read at all."""
+
+    cuts: ClassVar[tuple[Cut, ...]] = ()
+    """What may be made smaller so that a run keeps to a budget of time, in this order; all else stays as asked."""
 
     former_names: ClassVar[tuple[str, ...]] = ()
     """What it was called before: still understood on the command line and in run folders."""
@@ -101,13 +106,18 @@ class Experiment(ABC):
         if self.check_parts:
             raise NotImplementedError(f"{self.name()} names parts of the check and does not ask for them")
 
-    @abstractmethod
     def size(self, bench: "Bench") -> Size:
-        """How much will be written, without writing any of it."""
+        """How much will be written and read, without doing any of it: `size` of the package's `procedure`."""
+        return self._procedure().size(self, bench)
 
-    @abstractmethod
     def trials(self, bench: "Bench") -> Iterator[Trial]:
-        """Every trial of one model, as it is done. The only stage that needs a model."""
+        """Every trial of one model, as it is done: `trials` of the package's `procedure`. The only stage that needs a
+        model, so that is loaded no earlier than here."""
+        yield from self._procedure().trials(self, bench)
+
+    @classmethod
+    def _procedure(cls) -> Any:
+        return importlib.import_module(f"{cls.__module__.rpartition('.')[0]}.procedure")
 
     @abstractmethod
     def analyze(self, trials: Sequence[Trial]) -> Findings:

@@ -1,11 +1,10 @@
 """The bench an experiment works at: a model, a seed, and the settings that must not change any result."""
 
 import random
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tqdm.auto import tqdm
 
@@ -62,15 +61,7 @@ class Bench:
         written = write(self.model, requests, seed=self.seed, batch_size=self.batch_size, readouts=readouts)
         failed: list[str] = []
         total = before + len(requests)
-        with tqdm(
-            written,
-            initial=before,
-            total=total,
-            desc=f"  {shown(stage, line=True)}",
-            unit="text",
-            disable=self.quiet,
-            leave=False,
-        ) as bar:
+        with self._bar(written, total, stage, before) as bar:
             for request, generation in bar:
                 if generation.error:
                     failed.append(generation.error)
@@ -83,20 +74,27 @@ class Bench:
                 do="lower the strength, or load the model in float32",
             )
 
+    def _bar(self, items: Iterable[T] | None, total: int, stage: str, before: int = 0) -> Any:
+        return tqdm(
+            items,
+            initial=before,
+            total=total,
+            desc=f"  {shown(stage, line=True)}",
+            unit="text",
+            disable=self.quiet,
+            leave=False,
+        )
+
     def chunks(self, items: Iterable[T]) -> Iterator[list[T]]:
         """Lists of at most a batch, each as soon as it is full."""
         rest = iter(items)
         while chunk := list(islice(rest, self.batch_size)):
             yield chunk
 
-    def tokens_per_second(self) -> float:
-        """How fast this model writes on this machine, from a fraction of a second of writing."""
-        prompt = self.model.chat.ids([{"role": "user", "content": "hello"}])
-        requests = [Request(tuple(prompt), "timing", index, max_new=16) for index in range(self.batch_size)]
-        list(generate(self.model, requests[:1], seed=0, batch_size=1))
-        start = time.perf_counter()
-        written = [one for _, one in generate(self.model, requests, seed=0, batch_size=self.batch_size)]
-        failed = next((one.error for one in written if one.error), None)
-        if failed:
-            raise NotFinite(failed, do="load the model in float32")
-        return sum(len(one.tokens) for one in written) / (time.perf_counter() - start)
+    def batches(self, items: Sequence[T], *, stage: str) -> Iterator[list[T]]:
+        """Lists of at most a batch of what is to be read, with a progress bar that names the stage and moves with
+        each text."""
+        with self._bar(None, len(items), stage) as bar:
+            for chunk in self.chunks(items):
+                yield chunk
+                bar.update(len(chunk))

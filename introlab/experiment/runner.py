@@ -3,19 +3,19 @@
 Interrupted, it goes on where it stopped when the same run is asked for in the same folder.
 """
 
-import shutil
+import json
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from introlab.errors import InputError, Interrupted, RunFolderError
+from introlab.errors import InputError, Interrupted
 from introlab.experiment.base import Experiment
 from introlab.experiment.conclude import conclude
 from introlab.experiment.context import Bench
+from introlab.experiment.preflight import Planned, check_disk, plan
 from introlab.experiment.settings import Settings
-from introlab.generation.batch_size import bytes_of_weights, bytes_per_row
 from introlab.generation.text_cache import Journal
 from introlab.io.environment import environment
 from introlab.network.model import load
@@ -25,11 +25,6 @@ from introlab.records.run_states import State
 from introlab.records.size import Size
 from introlab.records.trial import Trial
 from introlab.tasks.materials import materials_for, materials_of
-
-BYTES_PER_TOKEN = 120
-"""Of a trial's line and its text's, measured on the shipped experiments: words, token ids, readings and receipts."""
-PROMPT = 128
-"""Tokens of a prompt, for what a batch takes of the memory."""
 
 
 def execute(
@@ -51,36 +46,54 @@ def execute(
     specs = list(models or type(experiment).models)
     if len(set(specs)) != len(specs):
         raise InputError("a model named twice", given=", ".join(specs), do="name each model once")
-    manifest = _manifest(experiment, specs, chosen)
-    begun = _found(folder, manifest)
-    if begun is State.COMPLETE:
+    planned = _begun(folder, experiment, chosen)
+    state = _found(folder, _manifest(planned or experiment, specs, chosen))
+    if state is State.COMPLETE:
         say(f"complete already: {folder}")
         return Run(folder)
-    if begun is not State.ABSENT:
+    if state is not State.ABSENT:
         chosen = replace(chosen, day=str(Run(folder).manifest.get("date", chosen.day)))
-    first, size = None, None
-    if begun in (State.ABSENT, State.GROWING):
-        first = _bench(specs[0], experiment, chosen)
-        size = _preflight(experiment, first, len(specs), folder, say)
+    first = _bench(specs[0], experiment, chosen) if state in (State.ABSENT, State.GROWING) else None
+    if first is not None and planned is None:
+        planned = _preflight(experiment, first, len(specs), folder, chosen, say)
     run = Run(folder)
     with run.locked():
         try:
             # What was seen before the lock may be over: another process may have begun, finished or removed it.
+            planned = _begun(folder, experiment, chosen) or planned
+            manifest = _manifest(planned or experiment, specs, chosen)
             state = _found(folder, manifest)
-            if state is State.ABSENT:
-                first = first or _bench(specs[0], experiment, chosen)
-                size = size or _preflight(experiment, first, len(specs), folder, say)
-                state = Run.create(folder, {**manifest, "expected": asdict(size)}).state
-            if state is State.GROWING:
-                _record(run, experiment, first or _bench(specs[0], experiment, chosen), specs, chosen, say)
+            first = first or (_bench(specs[0], experiment, chosen) if state in (State.ABSENT, State.GROWING) else None)
+            if state is State.ABSENT and first is not None:
+                planned = planned or _preflight(experiment, first, len(specs), folder, chosen, say)
+                manifest = _manifest(planned, specs, chosen)
+                state = Run.create(folder, {**manifest, "expected": asdict(planned.size)}).state
+            decided = planned.experiment if planned else experiment
+            if state is State.GROWING and first is not None:
+                _record(run, decided, first, specs, chosen, say)
             if state is State.COMPLETE:
                 say(f"complete already: {folder}")
             else:
                 run.settle()
-                conclude(run, experiment)
+                conclude(run, decided)
         except KeyboardInterrupt as interrupt:
             raise _stopped(run) from interrupt
     return run
+
+
+def _begun(folder: Path, experiment: Experiment, settings: Settings) -> Planned | None:
+    """The experiment as the run in this folder was begun: where a budget cut it, at the sizes that were decided then;
+    None where there is no run."""
+    if Run(folder).state is State.ABSENT:
+        return None
+    manifest = Run.open(folder).manifest
+    size, note = Size.of(manifest.get("expected")), manifest.get("budget")
+    if note is None:
+        return Planned(experiment, size)
+    asked = {**manifest["parameters"], **{name: before for name, (before, _) in note["cut"].items()}}
+    if json.loads(json.dumps(experiment.parameters())) == asked:
+        experiment = type(experiment).from_parameters(manifest["parameters"])
+    return Planned(experiment, size, {**note, "given": settings.budget})
 
 
 def _found(folder: Path, manifest: dict[str, Any]) -> State:
@@ -177,45 +190,17 @@ def _bench(spec: str, experiment: Experiment, settings: Settings) -> Bench:
     return bench
 
 
-def _preflight(experiment: Experiment, bench: Bench, models: int, folder: Path, say: Callable[[str], None]) -> Size:
+def _preflight(
+    experiment: Experiment, bench: Bench, models: int, folder: Path, settings: Settings, say: Callable[[str], None]
+) -> Planned:
     """How much, how long, how much memory and disk - before any of it is spent."""
-    one = experiment.size(bench)
-    size = Size(one.texts * models, one.tokens * models)
-    seconds, needed = size.tokens / bench.tokens_per_second(), size.tokens * BYTES_PER_TOKEN
-    say(
-        f"{experiment.name()}: {size.texts} texts on {models} model{'s' if models > 1 else ''}, "
-        f"at most {_duration(seconds)} of writing, {_memory(bench, one)}, {needed / 1e6:.0f} MB of disk in {folder}"
-    )
-    existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
-    free = shutil.disk_usage(existing).free
-    if needed > free:
-        raise RunFolderError(
-            "not enough disk space",
-            given=f"{free / 1e6:.0f} MB free, about {needed / 1e6:.0f} MB needed",
-            do="free some, or choose another --out",
-        )
-    return size
+    planned = plan(experiment, bench, models, settings=settings, say=say)
+    check_disk(planned.size, folder)
+    return planned
 
 
-def _memory(bench: Bench, size: Size) -> str:
-    """What the experiment loads beside the model is not known here."""
-    weights, rows = bytes_of_weights(bench.model), max(1, min(bench.batch_size, size.texts))
-    batch = rows * bytes_per_row(bench.model, PROMPT + size.tokens // max(1, size.texts))
-    told = [f"{each / 1e9:.1f} GB" if each >= 1e9 else f"{each / 1e6:.0f} MB" for each in (weights, batch)]
-    return f"{told[0]} of memory for weights and {told[1]} for a batch of {rows} texts (autoencoders aside)"
-
-
-def _duration(seconds: float) -> str:
-    return (
-        f"{seconds:.0f} s"
-        if seconds < 120
-        else f"{seconds / 60:.0f} min"
-        if seconds < 7200
-        else f"{seconds / 3600:.1f} h"
-    )
-
-
-def _manifest(experiment: Experiment, specs: Sequence[str], settings: Settings) -> dict[str, object]:
+def _manifest(planned: Planned | Experiment, specs: Sequence[str], settings: Settings) -> dict[str, object]:
+    experiment, budget = (planned.experiment, planned.budget) if isinstance(planned, Planned) else (planned, None)
     return {
         "experiment": experiment.name(),
         "question": experiment.question(),
@@ -231,6 +216,7 @@ def _manifest(experiment: Experiment, specs: Sequence[str], settings: Settings) 
         "materials": str(settings.materials) if settings.materials else None,
         "trust_remote_code": settings.trust_remote_code,
         **({"raw": True} if settings.raw else {}),
+        **({"budget": budget} if budget is not None else {}),
         "date": settings.day,
         **environment(),
     }

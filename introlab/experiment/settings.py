@@ -32,6 +32,13 @@ class Settings:
     """What chat templates that write a date take it for; a run that goes on keeps the one it was begun with."""
     anyway: bool = False
     """Run even what a check of the model says cannot be decided."""
+    budget: str | None = None
+    """Of time: 90s, 10m, 2h, unlimited. Decides sizes before a run begins, which then are the run's. None: by the
+    model's size (`introlab.experiment.preflight`)."""
+    small: bool = False
+    """Whether a large model's own budget is the small one."""
+    keep: frozenset[str] = frozenset()
+    """Settings of the experiment that no budget cuts."""
     allow_missing: tuple[str, ...] = ()
     """Tensors that a model's files may lack (`introlab.network.model.load`)."""
 

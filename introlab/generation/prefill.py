@@ -24,7 +24,7 @@ from introlab.network.padding import Aligned, aligned
 from introlab.network.prefix_attention import WORTH
 from introlab.network.sites import Site
 
-ALIKE = 32
+ALIKE = 16
 """Tokens that prompts have in common at their beginning, from which on these are read once for all of them."""
 
 Note = Callable[[Sequence[int], Tensor], None]
@@ -132,7 +132,7 @@ class Prefill:
         for one in entering:
             texts[one.row] = one.read
         lengths, rows = [len(text) for text in texts], range(cache.rows)
-        own, logits = self._run(texts, [], lengths, hooks=_edits(editor, rows), width=width, logits_to_keep=1)
+        own, logits = self.run(texts, [], lengths, hooks=_edits(editor, rows), width=width, logits_to_keep=1)
         assert logits is not None
         cache.place(rows, own.parts())
         note(rows, logits[:, -1])
@@ -157,29 +157,29 @@ class Prefill:
     def _read_alike(self, texts: list[tuple[int, ...]]) -> Parts:
         """Keys and values of these, right-aligned; how they all begin is read once."""
         lengths = [len(text) for text in texts]
-        common = _common(texts) if len(texts) > 1 else 0
-        if common < ALIKE:
-            return self._run(texts, [], lengths)[0].parts()
-        head = self._run([texts[0][:common]], [], [common])[0].parts()
-        rest = max(lengths) - common
+        alike = common(texts) if len(texts) > 1 else 0
+        if alike < ALIKE:
+            return self.run(texts, [], lengths)[0].parts()
+        head = self.run([texts[0][:alike]], [], [alike])[0].parts()
+        rest = max(lengths) - alike
         if rest == 0:
             return [
                 (keys.expand(len(texts), -1, -1, -1), values.expand(len(texts), -1, -1, -1)) for keys, values in head
             ]
         heads = [max(0, length - rest) for length in lengths]
-        past = _joined([head] * len(texts), heads)
-        return self._run([text[head:] for text, head in zip(texts, heads, strict=True)], past, lengths)[0].parts()
+        past = joined([head] * len(texts), heads)
+        return self.run([text[head:] for text, head in zip(texts, heads, strict=True)], past, lengths)[0].parts()
 
     def _read_rest(self, group: list[Entering], cache: RowCache, editor: Editor, note: Note) -> None:
         """The group's stems, and after them what is read under edits: equally much for all, so that all end alike."""
         rest = max(len(one.read) - one.stem for one in group)
         stems = [max(0, len(one.read) - rest) for one in group]
-        past = _joined([self._stems.get(one.prompt, []) for one in group], stems)
+        past = joined([self._stems.get(one.prompt, []) for one in group], stems)
         texts = [one.read[stem:] for one, stem in zip(group, stems, strict=True)]
         lengths, rows = [len(one.read) for one in group], [one.row for one in group]
         below = self._read_below(group, texts, past, lengths)
         window = cache.window(rows, max(lengths))
-        own, logits = self._run(
+        own, logits = self.run(
             texts,
             past,
             lengths,
@@ -205,7 +205,7 @@ class Prefill:
             return None
         firsts = [prompts.index(prompt) for prompt in of_prompt]
         taken: list[Tensor] = []
-        cache, _ = self._run(
+        cache, _ = self.run(
             [texts[row] for row in firsts],
             [(keys[firsts], values[firsts]) for keys, values in past[:depth]],
             [lengths[row] for row in firsts],
@@ -215,7 +215,7 @@ class Prefill:
         )
         return _Below(cache.parts(), taken[0], [of_prompt[prompt] for prompt in prompts])
 
-    def _run(
+    def run(
         self,
         texts: Sequence[Sequence[int]],
         past: Parts,
@@ -263,13 +263,13 @@ def _alike(stems: Sequence[tuple[tuple[int, ...], int]]) -> list[list[tuple[tupl
     return [group for group in groups.values() if len(group) > 1] + ([apart] if apart else [])
 
 
-def _common(texts: Sequence[tuple[int, ...]]) -> int:
+def common(texts: Sequence[tuple[int, ...]]) -> int:
     """How many tokens all of them begin with."""
     least, most = min(texts), max(texts)
     return next((at for at, pair in enumerate(zip(least, most, strict=False)) if pair[0] != pair[1]), len(least))
 
 
-def _joined(sources: Sequence[Parts], stems: Sequence[int]) -> Parts:
+def joined(sources: Sequence[Parts], stems: Sequence[int]) -> Parts:
     """The first `stems[i]` columns of each, right-aligned."""
     width = max(stems)
     if width == 0:

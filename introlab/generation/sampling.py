@@ -20,6 +20,8 @@ _BLOCK = 128
 """Tokens whose probabilities are added up first: one pass over the vocabulary instead of a running sum in float64."""
 _FEW = 4096
 """Words, up to which blocks are not worth it."""
+_LIKELY = 1024
+"""Most likely words that top-p looks at first; more only where these hold too little."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,7 @@ def filtered(
 ) -> Float[Tensor, "row vocab"]:
     """Logits after each row's repetition penalty, top-k and top-p (both at the row's temperature); what is filtered out
     is minus infinity. `seen` marks the tokens of each row's text; it may be None where no row has a penalty."""
+    rows = list(logits.unbind(0))
     for row, one in enumerate(settings):
         if not one.filters:
             continue
@@ -134,9 +137,23 @@ def filtered(
             least = changed.topk(min(one.top_k, len(changed))).values[-1]
             changed = changed.masked_fill(changed < least, -torch.inf)
         if one.top_p is not None:
-            ordered, order = (changed / max(one.temperature, 1e-6)).sort(descending=True)
-            p = ordered.double().softmax(-1)
-            beyond = p.cumsum(-1) - p >= one.top_p  # the token that reaches top_p stays
-            changed = changed.masked_fill(torch.zeros_like(beyond).scatter(0, order, beyond), -torch.inf)
-        logits = logits.index_copy(0, torch.tensor([row], device=logits.device), changed[None])
-    return logits
+            changed = _nucleus(changed, one.temperature, one.top_p)
+        rows[row] = changed
+    return torch.stack(rows)
+
+
+def _nucleus(logits: Float[Tensor, " vocab"], temperature: float, top_p: float) -> Float[Tensor, " vocab"]:
+    """Logits of the most likely tokens that hold `top_p` together; all others are minus infinity. Of a large vocabulary
+    only the most likely few are put in order, where these hold enough: sorting all of it costs more than a pass."""
+    scaled = logits / max(temperature, 1e-6)
+    whole = scaled.double().logsumexp(-1)
+    few = min(_LIKELY, len(scaled))
+    while True:
+        best, order = scaled.topk(few)
+        p = (best.double() - whole).exp()
+        before = p.cumsum(-1) - p
+        if few == len(scaled) or bool(before[-1] >= top_p):
+            break
+        few = len(scaled)
+    kept = order[before < top_p]  # the token that reaches top_p stays
+    return torch.full_like(logits, -torch.inf).index_copy(0, kept, logits[kept])

@@ -35,8 +35,19 @@ def shuffled_scores(
     count: int,
 ) -> list[list[float]]:
     """Scores [example][deal] of probes that were fitted on labels dealt anew, group by group."""
-    deals = fit_bank({(train.site, 0): train}, shuffles(labels, groups, count), model=model)
-    return np.stack([deal(test).numpy() for deal in deals.values()], axis=1).astype(float).tolist()
+    return scores_of(shuffled_probes(train, labels, groups, model=model, count=count), test)
+
+
+def shuffled_probes(
+    train: Activations, labels: Sequence[bool], groups: Sequence[str], *, model: Model, count: int
+) -> list[Probe]:
+    """`count` probes, each fitted on labels that were dealt anew, group by group."""
+    return list(fit_bank({(train.site, 0): train}, shuffles(labels, groups, count), model=model).values())
+
+
+def scores_of(probes: Sequence[Probe], test: Activations) -> list[list[float]]:
+    """Scores [example][probe]."""
+    return np.stack([probe(test).numpy() for probe in probes], axis=1).astype(float).tolist()
 
 
 def fit_best(
