@@ -168,14 +168,21 @@ def sentence(model: str, verdict: str, grounds: Sequence[Ground], found: Finding
             f"({beside(more)}), so there is nothing for other explanations to explain."
         )
     shown = "raise" if more.above(0) else "were not found to raise"
-    others = "; ".join(
-        f"{each.question.split(': ')[1].rstrip('?')}: {RULED[each.answer]} ({each.number})"
-        for each in grounds
-        if each.question in (YES_PUSHED, OWN_TEXT, UNSURE)
-    )
     return (
-        f"{text}: concepts {shown} its yes beyond random directions and always-no questions "
-        f"({beside(more)}). What else could it be? {others[:1].upper()}{others[1:]}."
+        f"{text}: concepts {shown} its yes beyond random directions and always-no questions ({beside(more)}). "
+        f"{_others(grounds, found)}"
+    )
+
+
+def _others(grounds: Sequence[Ground], found: Findings) -> str:
+    """The other explanations, each with the number that speaks to it."""
+    ruled = {each.question: RULED[each.answer] for each in grounds if each.question in (YES_PUSHED, OWN_TEXT, UNSURE)}
+    always = found.estimate("yes beyond random directions, always-no questions")
+    equal = found.estimate("yes beyond random directions at equal entropy")
+    return (
+        f"Other explanations: a push on the word yes, {ruled[YES_PUSHED]} (rise on always-no questions {always}); its "
+        f"own text, {ruled[OWN_TEXT]} (yes {_yes(found, WRITTEN).percent} where the concept is only written); being less "
+        f"sure, {ruled[UNSURE]} (rise at equal entropy {equal})."
     )
 
 
