@@ -23,6 +23,7 @@ EXPERIMENTS = (
     "reflection_steering",
     "reflection_localization",
     "endogenous_resistance",
+    "injected_concepts",
 )
 
 
@@ -64,6 +65,7 @@ def wanted(name: str, findings: Findings) -> list[Row]:
         "endogenous_resistance": lambda row: (
             row.measure in ("first-attempt score", "multi-attempt rate", "ESR rate", "last attempt worse", "incoherent")
         ),
+        "injected_concepts": lambda row: row.measure in ("says yes", "named among ten"),
     }[name]
     return [row for row in findings.rows if row.role != "detail" and (row.role == "primary" or keep(row))]
 

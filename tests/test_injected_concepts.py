@@ -7,6 +7,7 @@ from collections import Counter
 
 import pytest
 import torch
+from hand_built_networks import build
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,6 +26,7 @@ from experiments.injected_concepts.labels import (
     NAME,
     OTHER,
     OWN,
+    PLACES,
     PROMPT,
     QUESTIONS,
     RANDOM,
@@ -43,11 +45,12 @@ from experiments.shared.line_files import questions_of, words_of
 from introlab.activations.extract import read
 from introlab.activations.forward import Text
 from introlab.errors import InputError
+from introlab.experiment.context import Bench
 from introlab.experiment.runner import execute
 from introlab.generation.requests import Generation, Request
 from introlab.network.messages import user
 from introlab.network.sites import Site
-from introlab.tasks.materials import materials_of
+from introlab.tasks.materials import materials_for, materials_of
 
 GENERAL = InjectionPrompts.of(materials_of(None))
 SMALL = InjectedConcepts.debug_size()
@@ -377,9 +380,12 @@ def test_three_other_explanations_follow_the_verdict_each_with_a_number():
     told = [ground for ground in found.grounds["simulated"] if ground.question.startswith("other explanation")]
     assert [ground.answer for ground in told] == ["no"] * 3
     assert all(re.search(r"\d\.\d+ \[", ground.number) for ground in told)
-    assert found.answer.count("ruled out") == 3
+    assert found.answer.count(", ruled out (") == 3
     text = InjectedConcepts().analyze(trials_of(fault="prompting"))
-    assert next(each for each in text.grounds["simulated"] if "its text" in each.question).answer == "cannot tell"
+    assert next(each for each in text.grounds["simulated"] if "its text" in each.question).answer == "yes"
+    assert text.verdicts == {"simulated": "says yes no more than to a word it reads, and names concepts"}
+    left = InjectedConcepts().analyze(trials_of(fault="without_yes"))
+    assert left.verdicts["simulated"].startswith("cannot tell whether it detects"), "a claim needs all three ruled out"
 
 
 def test_no_usable_answers_is_cannot_tell_and_never_no():
@@ -398,6 +404,28 @@ def test_the_concept_as_text_is_written_and_nothing_is_injected(bench):
     asked = [one for one in plan_of(SMALL, here).testing() if one.arm == WRITTEN]
     assert asked and all(one.concept in one.text and not one.pushed for one in asked)
     assert {one.asked for one in plan_of(SMALL, here).choosing()} >= {CHOOSE}
+
+
+@pytest.mark.parametrize("sees", [True, False])
+def test_a_network_built_by_hand_is_found_to_detect_through_the_cache_alone_and_to_read_text_too(
+    tmp_path, organism, sees
+):
+    """It says yes to any concept at an earlier position, injected or written, on these questions alone; its twin, whose
+    attention brings nothing, never does. Neither names anything: all words are equally likely."""
+    here = organism("introspective")
+    words = list(InjectionPrompts.of(materials_for(here)).concepts)
+    asked = InjectedConcepts(layer=0, strength=1.0, tune=0, test=36, random_directions=12, wordings=1, max_new=2)
+    built = build(tmp_path, here, words, sees=sees)
+    found = asked.analyze(list(asked.trials(Bench(built, materials_for(here)))))
+    cache = found.estimate("detected, by place", **{"injected into": PLACES[CACHE]})
+    share = found.estimate("named among ten", question=CHOOSE, arm=TARGET)
+    (told,) = found.verdicts.values()
+    if sees:
+        assert found.primary[0].estimate.above(0.1) and cache.above(0)
+        assert told.startswith("says yes no more than to a word it reads")
+    else:
+        assert told == "neither detects nor names injected concepts" and not cache.above(0)
+    assert share.value == 0, "equally likely words are not named"
 
 
 @pytest.mark.slow

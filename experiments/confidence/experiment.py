@@ -14,6 +14,8 @@ from introlab.tasks.materials import Materials
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
+    from introlab.experiment.context import Bench
+
 
 @dataclass(frozen=True, kw_only=True)
 class Confidence(Experiment):

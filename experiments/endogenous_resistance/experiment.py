@@ -16,6 +16,8 @@ from introlab.tasks.materials import Materials
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
+    from introlab.experiment.context import Bench
+
 PARTS: tuple[str, ...] = get_args(Part)
 
 

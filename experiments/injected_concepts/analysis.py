@@ -19,8 +19,10 @@ from experiments.injected_concepts.labels import (
     WITHOUT_YES,
     WRITTEN,
     YES_PUSH,
+    in_order,
 )
 from experiments.injected_concepts.naming_rows import naming_rows, side_rows
+from experiments.injected_concepts.remarks import remarks
 from experiments.injected_concepts.verdicts import grounds_of, sentence, verdict
 from experiments.shared.detection_rates import (
     beyond,
@@ -43,7 +45,8 @@ def findings(trials: Sequence[Trial]) -> Findings:
     verdicts: dict[str, str] = {}
     grounds: dict[str, tuple[Ground, ...]] = {}
     sentences: list[str] = []
-    models = sorted({trial.model for trial in trials})
+    told: list[str] = []
+    models = in_order((trial.model for trial in trials), InjectedConcepts.models)
     for model in models:
         mine = [trial for trial in trials if trial.model == model]
         tested = [trial for trial in mine if trial.split == "test"]
@@ -52,8 +55,9 @@ def findings(trials: Sequence[Trial]) -> Findings:
         grounds[model] = grounds_of(found)
         verdicts[model] = verdict(grounds[model])
         controls += checks(found, f" ({model})" if len(models) > 1 else "")
+        told += remarks(model, found)
         sentences.append(sentence(model, verdicts[model], grounds[model], found, tested))
-    return Findings(tuple(rows), tuple(controls), " ".join(sentences), verdicts, grounds)
+    return Findings(tuple(rows), tuple(controls), " ".join(sentences), verdicts, grounds, tuple(told))
 
 
 def arm_of(

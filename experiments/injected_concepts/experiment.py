@@ -20,7 +20,7 @@ class InjectedConcepts(Experiment):
     """A concept is written into what a model computes: does it notice and name it, or is it only pushed to say yes?
 
     A word's direction is added to the residual stream while a question is read that asks whether there is a thought.
-    *Yes* against *no* is read from the mass of the next token, in one pass. The same pushes are on while questions are
+    Yes against no is read from the mass of the next token, in one pass. The same pushes are on while questions are
     asked whose answer is always no; random directions of equal norm, the concept's direction turned around, without
     its part that promotes yes, and the concept as text stand beside it. A yes counts as detection where concepts make
     it rise beyond random directions, and more so than on the always-no questions. Layer and strength are chosen on

@@ -3,7 +3,7 @@
 import plotly.graph_objects as go
 
 from experiments.injected_concepts.experiment import InjectedConcepts
-from experiments.injected_concepts.labels import BASELINE, CHOOSE, DETECT, RANDOM, TARGET, UNRELATED
+from experiments.injected_concepts.labels import BASELINE, CHOOSE, DETECT, RANDOM, TARGET, UNRELATED, in_order
 from introlab.records.findings import Findings, Row
 from introlab.reporting import figures
 
@@ -28,7 +28,7 @@ SURVIVES = {
 
 def draw(found: Findings) -> dict[str, go.Figure]:
     """One figure that tells models apart, and three of each model."""
-    models = sorted({str(row.where["model"]) for row in found.rows})
+    models = in_order((str(row.where["model"]) for row in found.rows), InjectedConcepts.models)
     drawn = {"profiles": profiles(found, models)}
     for model in models:
         rows = [next(found.select(measure, model=model)) for measure in SURVIVES]
@@ -55,9 +55,12 @@ def profiles(found: Findings, models: list[str]) -> go.Figure:
         label: {short(model): row for model in models for row in found.select(measure, model=model, **where)}
         for label, (measure, where) in PROFILE.items()
     }
-    figure = figures.bars(groups, title="What each model does when a concept is injected", y="share of answers")
+    figure = figures.bars(groups, title="Yes and names under injection", y="share of answers")
     for trace, color in zip(figure.data, COLORS, strict=False):
         trace.marker.color = color  # type: ignore[union-attr]
+    # Names of models stand slanted on a narrow page: room for them above the legend.
+    figure.update_layout(height=480, margin_b=40, legend_y=-0.3)
+    figure.update_xaxes(automargin=True)
     return figure.add_hline(y=0.1, line={"dash": "dot", "color": figures.GREY})
 
 

@@ -1,5 +1,7 @@
 """Names of what is asked, of arms and of places, as trials carry them."""
 
+from collections.abc import Iterable, Sequence
+
 from experiments.shared.condition_families import ConditionFamily
 
 DETECT, UNRELATED, MATCH, OWN = "detect", "always no", "match", "own words"
@@ -36,3 +38,8 @@ def condition_of(asked: str, arm: str, place: str, informed: bool = False) -> st
     """The condition of a trial: the arm alone where it is asked whether there is a thought, and injected there."""
     name = INFORMED(arm) if informed else arm
     return name if (asked, place) == (DETECT, PROMPT) else f"{asked}, {place}: {name}"
+
+
+def in_order(models: Iterable[str], declared: Sequence[str]) -> list[str]:
+    """Those that were declared first, in their order, then the others by name."""
+    return sorted(set(models), key=lambda name: (declared.index(name) if name in declared else len(declared), name))

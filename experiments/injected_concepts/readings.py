@@ -65,7 +65,10 @@ def _answer(bench: Bench, name: str, pair: Written, one: Asking, masses: Sequenc
     outcomes: dict[str, Any] = {"asked": one.asked, "arm": one.arm, "place": one.place, "usable": read.usable}
     if one.asked in (CHOOSE, CHOOSE_UNRELATED):
         best = max(range(len(masses)), key=lambda index: masses[index])
-        outcomes |= {"usable": True, "right": best == one.right, "chosen": one.candidates[best]}
+        # The right one stands first: where several are equally likely, none of them is named.
+        alone = sum(mass == masses[best] for mass in masses) == 1
+        chosen = one.candidates[best] if alone else None
+        outcomes |= {"usable": True, "right": alone and best == one.right, "chosen": chosen}
     elif one.asked in (LOCALISE, COMPARE):
         outcomes |= {"right": None if read.best is None else read.best == one.right, "answer": read.best}
         readings["right_share"] = None if read.shares is None else _short(read.shares[one.right or 0])

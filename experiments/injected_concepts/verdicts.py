@@ -56,12 +56,12 @@ def grounds_of(found: Findings) -> tuple[Ground, ...]:
     """The questions, answered where an interval allows. `found` has the rows of one model."""
     usable = found.estimate("answers in kind", question=DETECT, arm=TARGET)
     over, more = found.estimate("yes beyond random directions"), found.estimate(InjectedConcepts.primary)
-    target, none = _yes(found, TARGET), _yes(found, BASELINE)
+    target, none, rise = _yes(found, TARGET), _yes(found, BASELINE), found.estimate("yes beyond no push")
     return (
         Ground(IN_KIND, _answer(usable, ENOUGH, ENOUGH), f"{usable} of its answers under injection are yes or no"),
         Ground(
             BEYOND,
-            _answer(over, 0.0, DETECTS_ABOVE),
+            _both(_answer(over, 0.0, DETECTS_ABOVE), _answer(rise, 0.0, DETECTS_ABOVE)),
             f"it says yes {target.percent} of the time under a concept, {_yes(found, RANDOM).percent} under random "
             f"directions and {none.percent} without a push: {over} beyond random",
         ),
@@ -120,7 +120,12 @@ def _pushed_yes(found: Findings) -> Ground:
 def _own_text(found: Findings) -> Ground:
     gap, text = found.estimate("yes beyond the concept as text"), _yes(found, WRITTEN)
     number = f"read before it writes a word; where the word is only written it says yes {text.percent}, {gap} less"
-    return Ground(OWN_TEXT, "no" if gap.above(0) else "yes" if gap.below(0) else "cannot tell", number)
+    return Ground(OWN_TEXT, _explained_below(gap), number)
+
+
+def _explained_below(gap: Estimate) -> Answer:
+    """Whether another explanation holds, by what is left beyond it."""
+    return "no" if gap.above(0) else "yes" if gap.below(DETECTS_ABOVE) else "cannot tell"
 
 
 def _unsure(found: Findings) -> Ground:
@@ -144,10 +149,11 @@ def verdict(grounds: Sequence[Ground]) -> str:
     explained = next((told for question, told in EXPLAINED.items() if said[question] == "yes"), None)
     if said[BEYOND] == "yes" and explained:
         return f"{explained}{names}"
-    known = VERDICTS.get((_both(said[BEYOND], said[MORE]), said[NAMES]))
-    if known is not None:
+    detects = _both(said[BEYOND], said[MORE])
+    unknown = [name for name in (BEYOND, MORE, *EXPLAINED) if said[name] == "cannot tell"]
+    known = VERDICTS.get((detects, said[NAMES]))
+    if known is not None and (detects == "no" or not unknown):
         return known
-    unknown = [name for name in (BEYOND, MORE) if said[name] == "cannot tell"]
     return f"cannot tell whether it detects injected concepts ({', '.join(unknown)}){names}"
 
 
@@ -168,14 +174,21 @@ def sentence(model: str, verdict: str, grounds: Sequence[Ground], found: Finding
             f"({beside(more)}), so there is nothing for other explanations to explain."
         )
     shown = "raise" if more.above(0) else "were not found to raise"
-    others = "; ".join(
-        f"{each.question.split(': ')[1].rstrip('?')}: {RULED[each.answer]} ({each.number})"
-        for each in grounds
-        if each.question in (YES_PUSHED, OWN_TEXT, UNSURE)
-    )
     return (
-        f"{text}: concepts {shown} its yes beyond random directions and always-no questions "
-        f"({beside(more)}). What else could it be? {others[:1].upper()}{others[1:]}."
+        f"{text}: concepts {shown} its yes beyond random directions and always-no questions ({beside(more)}). "
+        f"{_others(grounds, found)}"
+    )
+
+
+def _others(grounds: Sequence[Ground], found: Findings) -> str:
+    """The other explanations, each with the number that speaks to it."""
+    ruled = {each.question: RULED[each.answer] for each in grounds if each.question in (YES_PUSHED, OWN_TEXT, UNSURE)}
+    always = found.estimate("yes beyond random directions, always-no questions")
+    equal = found.estimate("yes beyond random directions at equal entropy")
+    return (
+        f"Other explanations: a push on the word yes, {ruled[YES_PUSHED]} (rise on always-no questions {always}); its "
+        f"own text, {ruled[OWN_TEXT]} (yes {_yes(found, WRITTEN).percent} where the concept is only written); "
+        f"being less sure, {ruled[UNSURE]} (rise at equal entropy {equal})."
     )
 
 

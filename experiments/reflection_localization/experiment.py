@@ -15,6 +15,8 @@ from introlab.tasks.materials import Materials
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
+    from introlab.experiment.context import Bench
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReflectionLocalization(Experiment):
