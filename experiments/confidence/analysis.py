@@ -19,6 +19,7 @@ from experiments.confidence.labels import (
     SIGNALS,
 )
 from experiments.confidence.verdicts import sentence, verdict
+from experiments.shared.answer_variation import place_rows, varies
 from introlab.records.findings import Check, Findings, Row
 from introlab.records.trial import Trial
 from introlab.stats.calibration_error import calibration_error
@@ -41,8 +42,10 @@ def findings(trials: Sequence[Trial]) -> Findings:
         found = [*_answering(model, tested), *_separating(model, answered), *_claiming(model, answered, calibrating)]
         found += [*_by_level(model, answered), *_agreeing(model, answered)]
         found += [*_map(model, answered), *_carried_over(model, answered), *_baselines(model, answered)]
+        found += place_rows(model, answered)
         rows += found
         checked += checks(model, answered, MAIN, BASELINES, several=len(models) > 1)
+        checked.append(varies(answered, f" ({model})" if len(models) > 1 else ""))
         verdicts[model] = verdict(tested, found)
         sentences.append(sentence(model, tested, found))
     return Findings(tuple(rows), tuple(checked), " ".join(sentences), verdicts)

@@ -11,7 +11,7 @@ from introlab.generation.model_sampling import sampling_for
 from introlab.generation.requests import Generation, Request
 from introlab.generation.sampling import GREEDY, Sampling
 from introlab.network.messages import user
-from introlab.tasks.answers import AnswerReader, ParsedAnswer, reader_for
+from introlab.tasks.answers import UNPARSABLE, AnswerReader, ParsedAnswer, reader_for
 from introlab.tasks.materials import Question
 from probes.online import Entropy, TopTokens
 from probes.text.confidence import Answered, placed
@@ -33,6 +33,8 @@ class AnsweredQuestion:
     right: bool | None
     """Of the greedy answer; None where there is none."""
     sampled: tuple[ParsedAnswer, ...]
+    answer: ParsedAnswer = UNPARSABLE
+    """The greedy one as it was read."""
 
     @property
     def answers(self) -> tuple[str, ...]:
@@ -96,4 +98,4 @@ def _case(
     if greedy.answer is not None and greedy.span is not None:
         found = placed(bench.model, written[0].tokens, greedy.answer, greedy.span)
     right = None if found is None else greedy.correct
-    return AnsweredQuestion(question, prompt, written[0], samples, found, right, tuple(sampled))
+    return AnsweredQuestion(question, prompt, written[0], samples, found, right, tuple(sampled), greedy)

@@ -39,6 +39,7 @@ class Confidence(Experiment):
         "position",
         "embedding",
         "untrained_network",
+        "answers_vary",
     )
     debug: ClassVar = {"fit": 60, "tune": 60, "test": 60, "samples": 3, "shuffles": 3}
     models: ClassVar[tuple[str, ...]] = ("organism:calibrated", "organism:overconfident", "organism:shuffled")

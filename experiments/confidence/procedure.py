@@ -11,6 +11,7 @@ from experiments.confidence.passes import Looked, joined, look_at
 from experiments.confidence.probing import Probes, fit_probes
 from experiments.confidence.signals import signals
 from experiments.confidence.ways import Way, chosen_way, ways_of
+from experiments.shared.answer_variation import answer_given
 from introlab.experiment.context import Bench
 from introlab.generation.model_sampling import sampling_for
 from introlab.generation.sampling import SAMPLED
@@ -137,6 +138,7 @@ def _trial(
             "right": sampled if index else case.right,
             "kind": case.question.kind,
             "level": case.question.level,
+            **answer_given(case.question, case.sampled[index - 1] if index else case.answer),
         },
     )
 

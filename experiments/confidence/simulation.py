@@ -41,5 +41,9 @@ def _trials(name: str, shift: float, seed: int, fault: str | None) -> Iterator[T
             split="test" if index % 4 else "calibrate",
             condition="baseline",
             readings={**readings, "shuffled_labels": dealt, "map": every.tolist(), "share_right": float(right)},
-            outcomes={"right": right, "kind": "fact", "level": level},
+            outcomes={"right": right, "kind": "fact", "level": level, "answer": _answer(index, right, fault)},
         )
+
+
+def _answer(index: int, right: bool, fault: str | None) -> str:
+    return "a0" if fault == "answers_vary" else f"a{index % 40 if right else (index + 7) % 40}"

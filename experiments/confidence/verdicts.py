@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from experiments.confidence.labels import AUROC_OF, BASELINES, MAIN
+from experiments.shared.answer_variation import constant_answers
 from introlab.records.findings import Row
 from introlab.records.trial import Trial
 from introlab.stats.interval import Estimate, missing
@@ -28,7 +29,7 @@ def verdict(tested: Sequence[Trial], rows: Sequence[Row]) -> str:
 def sentence(model: str, tested: Sequence[Trial], rows: Sequence[Row]) -> str:
     """The answer for one model."""
     answered = [trial for trial in tested if trial.outcomes["right"] is not None]
-    if (unread := _unparsed(tested, answered)) is not None:
+    if (unread := _unparsed(tested, answered) or _constant(answered)) is not None:
         return f"{model}: cannot tell. {unread}"
     found = {row.measure: row.estimate for row in rows if row.measure in AUROC_OF}
     spoken, probe, token = (found[AUROC_OF(name)] for name in ("stated_after", MAIN, "token_probability"))
@@ -78,7 +79,7 @@ def _carried(rows: Sequence[Row]) -> str:
 
 def _unread(tested: Sequence[Trial]) -> str | None:
     answered = [trial for trial in tested if trial.outcomes["right"] is not None]
-    return _unparsed(tested, answered) or _not_in_kind(answered)
+    return _unparsed(tested, answered) or _constant(answered) or _not_in_kind(answered)
 
 
 def _unparsed(tested: Sequence[Trial], answered: Sequence[Trial]) -> str | None:
@@ -90,6 +91,17 @@ def _unparsed(tested: Sequence[Trial], answered: Sequence[Trial]) -> str | None:
     return (
         f"{len(answered)} of {len(tested)} replies had an answer in the form asked for; {FEWEST} are needed.{shown} "
         "Change how answers are asked for or read (--materials), or ask more questions (--test)."
+    )
+
+
+def _constant(answered: Sequence[Trial]) -> str | None:
+    """Why nothing is concluded from answers that are the same whatever is asked; None where they vary."""
+    told = constant_answers(answered)
+    if not told:
+        return None
+    return (
+        f"It answered {'; '.join(told)}: which of these are right is the questions' doing. Ask in another form, or "
+        "without options (--materials)."
     )
 
 

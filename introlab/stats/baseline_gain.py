@@ -47,7 +47,8 @@ def smallest_gain(first: Estimate, *others: Estimate) -> Estimate:
     if unknown is not None:
         return unknown
     least = min(gain.value for gain in gains if gain.value is not None)
-    lows, highs = ([bound for bound in each if bound is not None] for each in zip(*((g.low, g.high) for g in gains)))
+    lows = [gain.low for gain in gains if gain.low is not None]
+    highs = [gain.high for gain in gains if gain.high is not None]
     whole = len(lows) == len(highs) == len(gains)
     method = first.method if whole else next((gain.method for gain in gains if not gain.known), first.method)
     low, high = (min(lows), min(highs)) if whole else (None, None)

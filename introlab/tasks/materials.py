@@ -17,6 +17,7 @@ from introlab.errors import InputError
 from introlab.io.user_files import json_file
 from introlab.network.specs import organism_folder
 from introlab.tasks.materials_check import check_answers, check_wording, question_entries, topic_entries
+from introlab.tasks.option_order import counterbalanced, drawn
 from introlab.tasks.topic_words import TopicWords
 
 if TYPE_CHECKING:
@@ -145,7 +146,8 @@ class Materials:
 
     def pick(self, split: Split, *, kind: str | None = None, limit: int | None = None, seed: int = 0) -> list[Question]:
         """Questions of a split; with a limit, drawn by the seed, evenly from all levels: what is drawn does not depend
-        on the file's order, and a lower limit draws the first of what a higher one does.
+        on the file's order, and a lower limit draws the first of what a higher one does. Options are in an order that
+        the seed dealt, the right one in every place alike (`introlab.tasks.option_order`).
 
         Raises InputError where there are none.
         """
@@ -157,6 +159,8 @@ class Materials:
                 allowed=f"kinds {sorted({one.kind for one in self.questions})}",
                 do=f"see {self.folder / 'questions.jsonl'}",
             )
+        dealt = counterbalanced(found, seed)
+        found = [dealt.get(one.id, one) for one in found]
         if limit is None or limit >= len(found):
             return found
         by_level: dict[str, list[Question]] = {}
@@ -194,11 +198,6 @@ class Materials:
     @cached_property
     def _topic_words(self) -> TopicWords:
         return TopicWords(self.topic_of_word)
-
-
-def drawn(name: str, seed: int) -> bytes:
-    """What decides whether an item is drawn before another: the same on every machine, whatever else there is."""
-    return hashlib.sha256(f"{seed} {name}".encode()).digest()
 
 
 def materials_for(model: "Model", path: Path | None = None) -> Materials:

@@ -190,7 +190,9 @@ def no_leak(dealt: Estimate) -> Check:
 
 
 def _beats(name: str, gain: Estimate) -> Check:
-    return Check(name, gain.above(0) if gain.known else None, f"the probe has {gain} AUROC more than {name}, or than chance")
+    return Check(
+        name, gain.above(0) if gain.known else None, f"the probe has {gain} AUROC more than {name}, or than chance"
+    )
 
 
 def _answer(study: _Study, gains: Mapping[str, Estimate]) -> str:
