@@ -107,6 +107,14 @@ def test_each_fault_stops_its_experiment_and_names_the_entry(experiment, fault, 
     assert one.possible == "cannot be decided" and change in one.change
 
 
+def test_a_small_run_is_not_held_against_the_model():
+    """Its size is the user's choice; what is asked is whether the model could be decided on."""
+    small = find("confidence")(test=8, fit=8, tune=8)
+    assert small.feasibility(made(), Materials.load(GENERAL)).possible == "can be asked"
+    assert find("reflection-steering")(fit=4).feasibility(made(), Materials.load(GENERAL)).possible == "can be asked"
+    assert small.feasibility(made(read=0.0), Materials.load(GENERAL)).possible == "cannot be decided"
+
+
 def test_what_is_only_likely_stops_nothing():
     """12 of 24 replies in kind may be more than half; no text that reconsiders may be one in ten."""
     assert found(made(in_kind=12))["confidence"].possible == "partly"

@@ -20,7 +20,9 @@ def feasible(experiment: "Confidence", check: ModelCheck) -> Feasibility:
     if answers is None or ways is None:
         raise ValueError("a check without answers and ways")
     name = experiment.name()
-    if (stop := _unread(answers, experiment.test)) or (stop := _one_sided(answers, experiment.test)):
+    # Of a small run, too, it is asked whether the model could be decided on at all.
+    test = max(experiment.test, type(experiment)().test)
+    if (stop := _unread(answers, test)) or (stop := _one_sided(answers, test)):
         return Feasibility(name, "cannot be decided", *stop)
     best = next((way for way in ways.ways if way.name == ways.chosen), None)
     if best is None or at_most(best.in_kind, len(best.stated)) < IN_KIND:
@@ -41,7 +43,7 @@ def feasible(experiment: "Confidence", check: ModelCheck) -> Feasibility:
 def _unread(answers: AnswersPart, test: int) -> tuple[str, str, str] | None:
     """Why, with which settings (none), and what to change, where too few answers would be read."""
     total, read = len(answers.answers), parsed(answers.answers)
-    if at_most(read, total) * test >= FEWEST:
+    if read and at_most(read, total) * test >= FEWEST:
         return None
     worst = min(answers.kinds, key=lambda kind: parsed(answers.of(kind)) / len(answers.of(kind)))
     reply = next((one.reply for one in answers.of(worst) if one.answer is None), "")

@@ -104,7 +104,7 @@ class ReflectionLocalization(Experiment):
     def feasibility(self, check: ModelCheck, materials: Materials) -> Feasibility:
         from experiments.shared.reflection_feasibility import feasible
 
-        return feasible(self.name(), self.fit, check)
+        return feasible(self.name(), max(self.fit, type(self)().fit), check)
 
     def require_decidable(self, bench: "Bench") -> None:
         from experiments.shared.model_check import require_decidable
