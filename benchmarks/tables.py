@@ -1,4 +1,4 @@
-"""Runs the demo as a user would, and writes what it printed into README.md and docs/results.md: `make tables`."""
+"""Runs every experiment at its full size on organisms; writes README.md's tables and docs/results.md: `make tables`."""
 
 import json
 import os
@@ -30,7 +30,7 @@ EXPERIMENTS = (
 def main() -> None:
     folder = ROOT / "runs" / datetime.now().strftime("tables-%Y%m%d-%H%M%S")
     started = time.perf_counter()
-    subprocess.run([sys.executable, "-m", "experiments", "demo", "--out", str(folder)], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, "-m", "experiments", "demo", "--full", "--out", str(folder)], cwd=ROOT, check=True)
     seconds = time.perf_counter() - started
     memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     runs = {name: Run.open(folder / name) for name in EXPERIMENTS}
@@ -71,7 +71,7 @@ def wanted(name: str, findings: Findings) -> list[Row]:
 
 
 def whole(runs: dict[str, Run], cost: str) -> str:
-    parts = [f"# Results of `make demo`\n\nWritten by `make tables`. {cost}"]
+    parts = [f"# Results of every experiment at its full size\n\nWritten by `make tables`. {cost}"]
     for run in runs.values():
         manifest = run.manifest
         parts.append(

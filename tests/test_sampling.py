@@ -1,12 +1,13 @@
 """One uniform per token, from a stream that belongs to the trial."""
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from introlab.generation.sampling import GREEDY, SAMPLED, Sampling, draw, uniforms
+from introlab.generation.sampling import GREEDY, SAMPLED, Sampling, draw, filtered, uniforms
 
 
 @given(st.integers(0, 2**31), st.text(max_size=20), st.integers(0, 99), st.integers(1, 30), st.integers(1, 30))
@@ -66,3 +67,18 @@ def test_impossible_tokens_are_never_drawn():
     logits = torch.tensor([[-torch.inf, 0.0, -torch.inf]]).expand(3, 3)
     uniform = torch.tensor([0.0, 0.5, 1 - 1e-12], dtype=torch.float64)
     assert draw(logits, [SAMPLED] * 3, uniform).tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("top_p", [0.05, 0.5, 0.9, 0.999])
+def test_top_p_of_a_large_vocabulary_is_that_of_one_that_is_sorted(top_p):
+    """The few likeliest words first, all of them only where these hold too little: peaked, flat and with words that
+    are suppressed."""
+    drawn = torch.randn(6, 20_000, generator=torch.Generator().manual_seed(0))
+    logits = torch.cat([drawn[:2] * 4, drawn[2:4] * 0.01, drawn[4:].masked_fill(drawn[4:] < 1, -torch.inf)])
+    found = filtered(logits, [Sampling(temperature=0.7, top_p=top_p)] * 6, None)
+    for row, kept in zip(logits, found, strict=True):
+        ordered, order = (row / 0.7).sort(descending=True)
+        p = ordered.double().softmax(-1)
+        wanted = set(order[p.cumsum(-1) - p < top_p].tolist())
+        assert set(torch.isfinite(kept).nonzero()[:, 0].tolist()) == {one for one in wanted if torch.isfinite(row[one])}
+        assert torch.equal(kept[kept.isfinite()], row[kept.isfinite()])

@@ -31,7 +31,9 @@ class CommandEntry(NamedTuple):
 _CLI = "experiments.cli"
 COMMANDS = {
     "demo": CommandEntry(
-        f"{_CLI}.demo", "Demo", "Every experiment on the shipped organisms, and one report of it all."
+        f"{_CLI}.demo",
+        "Demo",
+        "Every experiment in five minutes, on organisms and on a real chat model, and one report of it all.",
     ),
     "list": CommandEntry(f"{_CLI}.listing", "List", "The experiments and what each one asks."),
     "run": CommandEntry(f"{_CLI}.run", "run", "Run one experiment."),

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -38,7 +38,7 @@ class Cut:
         if isinstance(value, tuple):
             return list(_thinner(value, tuple(self.floor)))
         if isinstance(value, bool) or not isinstance(value, int):
-            return [] if value in (self.floor, None) else [self.floor]
+            return [] if value == self.floor else [self.floor]
         return range(value - 1, int(self.floor) - 1, -1)
 
 
@@ -98,14 +98,3 @@ def changes(before: "Experiment", after: "Experiment") -> dict[str, list[Any]]:
     """By setting, the value before and after, where they differ."""
     pairs = {each.name: [getattr(before, each.name), getattr(after, each.name)] for each in fields(before)}
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
-
-
-def told(cut: Mapping[str, Sequence[Any]]) -> str:
-    """What was cut, for a reader."""
-    return ", ".join(
-        f"{name.replace('_', ' ')} {_short(before)} to {_short(after)}" for name, (before, after) in cut.items()
-    )
-
-
-def _short(value: Any) -> str:
-    return " ".join(f"{each:g}" for each in value) if isinstance(value, tuple | list) else str(value)

@@ -12,7 +12,7 @@ from introlab.activations.extract import next_token_logprobs
 from introlab.activations.forward import TOGETHER, Text
 from introlab.errors import NotFinite, RunFolderError
 from introlab.experiment.base import Experiment
-from introlab.experiment.budget import SMALL, seconds_of, told, within
+from introlab.experiment.budget import SMALL, seconds_of, within
 from introlab.experiment.context import Bench
 from introlab.experiment.settings import Settings
 from introlab.generation.batch_size import bytes_of_weights, bytes_per_row
@@ -20,6 +20,7 @@ from introlab.generation.requests import Generation, Request
 from introlab.generation.scheduler import generate
 from introlab.interventions.interfaces import Readout
 from introlab.records.size import Size
+from introlab.reporting.time_budget import budget_told, duration
 
 BYTES_PER_TOKEN = 120
 """Of a trial's line and its text's, measured on the shipped experiments: words, token ids, readings and receipts."""
@@ -160,8 +161,8 @@ def plan(
     seconds = pace.seconds(size)
     say(
         f"{experiment.name()}: {size.texts} texts on {models} model{'s' if models > 1 else ''}, "
-        f"about {_duration(seconds)} "
-        f"(writing {_duration(pace.writing(size))}, reading {_duration(pace.reading(size))}), "
+        f"about {duration(seconds)} "
+        f"(writing {duration(pace.writing(size))}, reading {duration(pace.reading(size))}), "
         f"{_memory(bench, experiment.size(bench))}, {size.tokens * BYTES_PER_TOKEN / 1e6:.0f} MB of disk"
     )
     if note is not None:
@@ -174,13 +175,6 @@ def chosen_by_user(experiment: Experiment) -> set[str]:
     default, debug = type(experiment)(), type(experiment).debug_size()
     values = {each.name: getattr(experiment, each.name) for each in fields(experiment)}
     return {name for name, value in values.items() if value not in (getattr(default, name), getattr(debug, name))}
-
-
-def budget_told(note: dict[str, Any]) -> str:
-    """What a budget came to, for a reader."""
-    limit, cut, estimate = note["seconds"], note["cut"], note["estimate"]
-    over = "" if estimate <= limit else f"; what may not be cut takes about {_duration(estimate)}, and it goes on"
-    return f"budget {_duration(limit)}: {'cut ' + told(cut) if cut else 'nothing is cut'}{over}"
 
 
 def check_disk(size: Size, folder: Path) -> None:
@@ -202,13 +196,3 @@ def _memory(bench: Bench, size: Size) -> str:
     batch = rows * bytes_per_row(bench.model, PROMPT + size.tokens // max(1, size.texts))
     shown = [f"{each / 1e9:.1f} GB" if each >= 1e9 else f"{each / 1e6:.0f} MB" for each in (weights, batch)]
     return f"{shown[0]} of memory for weights and {shown[1]} for a batch of {rows} texts (autoencoders aside)"
-
-
-def _duration(seconds: float) -> str:
-    return (
-        f"{seconds:.0f} s"
-        if seconds < 120
-        else f"{seconds / 60:.0f} min"
-        if seconds < 7200
-        else f"{seconds / 3600:.1f} h"
-    )

@@ -16,6 +16,7 @@ from introlab.records.findings import Check, Findings, Ground, Row
 from introlab.records.trial import Trial
 from introlab.reporting.exchanges import exchanges_html, shares_html
 from introlab.reporting.tables import NOTE, Table, cell, laid_out, number, place, told
+from introlab.reporting.time_budget import budget_told
 from introlab.reporting.transcripts import examples_html
 from introlab.stats.power import visible
 
@@ -117,6 +118,7 @@ def _chapter(chapter: Chapter, index: int) -> str:
             exchanges_html(chapter.trials, experiment.readable),
             _verdicts(findings),
             _remarks(findings.remarks),
+            _sizes(chapter.manifest),
             f"<p>{escape(' '.join(explained.split()))}</p>",
             f"<h3>Does the result survive its controls?</h3>{_checks(findings.checks)}",
             *(figure_html(figure) for figure in chapter.figures.values()),
@@ -132,6 +134,20 @@ def _chapter(chapter: Chapter, index: int) -> str:
             f"<details><summary>How to repeat this</summary>{_repeat(chapter.manifest)}</details></section>",
         )
     )
+
+
+def _sizes(manifest: Mapping[str, Any]) -> str:
+    """Settings that are not the default, and what was cut so that the run kept to its time."""
+    changed = {name: manifest["parameters"][name] for name in manifest["passed"]}
+    stated = ", ".join(f"{name.replace('_', ' ')} {_plain(value)}" for name, value in changed.items())
+    note = manifest.get("budget")
+    lines = [f"Settings of this run that are not the default: {stated}."] if changed else []
+    lines += [f"Sizes followed a budget of time: {budget_told(note)}."] if note else []
+    return f"<p>{escape(' '.join(lines))}</p>" if lines else ""
+
+
+def _plain(value: object) -> str:
+    return (" ".join(map(str, value)) or "none") if isinstance(value, list | tuple) else str(value)
 
 
 def _verdicts(findings: Findings) -> str:
@@ -226,6 +242,7 @@ def command(manifest: Mapping[str, Any]) -> str:
     """What to type to repeat a run."""
     changed = {name: manifest["parameters"][name] for name in manifest["passed"]}
     flags = "".join(f" --{name.replace('_', '-')} {_flag(value)}" for name, value in changed.items())
+    flags += " --budget unlimited" if manifest.get("budget") else ""
     return f"introlab run {manifest['experiment'].replace('_', '-')} --model {shlex.join(manifest['specs'])}{flags}"
 
 
