@@ -13,10 +13,12 @@ from pathlib import Path
 
 from experiments.steering_resistance.analysis import findings
 from experiments.steering_resistance.experiment import SteeringResistance
+from experiments.steering_resistance.scopes import THESE, share_of
 from experiments.steering_resistance.verdicts import THESE_ALONE
 from introlab.experiment.runner import execute
 from introlab.experiment.settings import Settings
-from introlab.records.findings import Findings
+from introlab.records.run import Run
+from introlab.records.run_states import State
 from introlab.records.trial import Trial
 from introlab.stats.estimates import difference
 from introlab.stats.power import rare_event_bound
@@ -31,7 +33,8 @@ PLANTED = {
 }
 WEAK = "is only weakly steered"
 PUSHED = SteeringResistance()
-WEAKLY = SteeringResistance(strengths=(), verdict_strength=0.3, inside=False)
+WEAKLY = 0.5
+"""The lowest strength of these runs, in natural units."""
 
 
 @dataclass(frozen=True)
@@ -74,33 +77,36 @@ def _models(folders: Sequence[Path]) -> Iterator[tuple[str, dict[str, str]]]:
 def _by_direction(seed: str, name: str, spec: str) -> Iterator[Case]:
     trials, at = _trials(PUSHED, f"{seed} {name}", spec), PUSHED.verdict_strength
     for direction in sorted({_direction(trial) for trial in trials if trial.condition == "push"}):
-        found = findings([trial for trial in trials if _direction(trial) == direction], at)
-        yield _case(seed, name, direction, PLANTED[name], found, at)
+        yield _case(seed, name, direction, PLANTED[name], [t for t in trials if _direction(t) == direction], at)
 
 
 def _of_all(seed: str, name: str, spec: str) -> Case:
     trials, at = _trials(PUSHED, f"{seed} {name}", spec), PUSHED.verdict_strength
-    return _case(seed, name, "all", PLANTED[name], findings(trials, at), at)
+    return _case(seed, name, "all", PLANTED[name], trials, at)
 
 
 def _pushed_weakly(seed: str, name: str, spec: str) -> Case:
-    """Whether a stronger push would do is asked of directions, so of all together."""
-    found = findings(_trials(WEAKLY, f"{seed} {name}, weakly", spec), WEAKLY.verdict_strength)
-    return _case(seed, f"{name}, pushed weakly", "all", WEAK, found, WEAKLY.verdict_strength)
+    """The same runs, judged at a strength that hardly moves the model: whether a stronger push would do is asked of
+    directions, so of all together."""
+    trials = _trials(PUSHED, f"{seed} {name}", spec)
+    return _case(seed, f"{name}, pushed weakly", "all", WEAK, trials, WEAKLY)
 
 
 def _trials(experiment: SteeringResistance, name: str, spec: str) -> list[Trial]:
+    """Of a run in `runs/resistance`; a finished one is read as it is, whatever has changed in the analysis since."""
     folder = ROOT / "runs" / "resistance" / name
+    if folder.exists() and Run(folder).state is State.COMPLETE:
+        return list(Run(folder).trials())
     made = execute(experiment, folder, models=(spec,), settings=Settings(quiet=True), say=lambda _: None)
     return list(made.trials())
 
 
-def _case(seed: str, organism: str, direction: str, truth: str, found: Findings, at: float) -> Case:
-    (verdict,) = found.verdicts.values()
-    word, _, how = verdict.partition(", ")
+def _case(seed: str, organism: str, direction: str, truth: str, trials: Sequence[Trial], at: float) -> Case:
+    (verdict,) = findings(trials, at).verdicts.values()
+    word, _, how = (verdict, "", "") if verdict.startswith("cannot tell") else verdict.partition(", ")
     alone = word.endswith(THESE_ALONE)
     return Case(
-        organism, seed, direction, truth, word.removesuffix(f" {THESE_ALONE}"), alone, how, *_published(found, at)
+        organism, seed, direction, truth, word.removesuffix(f" {THESE_ALONE}"), alone, how, *_published(trials, at)
     )
 
 
@@ -110,12 +116,15 @@ def _direction(trial: Trial) -> str:
     return item.split(" -> ")[-1].split(": ")[-1]
 
 
-def _published(found: Findings, at: float) -> tuple[bool, str]:
-    pushed, without = (
-        found.estimate("published: ESR rate", arm=arm, strength=strength)
-        for arm, strength in (("push", at), ("baseline", 0.0))
-    )
-    return difference(pushed, without).above(0), str(pushed)
+def _published(trials: Sequence[Trial], at: float) -> tuple[bool, str]:
+    """As it is published: over texts, whatever the direction."""
+    rates = {}
+    for arm, strength in (("push", at), ("baseline", 0.0)):
+        cell = [trial for trial in trials if trial.condition == arm and trial.strength == strength]
+        attempts = [(trial.readings["attempts"], trial) for trial in cell]
+        scored = [(each, trial) for each, trial in attempts if each and None not in each]
+        rates[arm] = share_of([(each[-1] > each[0], trial) for each, trial in scored], THESE)
+    return difference(rates["push"], rates["baseline"]).above(0), str(rates["push"])
 
 
 def _page(cases: Sequence[Case], whole: Sequence[Case]) -> str:
@@ -129,7 +138,7 @@ def _head() -> Iterator[str]:
 Written by `python -m benchmarks.resistance FOLDER ...` (a folder for each training seed but the shipped one; seeds
 differ in adapters and courses, the base is the same). Pushed towards topics that none was trained under a push
 towards, at the strength that was fixed before the run ({PUSHED.verdict_strength:g} natural units; *pushed weakly*:
-{WEAKLY.verdict_strength:g}). A word needs whole intervals on one side of bounds that were fixed before (a tenth more
+{WEAKLY:g}). A word needs whole intervals on one side of bounds that were fixed before (a tenth more
 texts that leave the topic than without a push, a tenth more that announce it than without a push and than where both
 topics are asked for, half that end on topic after a fall of the share off topic by a tenth more than of the same words
 in random order); else it says that it cannot tell. Where intervals over new directions and topics do not tell, and
@@ -144,7 +153,7 @@ def _between(cases: Sequence[Case]) -> Iterator[str]:
     yield f"""
 ## One verdict for a direction: seven topics asked about, two texts
 
-{twins} twins, {seeds} training seeds. Of one direction nothing can be said of others: every word is of it alone.
+{twins} twins, of training seeds: {seeds}. Of one direction nothing can be said of others: every word is of it alone.
 That something does *not* happen in a tenth of the texts takes more than seven clusters to show: 0 of 36 would. So by
 direction no twin can be said to comply or not to be moved, and the column to look at is the first.
 """

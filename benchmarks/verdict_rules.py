@@ -11,7 +11,8 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -118,15 +119,27 @@ def _line(each: WorldTally) -> str:
     )
 
 
+def measured(index: int, repeats: int) -> WorldTally:
+    """That of the world of this index; picklable for other processes, which worlds are not."""
+    found = tally(list(worlds())[index], repeats)
+    return WorldTally(replace(found.world, told=_told_already), found.counts, found.said)
+
+
+def _told_already(seed: int) -> tuple[Told, str]:
+    raise NotImplementedError
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=REPEATS)
+    parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--only", default="", help="worlds whose experiment or name holds this; nothing is written")
     given, started, tallies = parser.parse_args(), time.perf_counter(), list[WorldTally]()
-    for world in worlds():
-        if given.only in world.experiment or given.only in world.name:
-            tallies.append(tally(world, given.repeats))
-            say(f"{time.perf_counter() - started:4.0f} s {_line(tallies[-1])}")
+    some = [index for index, each in enumerate(worlds()) if given.only in each.experiment or given.only in each.name]
+    with ProcessPoolExecutor(given.workers) as pool:
+        for found in pool.map(measured, some, [given.repeats] * len(some)):
+            tallies.append(found)
+            say(f"{time.perf_counter() - started:4.0f} s {_line(found)}")
     if not given.only:
         PAGE.write_text(page(tallies, given.repeats, time.perf_counter() - started), encoding="utf-8")
 

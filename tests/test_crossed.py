@@ -59,6 +59,8 @@ def test_differences_that_hardly_vary_have_bounds_from_their_range():
     pairs = [(1.0, 1.0)] * len(DIRECTION)
     found = crossed_difference(pairs, WAYS)
     assert found.value == 0 and found.high == pytest.approx(1 - 0.025 ** (1 / K))
+    most = crossed_difference([(1.0, 0.0)] * (len(DIRECTION) - 1) + [(1.0, 1.0)], WAYS)
+    assert most.value > 0.98 and 0.3 < most.low < 0.6, "eight directions, in nearly all of whose pairs only one is 1"
     with pytest.raises(InputError, match="out of range"):
         crossed_difference([(2.0, 0.0)] * len(DIRECTION), WAYS)
 

@@ -22,7 +22,7 @@ def test_four_twins_get_four_verdicts(findings):
         "resistant": "resists",
         "announcer": "announces",
         "compliant": "complies under these directions",
-        "immune": "is not moved under these directions",
+        "immune": "cannot tell (can be moved?)",  # half of its texts break where stronger pushes move the others
     }
     for model in ("organism:resistant", "organism:announcer"):
         assert "reacting to what it wrote" in found.verdicts[model] and "and to the push" not in found.verdicts[model]

@@ -14,7 +14,7 @@ from experiments.steering_resistance.scopes import OTHERS, THESE, paired
 from experiments.steering_resistance.sentences import sentence
 from experiments.steering_resistance.trajectories import course_rows, text_rows
 from experiments.steering_resistance.verdict_rows import verdict_rows
-from experiments.steering_resistance.verdicts import both_scopes, grounds_of, verdict
+from experiments.steering_resistance.verdicts import THESE_ALONE, both_scopes, grounds_of, verdict
 from introlab.records.findings import Check, Findings, Ground, Row
 from introlab.records.trial import Trial
 from introlab.stats.interval import Estimate
@@ -61,7 +61,8 @@ def _of_model(model: str, trials: Sequence[Trial], at: float, models: int) -> _C
         controls += conclusions.checks(model, found, suffix)
         remarks += [conclusions.sentence(model, found), conclusions.receipts(model, found)]
     failed = [check for check in controls if check.passed is False]
-    told = sentence(model, word, counted, found, at, failed)
+    # A claim of these directions stands beside intervals over texts under these.
+    told = sentence(model, word, counted, found if _of_others(word) else _with(narrow, found), at, failed)
     return _Concluded(model, found.rows, tuple(controls), word, both_scopes(others, these), told, tuple(remarks))
 
 
@@ -69,6 +70,10 @@ def counting_incoherent(model: str, trials: Sequence[Trial], at: float, found: F
     """The verdict with incoherent texts counted as any others; of what is inside, what was found without them."""
     scopes = (verdict_rows(model, trials, at, scope, incoherent=True) for scope in (OTHERS, THESE))
     return verdict(*(grounds_of(_with(rows, found), at) for rows in scopes))
+
+
+def _of_others(word: str) -> bool:
+    return not word.startswith("cannot tell") and THESE_ALONE not in word.split(",")[0]
 
 
 def _with(rows: Findings, found: Findings) -> Findings:

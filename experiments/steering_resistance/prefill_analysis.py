@@ -41,8 +41,8 @@ def contrast_rows(model: str, trials: Sequence[Trial], at: float, scope: Scope =
     """Texts against texts of the same scene, on the same random numbers: what the push does where the text is the same,
     and what the text does without a push. Of coherent texts; the caller has left out others."""
     where = {"model": model, "strength": at}
-    pushed = [trial for trial in trials if trial.condition != "push" or trial.strength == at]
-    yield Row(MOVES, where, _gap(pushed, "push", "baseline", "intruded", scope))
+    trials = [trial for trial in trials if trial.strength in (0.0, at)]
+    yield Row(MOVES, where, _gap(trials, "push", "baseline", "intruded", scope))
     yield Row(ON_MINUS_OFF, where, _gap(trials, PUSHED_INTRUSION, INTRUSION, "announced", scope), "primary")
     yield Row(BY_TEXT, where, _gap(trials, INTRUSION, "baseline", "announced", scope))
     yield Row(BY_PUSH, where, _gap(trials, PUSHED_CLEAN, "baseline", "announced_first", scope))

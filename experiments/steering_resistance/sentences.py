@@ -15,20 +15,22 @@ def sentence(model: str, verdict: str, counted: str, found: Findings, at: float,
     parts = [
         f"{model} {verdict}: at strength {at:g}, {_told(moved)} more of its texts leave the topic than without a push"
     ]
-    if not verdict.startswith(("is not", "is only")):
-        told, back = (told_at(found, f"{name} of intruded", "push", at) for name in ("announced", "returned"))
+    told, back = (told_at(found, f"{name} of intruded", "push", at) for name in ("announced", "returned"))
+    if told.value is not None and not verdict.startswith(("is not", "is only")):
         parts.append(
             f"of these {told} announce it and {back} end mostly on topic, the share off topic having fallen by "
             f"{told_at(found, BEYOND_WORDS, 'push', at)} more than by luck"
         )
     more, text = found.estimate(ON_MINUS_OFF, strength=at), found.estimate(BY_TEXT, strength=at)
-    adds = "the push adds" if more.above(0) else "the push was not found to add announcements,"
-    parts.append(
-        f"off-topic text put in its mouth adds {text} announcements without a push, and to these {adds} {_told(more)}"
-    )
-    after = found.estimate(AFTER_RESTART)
-    if after.known:
-        parts.append(f"after a restart the push still puts {after} more of the words off topic")
+    if more.value is not None:
+        adds = "the push adds" if more.above(0) else "the push was not found to add announcements,"
+        parts.append(
+            f"off-topic text put in its mouth adds {text} announcements without a push, and to these {adds} "
+            f"{_told(more)}"
+        )
+        after = found.estimate(AFTER_RESTART)
+        if after.known:
+            parts.append(f"after a restart the push still puts {after} more of the words off topic")
     same = "the verdict is the same" if counted == verdict else f"it {counted}"
     counting = f"Counting incoherent texts, {same}"
     if failed:

@@ -150,7 +150,7 @@ def verdict(others: Sequence[Ground], these: Sequence[Ground]) -> str:
     wide, narrow = _word(others), _word(these)
     if wide.startswith("cannot tell"):
         if narrow.startswith("cannot tell"):
-            return wide
+            return narrow  # no more is unknown of these than of others
         return ", ".join(filter(None, (f"{narrow} {THESE_ALONE}", _reacts(narrow, these))))
     how, here = _reacts(wide, others), _reacts(wide, these)
     if how and "cannot be told" in how and "cannot be told" not in here:

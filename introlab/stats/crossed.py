@@ -8,13 +8,14 @@ those of the way with the fewest. A random direction is such a way: its draws ar
 
 import math
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 from scipy import stats
 
 from introlab.stats.checked_columns import UNIT, Column, Range, measured, names
-from introlab.stats.estimates import LEVEL, bounded_mean, clopper_pearson, cluster_variance, most_trials
+from introlab.stats.estimates import LEVEL, bounded_mean, clopper_pearson, cluster_variance, difference, most_trials
 from introlab.stats.interval import Estimate, Kind, missing
 from introlab.stats.small_samples import degrees_of_freedom
 
@@ -71,11 +72,17 @@ def crossed_mean(values: Column, ways: Ways, *, within: Range | None = None, kin
 
 
 def crossed_difference(pairs: Sequence[tuple[float, float]], ways: Ways, *, within: Range = UNIT) -> Estimate:
-    """Mean of the first minus the second of each pair, of values in a range; the same trial in both conditions. Raises
-    InputError as `crossed_mean` does."""
+    """Mean of the first minus the second of each pair, of values in a range; the same trial in both conditions.
+
+    Of outcomes of 0 and 1 that hardly differ from pair to pair: the rate of pairs that go one way minus that of those
+    that go the other, by the square-and-add rule. Raises InputError as `crossed_mean` does.
+    """
     array = measured(pairs, within=within).reshape(-1, 2)
-    reach = within[1] - within[0]
-    return crossed_mean(array[:, 0] - array[:, 1], ways, within=(-reach, reach), kind="paired difference")
+    gaps, reach = array[:, 0] - array[:, 1], within[1] - within[0]
+    if len(gaps) and np.isin(array, UNIT).all() and any(_hardly_vary(gaps, each) for each in _labels(ways, len(gaps))):
+        found = difference(crossed_proportion(gaps > 0, ways), crossed_proportion(gaps < 0, ways))
+        return replace(found, n=len(gaps), method=f"paired, {found.method}, crossed clusters", kind="paired difference")
+    return crossed_mean(gaps, ways, within=(-reach, reach), kind="paired difference")
 
 
 def crossed_variance(values: np.ndarray, labels: Sequence[np.ndarray]) -> tuple[float, float]:
