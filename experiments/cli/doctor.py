@@ -13,9 +13,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
-from introlab.io.terminal import say
+from introlab.io.terminal import Style, say
 
 State = Literal["ok", "warn", "fail"]
+STYLES: dict[State, Style | None] = {"ok": None, "warn": "warning", "fail": "error"}
 NEEDED = ("torch", "transformers", "transformer-lens", "scikit-learn", "plotly", "tyro")
 OPTIONAL = {"sae-lens": "SAEs", "jupyterlab": "notebooks", "nbmake": "tests of the notebooks"}
 
@@ -45,7 +46,7 @@ class Doctor:
             say(json.dumps([asdict(finding) for finding in found]))
         else:
             for finding in found:
-                say(f"{finding.state:5} {finding.what}: {finding.detail}")
+                say(f"{finding.state:5} {finding.what}: {finding.detail}", STYLES[finding.state])
                 if finding.mend:
                     say(f"      do: {finding.mend}")
         return 2 if any(finding.state == "fail" for finding in found) else 0
