@@ -13,6 +13,7 @@ from nbconvert import HTMLExporter
 
 import introlab as lab
 from introlab.activations.directions import Direction
+from introlab.generation.requests import Generation
 from introlab.io.markup import card, grid, words
 from introlab.network.sites import Site
 from introlab.records.findings import Check, Findings, Row
@@ -60,6 +61,7 @@ SHOWN = {
     "Direction": DIRECTION,
     "Steering": DIRECTION * 0.3,
     "Completion": COMPLETION,
+    "Generation": Generation((1,), (0.0,), {EVIL: (1.0,)}, (RECEIPT,), EVIL, error=EVIL),
     "Trial": TRIAL,
     "Findings": FINDINGS,
     "Probe": lab.Probe(DIRECTION, 1.0, 0.0, EVIL),
@@ -148,6 +150,7 @@ def test_a_heat_map_has_a_colour_for_each_token_and_a_file_of_its_own(tmp_path):
     )
     shown = lab.show_tokens([answer, answer], "up")
     colours = re.findall(r'title="token \d: up [-\d.]+" style="background:([^"]*)"', shown.html)
+    assert "underline" not in shown.html, "it was not steered"
     assert len(colours) == 6 and colours[:3] == colours[3:] and len(set(colours)) == 3
     place = shown.save(tmp_path / "tokens.html")
     assert place.read_text(encoding="utf-8").endswith(shown.html)
