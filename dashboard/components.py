@@ -8,8 +8,8 @@ from dash import dcc, html
 
 from introlab.records.catalog import CatalogEntry
 from introlab.records.findings import Check, Row
-from introlab.reporting.figures import CONFIG
 from introlab.reporting.html import MARKS, apart
+from introlab.reporting.notebook_figure import CONFIG
 from introlab.reporting.tables import NOTE, Table, laid_out, told
 
 LONGEST, LONGEST_FACT, MOST_FACTS = 20_000, 2_000, 200

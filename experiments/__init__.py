@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from introlab.errors import InputError
 from introlab.experiment.base import Experiment
+from introlab.io.suggest import did_you_mean
 
 
 def discover() -> dict[str, type[Experiment]]:
@@ -41,6 +42,6 @@ def find(name: str) -> type[Experiment]:
             "unknown experiment",
             given=name,
             allowed=", ".join(sorted(known)),
-            do="introlab list says what each one asks",
+            do=did_you_mean(name, known) or "introlab list says what each one asks",
         )
     return known.get(wanted) or former[wanted]

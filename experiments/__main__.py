@@ -62,7 +62,7 @@ def _too_large(error: Exception) -> LabError:
 
 
 def _complain(error: LabError, code: int) -> int:
-    tell(f"introlab: {error}")
+    tell(f"introlab: {error}", "error")
     return code
 
 

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
 from introlab.errors import InputError
+from introlab.io.suggest import did_you_mean
 from introlab.io.terminal import say
 
 FOLDER = Path(__file__).parent
@@ -32,7 +33,12 @@ class TrainOrganism:
         from organisms.train import train_family
 
         if self.name != "all" and self.name not in FAMILY:
-            raise InputError("unknown organism", given=self.name, allowed=f"all, {', '.join(FAMILY)}")
+            raise InputError(
+                "unknown organism",
+                given=self.name,
+                allowed=f"all, {', '.join(FAMILY)}",
+                do=did_you_mean(self.name, FAMILY) or "introlab models lists them",
+            )
         wanted = list(FAMILY) if self.name == "all" else [self.name]
         parent = FAMILY[self.name].parent if self.name != "all" else None
         if parent is not None and not (self.out / parent / "config.json").exists():
@@ -91,10 +97,15 @@ class ExportOrganism:
     folder: Path = FOLDER / "models"
 
     def __call__(self) -> int:
+        from organisms.registry import FAMILY
         from organisms.train import export
 
         if not (self.folder / self.name / "organism.json").exists():
-            raise InputError("unknown organism", given=self.name, do="introlab models lists them")
+            raise InputError(
+                "unknown organism",
+                given=self.name,
+                do=did_you_mean(self.name, FAMILY) or "introlab models lists them",
+            )
         if self.out.exists() and any(self.out.iterdir()):
             raise InputError("the folder is not empty", given=self.out, do="name a new one with --out")
         say(f"{export(self.name, self.folder, self.out)}")
@@ -134,16 +145,19 @@ class WriteMaterials:
         return 0
 
 
+SUBCOMMANDS: dict[str, Any] = {
+    "train": TrainOrganism,
+    "verify": Verify,
+    "cards": Cards,
+    "export": ExportOrganism,
+    "materials": WriteMaterials,
+    "sae": TrainAutoencoder,
+}
+
+
 def organisms_command(arguments: list[str]) -> int:
     """Run one of the commands above."""
-    commands = {
-        "train": TrainOrganism,
-        "verify": Verify,
-        "cards": Cards,
-        "export": ExportOrganism,
-        "materials": WriteMaterials,
-        "sae": TrainAutoencoder,
-    }
+    commands = SUBCOMMANDS
     if not arguments or arguments[0] not in commands:
         raise InputError(
             "which?",

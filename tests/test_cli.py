@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from experiments.__main__ import COULD_NOT_GO_ON, STOPPED, WRONG_INPUT
 from experiments.cli.commands import COMMANDS
-from introlab.network.specs import organism_folder
+from introlab.network.specs import organism_folder, organism_names
 from introlab.records.run import Run
 
 ROOT = Path(__file__).parent.parent
@@ -212,6 +212,13 @@ def test_help_names_every_command(command):
 def test_doctor_finds_the_organisms_well(command):
     code, out, _ = command("doctor")
     assert code == 0 and "ok    organism:reflective" in out and "fail" not in out
+    assert out.count("organism:") == 1 and "--all loads each" in out
+
+
+@pytest.mark.slow
+def test_doctor_loads_every_organism_when_asked(command):
+    code, out, err = command("doctor", "--all")
+    assert code == 0 and out.count("ok    organism:") == len(organism_names()) and "Loading" not in err
 
 
 def test_doctor_says_how_to_mend(command, monkeypatch):

@@ -177,6 +177,11 @@ def test_readings_and_receipts_are_of_the_steered_text(model, school):
         }
     assert steered.receipt.share == pytest.approx(1.5, abs=1e-4) and steered.receipt.edit["share"] == 1.5
     assert plain.receipt.share == 0
+    underlined = [
+        re.findall("text-decoration:underline", lab.show_tokens(one, "school").html) for one in (plain, steered)
+    ]
+    # All but the last new token, which no pass reads.
+    assert [len(found) for found in underlined] == [15, 15]
     # The reading is taken where the edit is: it rises by the share of the norm there, in natural units.
     assert steered.readings["school"][0] > plain.readings["school"][0] + 1
 

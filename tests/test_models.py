@@ -204,6 +204,7 @@ def test_hub_spec_reaches_the_real_loader(monkeypatch):
         raise OSError("offline")
 
     monkeypatch.setattr("transformers.AutoTokenizer.from_pretrained", from_pretrained)
+    monkeypatch.setattr("introlab.network.model.hub_source", lambda spec, revision: spec)  # it is reached
     with pytest.raises(InputError, match="could not be loaded"):
         load("Qwen/Qwen3-0.6B", revision="abc")
     assert seen == {"name": "Qwen/Qwen3-0.6B", "revision": "abc", "trust_remote_code": False}

@@ -2,6 +2,7 @@
 
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import nbformat
 import plotly.graph_objects as go
@@ -9,18 +10,22 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 
 import introlab as lab
 from introlab.activations.directions import Direction
+from introlab.generation.requests import Generation
 from introlab.io.markup import card, grid, words
 from introlab.network.sites import Site
 from introlab.records.findings import Check, Findings, Row
 from introlab.records.receipt import Receipt
 from introlab.records.trial import Trial
+from introlab.reporting import figures
 from introlab.reporting.notebook_figure import NotebookFigure
 from introlab.stats.interval import Estimate
 
+ROOT = Path(__file__).parent.parent
 EVIL = "<script>alert(1)</script>&\"'<img src=x onerror=alert(1)>"
 RECEIPT = Receipt(EVIL, EVIL, {"edit": EVIL, EVIL: EVIL}, ((3, 4),), ((4, 9),), 0.3, EVIL, 1.5)
 ESTIMATE = Estimate(0.5, 0.4, 0.6, 20, 10, EVIL)
@@ -60,6 +65,7 @@ SHOWN = {
     "Direction": DIRECTION,
     "Steering": DIRECTION * 0.3,
     "Completion": COMPLETION,
+    "Generation": Generation((1,), (0.0,), {EVIL: (1.0,)}, (RECEIPT,), EVIL, error=EVIL),
     "Trial": TRIAL,
     "Findings": FINDINGS,
     "Probe": lab.Probe(DIRECTION, 1.0, 0.0, EVIL),
@@ -134,6 +140,37 @@ def test_a_figure_stays_when_a_notebook_becomes_a_page():
     assert set(figure._repr_mimebundle_(exclude=["text/html"])) == {"application/vnd.plotly.v1+json"}
 
 
+def test_a_notebook_is_given_both_kinds(monkeypatch):
+    """What IPython asks for first: plotly's own answer to it has no HTML."""
+    given = []
+    monkeypatch.setattr("IPython.display.display", lambda data, raw=False: given.append((set(data), raw)))
+    NotebookFigure(go.Figure())._ipython_display_()
+    assert given == [({"application/vnd.plotly.v1+json", "text/html"}, True)]
+
+
+def test_the_labs_own_pictures_are_of_this_kind():
+    rows = [Row("x", {"layer": 1.0}, ESTIMATE), Row("x", {"layer": 2.0}, ESTIMATE)]
+    for drawn in (
+        figures.forest(rows, ["a", "b"], title="t", x="x"),
+        figures.curves({"line": rows}, "layer", title="t", x="x", y="y"),
+        figures.bars({"group": {"a": rows[0]}}, title="t", y="y"),
+        figures.heat_map(rows, "layer", "layer", title="t", x="x", y="y"),
+    ):
+        assert isinstance(drawn, NotebookFigure)
+
+
+@pytest.mark.slow
+def test_a_notebook_that_was_run_becomes_a_page_with_its_figure(monkeypatch):
+    """In a kernel of its own, as `jupyter nbconvert --execute --to html` does it."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    code = "import plotly.graph_objects as go\nfrom introlab.reporting.notebook_figure import NotebookFigure\n"
+    code += "NotebookFigure(go.Figure(go.Scatter(x=[1], y=[2], name='a curve')))"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    NotebookClient(notebook, timeout=600, kernel_name="python3").execute()
+    page = HTMLExporter().from_notebook_node(notebook)[0]
+    assert "Plotly.newPlot" in page and "a curve" in page
+
+
 def test_a_heat_map_has_a_colour_for_each_token_and_a_file_of_its_own(tmp_path):
     answer = lab.Completion(
         tokens=(1, 2, 3),
@@ -148,6 +185,7 @@ def test_a_heat_map_has_a_colour_for_each_token_and_a_file_of_its_own(tmp_path):
     )
     shown = lab.show_tokens([answer, answer], "up")
     colours = re.findall(r'title="token \d: up [-\d.]+" style="background:([^"]*)"', shown.html)
+    assert "underline" not in shown.html, "it was not steered"
     assert len(colours) == 6 and colours[:3] == colours[3:] and len(set(colours)) == 3
     place = shown.save(tmp_path / "tokens.html")
     assert place.read_text(encoding="utf-8").endswith(shown.html)

@@ -32,6 +32,29 @@ def test_nothing_that_is_no_character_to_read_gets_through(text):
     made.encode("utf-8")
 
 
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(
+    ("stream", "no_color", "shown_as"),
+    [
+        (Terminal, "", "\x1b[31m\\x1b[2J bad\x1b[0m\n"),
+        (Terminal, "1", "\\x1b[2J bad\n"),
+        (io.StringIO, "", "\\x1b[2J bad\n"),
+    ],
+)
+def test_colours_are_the_labs_own_and_only_for_a_terminal(stream, no_color, shown_as, monkeypatch):
+    """Commands in the text stay escapes, whatever the colour."""
+    monkeypatch.setenv("NO_COLOR", no_color)
+    monkeypatch.setattr(sys, "stdout", stream())
+    say("\x1b[2J bad", "error")
+    assert sys.stdout.getvalue() == shown_as
+
+
 def test_what_the_terminal_cannot_write_is_an_escape(monkeypatch):
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     monkeypatch.setattr(sys, "stdout", stream)

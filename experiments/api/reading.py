@@ -127,9 +127,12 @@ class TokenHeatmap:
 def show_tokens(
     text: TokenReadings | Completion | Sequence[TokenReadings | Completion], reading: str | None = None
 ) -> TokenHeatmap:
-    """A heat map of one reading over the tokens of a text; of several texts, on one scale. Point at a token for its
-    value; the first one a model reads has no colour. `reading` may be left out where there is only one. Raises
-    InputError for a reading that a text does not have, and for one without a single number for each token."""
+    """A heat map of one reading over the tokens of a text; of several texts, on one scale.
+
+    Point at a token for its value. The first one a model reads has no colour; those read under an edit are underlined.
+    `reading` may be left out where there is only one. Raises InputError for a reading that a text does not have, and
+    for one without a single number for each token.
+    """
     texts = [text] if isinstance(text, TokenReadings | Completion) else list(text)
     name = reading or _only(texts)
     columns = [_column(each, name) for each in texts]
@@ -184,9 +187,26 @@ def _column(text: TokenReadings | Completion, name: str) -> list[float | None]:
 
 
 def _tokens(text: TokenReadings | Completion, column: Sequence[float | None], name: str, ends: Ends | None) -> Markup:
+    steered = _steered(text)
     return Markup("").join(
-        Markup('<span title="{}" style="background:{}">{}</span>').format(
-            f"token {index}: {name} {word(value)}", colour_of(value, ends), piece
+        Markup('<span title="{}" style="background:{}{}">{}</span>').format(
+            f"token {index}: {name} {word(value)}{', read under an edit' if index in steered else ''}",
+            colour_of(value, ends),
+            ";text-decoration:underline" if index in steered else "",
+            piece,
         )
         for index, (piece, value) in enumerate(zip(text.pieces, column, strict=True))
+    )
+
+
+def _steered(text: TokenReadings | Completion) -> frozenset[int]:
+    """Which of the tokens were read under an edit, by the receipts of a text that was written."""
+    if isinstance(text, TokenReadings):
+        return frozenset()
+    first = len(text.prompt_ids)
+    return frozenset(
+        position - first
+        for receipt in text.receipts
+        for start, stop in receipt.decoded
+        for position in range(start, stop)
     )

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import tyro
 
 from introlab.errors import InputError
+from introlab.io.environment import installed_version
+from introlab.io.suggest import did_you_mean
 from introlab.io.terminal import say
 
 
@@ -112,10 +114,23 @@ def dispatch(arguments: list[str]) -> int:
         for name, entry in COMMANDS.items():
             say(f"  {name:12}{entry.summary}")
         say("\nintrolab COMMAND --help says more; introlab run NAME --help lists an experiment's own fields.")
+        say("introlab --version; introlab --completion bash (zsh, tcsh) prints a script for the shell.")
         return 0
-    name, rest = arguments[0], arguments[1:]
+    if arguments[0] in ("-V", "--version"):
+        say(f"introlab {installed_version()}")
+        return 0
+    if arguments[0].partition("=")[0] == "--completion":
+        from experiments.cli.completion import print_completion
+
+        return print_completion(arguments)
+    name, rest = arguments[0].replace("_", "-"), arguments[1:]
     if name not in COMMANDS:
-        raise InputError("unknown command", given=name, allowed=", ".join(COMMANDS))
+        raise InputError(
+            "unknown command",
+            given=name,
+            allowed=", ".join(COMMANDS),
+            do=did_you_mean(name, COMMANDS) or "introlab --help says what each one does",
+        )
     entry = COMMANDS[name]
     command: Any = getattr(importlib.import_module(entry.module), entry.name)
     return tyro.cli(command, args=rest, prog=f"introlab {name}")() if isinstance(command, type) else command(rest)

@@ -6,15 +6,17 @@ import os
 import shutil
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
-from introlab.io.terminal import say
+from introlab.io.terminal import Style, say
 
 State = Literal["ok", "warn", "fail"]
+STYLES: dict[State, Style | None] = {"ok": None, "warn": "warning", "fail": "error"}
 NEEDED = ("torch", "transformers", "transformer-lens", "scikit-learn", "plotly", "tyro")
 OPTIONAL = {"sae-lens": "SAEs", "jupyterlab": "notebooks", "nbmake": "tests of the notebooks"}
 
@@ -33,15 +35,18 @@ class Finding:
 class Doctor:
     """Look at the installation: versions, devices, organisms, disk; say what would fail and how to mend it."""
 
+    all: bool = False
+    """Load every organism, not one."""
     json: bool = False
 
     def __call__(self) -> int:
         found = [finding for look in LOOKS for finding in look()]
+        found += [*_organisms(self.all), *_disk()]
         if self.json:
             say(json.dumps([asdict(finding) for finding in found]))
         else:
             for finding in found:
-                say(f"{finding.state:5} {finding.what}: {finding.detail}")
+                say(f"{finding.state:5} {finding.what}: {finding.detail}", STYLES[finding.state])
                 if finding.mend:
                     say(f"      do: {finding.mend}")
         return 2 if any(finding.state == "fail" for finding in found) else 0
@@ -125,25 +130,40 @@ def _devices() -> list[Finding]:
     return found
 
 
-def _organisms() -> list[Finding]:
-    from introlab.errors import LabError
-    from introlab.network.model import load
+FIRST = "reflective"
+"""The organism that is loaded: base, adapter and tokenizer, as most are made."""
+
+
+def _organisms(everything: bool) -> list[Finding]:
     from introlab.network.specs import organism_names
 
-    if not organism_names():
+    names = organism_names()
+    if not names:
         return [Finding("organisms", "fail", "no weights", "introlab organisms train all")]
-    found = []
-    for name in organism_names():
-        started = time.perf_counter()
-        try:
-            load(f"organism:{name}")
-        except LabError as error:
-            found.append(
-                Finding(f"organism:{name}", "fail", str(error).splitlines()[0], f"introlab organisms train {name}")
-            )
-            continue
-        found.append(Finding(f"organism:{name}", "ok", f"loads in {time.perf_counter() - started:.1f} s"))
+    loaded = names if everything else tuple(name for name in names if name == FIRST) or names[:1]
+    found = [_organism(name) for name in loaded]
+    if len(loaded) < len(names):
+        found.append(Finding("organisms", "ok", f"{len(names) - len(loaded)} more are there; --all loads each"))
     return found
+
+
+def _organism(name: str) -> Finding:
+    import transformers
+
+    from introlab.errors import LabError
+    from introlab.network.model import load
+
+    started = time.perf_counter()
+    transformers.utils.logging.disable_progress_bar()  # a line or three for each model, of no use here
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            load(f"organism:{name}")
+    except LabError as error:
+        return Finding(f"organism:{name}", "fail", str(error).splitlines()[0], f"introlab organisms train {name}")
+    finally:
+        transformers.utils.logging.enable_progress_bar()
+    return Finding(f"organism:{name}", "ok", f"loads in {time.perf_counter() - started:.1f} s")
 
 
 def _disk() -> list[Finding]:
@@ -162,4 +182,4 @@ def _disk() -> list[Finding]:
     return found
 
 
-LOOKS: tuple[Callable[[], list[Finding]], ...] = (_python, _packages, _lens_pair, _devices, _organisms, _disk)
+LOOKS: tuple[Callable[[], list[Finding]], ...] = (_python, _packages, _lens_pair, _devices)

@@ -15,6 +15,7 @@ from introlab.experiment.base import Experiment
 from introlab.experiment.settings import Settings
 from introlab.io.terminal import say, tell
 from introlab.records.run import Run
+from introlab.records.run_config import RunConfig
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class RunOptions:
     model: tuple[str, ...] = ()
     """organism:NAME, smollm2, a .gguf file, a local folder or a hub id; several are run one after the other. Default:
     its organisms."""
+    config: Path | None = None
+    """Repeat a run: its folder, its config.json, or a changed copy of that. Other flags go over what it says."""
     out: Path | None = None
     """The run folder: new, or that of the same run, interrupted, which then goes on. Default: runs/NAME/TIME."""
     materials: Path | None = None
@@ -57,11 +60,11 @@ class RunOptions:
     json: bool = False
     """Print the findings as JSON."""
 
-    def settings(self, keep: frozenset[str]) -> Settings:
+    def settings(self, **more: Any) -> Settings:
+        """For the runner; `more` is what no flag gives."""
         return Settings(
             budget=self.budget,
             small=self.small,
-            keep=keep,
             batch_size=self.batch_size,
             deterministic=self.deterministic,
             dtype=self.dtype,
@@ -75,33 +78,56 @@ class RunOptions:
             address=self.address,
             allow_missing=self.allow_missing,
             anyway=self.anyway,
+            **more,
         )
 
 
 def run(arguments: list[str]) -> int:
     """Run one experiment."""
-    if not arguments or arguments[0].startswith("-"):
-        raise InputError("which experiment?", allowed=", ".join(sorted(discover())), do="introlab run NAME")
-    name, rest = arguments[0], arguments[1:]
-    kind = find(name)
+    if arguments and arguments[0] in ("-h", "--help"):
+        say(_overview())
+        return 0
+    config = _config(arguments)
+    named = bool(arguments) and not arguments[0].startswith("-")
+    if not named and config is None:
+        raise InputError(
+            "which experiment?", allowed=", ".join(sorted(discover())), do="introlab run NAME, or --config FILE"
+        )
+    kind = find(arguments[0] if named or config is None else config.experiment)
+    if config is not None and find(config.experiment) is not kind:
+        raise InputError(
+            "a configuration of another experiment",
+            given=f"{arguments[0]}, and {config.experiment} in the configuration",
+            allowed=config.experiment,
+            do="leave the name out: introlab run --config FILE",
+        )
+    rest = arguments[1:] if named else arguments
+    start = kind.debug_size() if "--small" in rest else kind()
+    options, more, keep = RunOptions(), {}, _given(kind, rest)
+    if config is not None:
+        start = kind.from_parameters({**start.parameters(), **config.parameters})
+        options, more = _as_configured(config)
+        keep |= frozenset(config.parameters)
+    command = command_of(kind, options, start)
+    chosen: Any = tyro.cli(command, args=rest, prog=f"introlab run {kind.name()}", description=kind.question())
+    return _run(chosen.experiment, chosen.options, {**more, "keep": keep})
+
+
+def command_of(kind: type[Experiment], options: RunOptions, start: Experiment) -> Any:
+    """The flags of an experiment: how to run it, and its own fields."""
+    flat = tyro.conf.OmitArgPrefixes
+    return make_dataclass(
+        f"Run_{kind.name()}", [("options", flat[RunOptions], options), ("experiment", flat[kind], start)], frozen=True
+    )  # type: ignore[valid-type]
+
+
+def _run(experiment: Experiment, options: RunOptions, more: dict[str, Any]) -> int:
     from introlab.experiment.runner import execute  # loads torch
 
-    start = kind.debug_size() if "--small" in rest else kind()
-    flat = tyro.conf.OmitArgPrefixes
-    command = make_dataclass(
-        "command", [("options", flat[RunOptions], RunOptions()), ("experiment", flat[kind], start)], frozen=True
-    )  # type: ignore[valid-type]
-    chosen: Any = tyro.cli(command, args=rest, prog=f"introlab run {name}", description=kind.question())
-    options: RunOptions = chosen.options
-    folder = options.out or Path("runs") / kind.name() / now()
-    made = execute(
-        chosen.experiment,
-        folder,
-        models=options.model,
-        settings=options.settings(_given(kind, rest)),
-        say=hush if options.quiet else tell,
-    )
-    show(made, kind, as_json=options.json)
+    folder = options.out or Path("runs") / experiment.name() / now()
+    told = hush if options.quiet else tell
+    made = execute(experiment, folder, models=options.model, settings=options.settings(**more), say=told)
+    show(made, type(experiment), as_json=options.json)
     return 0
 
 
@@ -109,6 +135,37 @@ def _given(kind: type[Experiment], arguments: list[str]) -> frozenset[str]:
     """The experiment's own fields that were given as flags: no budget cuts them."""
     flags = {one.split("=")[0].removeprefix("--").removeprefix("no-").replace("-", "_") for one in arguments}
     return frozenset(flags & {each.name for each in fields(kind)})
+
+
+def _config(arguments: list[str]) -> RunConfig | None:
+    """What `--config FILE` or `--config=FILE` names. Raises InputError where it names nothing."""
+    for index, argument in enumerate(arguments):
+        flag, equals, value = argument.partition("=")
+        if flag != "--config":
+            continue
+        if not equals and index + 1 == len(arguments):
+            raise InputError("which configuration?", allowed="a file, or a run folder", do="introlab run --config FILE")
+        return RunConfig.read(Path(value if equals else arguments[index + 1]))
+    return None
+
+
+def _as_configured(config: RunConfig) -> tuple[RunOptions, dict[str, Any]]:
+    """Defaults of the flags, and what no flag gives: the date that chat templates write."""
+    settings = dict(config.settings)
+    more = {"day": settings.pop("date")} if "date" in settings else {}
+    if "materials" in settings:
+        settings["materials"] = Path(settings["materials"])
+    return RunOptions(model=config.models, **settings), more
+
+
+def _overview() -> str:
+    questions = "\n".join(
+        f"  {name.replace('_', '-'):26}{kind.question()}" for name, kind in sorted(discover().items())
+    )
+    return (
+        f"usage: introlab run EXPERIMENT ...\n       introlab run --config FILE ...\n\n{questions}\n\n"
+        "introlab run EXPERIMENT --help lists its flags. --config repeats a run: every run writes a config.json."
+    )
 
 
 def show(made: Run, kind: type[Experiment], *, as_json: bool) -> None:

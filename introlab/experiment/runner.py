@@ -20,6 +20,7 @@ from introlab.generation.text_cache import Journal
 from introlab.io.environment import environment
 from introlab.network.model import load
 from introlab.network.registry import record_of
+from introlab.network.specs import canonical
 from introlab.records.run import DONE, TRIALS, Run
 from introlab.records.run_states import State
 from introlab.records.size import Size
@@ -43,7 +44,7 @@ def execute(
     """
     say = say or _quietly
     chosen = settings or Settings()
-    specs = list(models or type(experiment).models)
+    specs = [canonical(spec) for spec in models or type(experiment).models]
     if len(set(specs)) != len(specs):
         raise InputError("a model named twice", given=", ".join(specs), do="name each model once")
     planned = _begun(folder, experiment, chosen)

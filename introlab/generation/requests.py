@@ -51,6 +51,17 @@ class Generation:
     error: str | None = None
     """Why it failed, alone among its companions; the tokens are those from before."""
 
+    def _repr_html_(self) -> str:
+        from introlab.io.markup import card
+
+        facts: dict[str, object] = {
+            "tokens": f"{len(self.tokens)}, stopped by {self.stopped_by}",
+            "readings": ", ".join(self.readings) or "none",
+            **{f"receipt {index}": receipt for index, receipt in enumerate(self.receipts)},
+            **({"error": self.error} if self.error else {}),
+        }
+        return card("Generation", facts)
+
     def per_token(self, *readouts: str) -> dict[str, list[float]]:
         """As a trial keeps them for pages to show, to four digits: `logprob_per_token`, and `NAME_per_token` of these
         readouts of one value."""

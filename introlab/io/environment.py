@@ -46,3 +46,8 @@ def _revision() -> dict[str, Any]:
 
     status = git("status", "--porcelain")
     return {"commit": git("rev-parse", "HEAD"), "changed": None if status is None else bool(status)}
+
+
+def installed_version() -> str:
+    """Of the lab itself."""
+    return versions()["introspection-lab"] or "(not installed: run from its folder)"

@@ -4,9 +4,10 @@ A terminal takes some characters as commands: to move the cursor, to rename its 
 are printed as escapes, `\\x1b`, as are characters that the terminal's encoding does not have.
 """
 
+import os
 import re
 import sys
-from typing import TextIO
+from typing import Literal, TextIO
 
 _COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """All control characters but tab and new line; marks that turn the direction of writing; halves of characters, which
@@ -23,14 +24,19 @@ def _escape(character: str) -> str:
     return character.encode("unicode_escape", "backslashreplace").decode()
 
 
-def say(text: object = "") -> None:
-    """A line to the user; stdout is for results."""
-    _print(sys.stdout, text)
+Style = Literal["good", "warning", "error"]
+_STYLES: dict[Style, str] = {"good": "32", "warning": "33", "error": "31"}
+"""Green, yellow and red, as a terminal is told."""
 
 
-def tell(text: object) -> None:
-    """How it is going, on stderr, so that stdout stays clean for --json."""
-    _print(sys.stderr, text)
+def say(text: object = "", style: Style | None = None) -> None:
+    """A line to the user; stdout is for results. Coloured on a terminal, unless NO_COLOR is set."""
+    _print(sys.stdout, text, style)
+
+
+def tell(text: object, style: Style | None = None) -> None:
+    """How it is going, on stderr, so that stdout stays clean for --json. Coloured as `say` is."""
+    _print(sys.stderr, text, style)
 
 
 def told_warning(message: object, *_: object) -> str:
@@ -38,7 +44,10 @@ def told_warning(message: object, *_: object) -> str:
     return f"introlab: warning: {shown(message)}\n"
 
 
-def _print(stream: TextIO, text: object) -> None:
+def _print(stream: TextIO, text: object, style: Style | None) -> None:
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    stream.write(shown(text).encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    line = shown(text).encode(encoding, "backslashreplace").decode(encoding)
+    if style is not None and stream.isatty() and not os.environ.get("NO_COLOR"):
+        line = f"\x1b[{_STYLES[style]}m{line}\x1b[0m"  # after the text has lost commands of its own
+    stream.write(line + "\n")
     stream.flush()

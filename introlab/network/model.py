@@ -21,6 +21,7 @@ from introlab.network.chat import ChatFormat
 from introlab.network.endings import turn_ends
 from introlab.network.fetch import ensure
 from introlab.network.fingerprint import fingerprint_of
+from introlab.network.hub import hub_source
 from introlab.network.kv_cache import RowCache
 from introlab.network.load_checks import check_reading, checked_bridge
 from introlab.network.lora import parent_folder, parts
@@ -28,7 +29,7 @@ from introlab.network.messages import Message
 from introlab.network.prefix_attention import Groups, can_share, lent
 from introlab.network.rope_scaling import Frequencies, check_crossing, frequencies_of
 from introlab.network.sites import WRITABLE, Site
-from introlab.network.specs import ADAPTER_CONFIG, SPECS, family_of, resolve
+from introlab.network.specs import ADAPTER_CONFIG, SPECS, canonical, family_of, resolve
 from introlab.network.weights import check_card
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -272,7 +273,9 @@ def load(
         torch.set_num_threads(1)  # with several, a row's last digits depend on its place in the batch (LOG.md)
     if dtype not in DTYPES:
         raise InputError("unknown dtype", given=dtype, allowed=", ".join(DTYPES))
+    spec = canonical(spec)
     source, folder = resolve(ensure(spec))
+    source = hub_source(source, revision) if folder is None else source
     place = device or ("cuda" if torch.cuda.is_available() else "cpu")
     settings = {"dtype": DTYPES[dtype], "attn_implementation": attention, "trust_remote_code": trust_remote_code}
     tokenizer, network = _loaded(spec, source, folder, place, device_map, revision, settings, allow_missing)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from introlab.errors import UNREADABLE, InputError
+from introlab.io.suggest import did_you_mean
 from introlab.network.registry import cached_folder
 
 ADAPTER_CONFIG = "adapter_config.json"
@@ -27,13 +28,22 @@ def organism_names() -> tuple[str, ...]:
     return tuple(sorted(path.parent.name for path in organism_folder().glob("*/organism.json")))
 
 
+def canonical(spec: str) -> str:
+    """A spec as it is kept: an organism's name with underscores, however it was written."""
+    kind, colon, name = spec.partition(":")
+    return f"{kind}:{name.replace('-', '_')}" if kind == "organism" and colon else spec
+
+
 def resolve(spec: str) -> tuple[str, Path | None]:
     """A spec as (what to load, its local folder if it has one). Raises InputError for a spec that names nothing."""
     if spec.startswith("organism:"):
-        name = spec.removeprefix("organism:")
+        name = canonical(spec).removeprefix("organism:")
         if name not in organism_names():
             raise InputError(
-                "unknown organism", given=spec, allowed=", ".join(f"organism:{one}" for one in organism_names())
+                "unknown organism",
+                given=spec,
+                allowed=", ".join(f"organism:{one}" for one in organism_names()),
+                do=did_you_mean(name, organism_names()) or "introlab models says what is planted in each",
             )
         folder = organism_folder() / name
         return str(folder), folder

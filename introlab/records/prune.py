@@ -7,9 +7,10 @@ from pathlib import Path
 from introlab.errors import RunFolderError
 from introlab.records.catalog import CatalogEntry, Catalogue
 from introlab.records.run import Run
+from introlab.records.run_config import CONFIG
 from introlab.records.run_states import COMPLETE, FINDINGS, LINES, LOCK, MANIFEST, REMOVING, REPORT, TABLE, TEXTS
 
-_FILES = {MANIFEST, LINES, TEXTS, TABLE, FINDINGS, REPORT, COMPLETE, REMOVING}
+_FILES = {CONFIG, MANIFEST, LINES, TEXTS, TABLE, FINDINGS, REPORT, COMPLETE, REMOVING}
 _FOLDERS = {"figures": re.compile(r".+\.json"), "judged": re.compile(r"\.lock|verdicts\.jsonl|[^.]+-[\w.]+\.jsonl?")}
 """What the lab writes into each folder of a run."""
 _LAST = (MANIFEST, REMOVING, LOCK)

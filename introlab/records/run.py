@@ -1,5 +1,6 @@
 """A run is a folder that a stranger can read: manifest first, trials as they are done, COMPLETE last.
 
+config.json      what repeats it: experiment, parameters, models, settings; `introlab run --config` reads it
 manifest.json    experiment, parameters, models, versions, code revision, seeds: written before any trial
 trials.jsonl     while it runs: one trial a line, appended as done
 texts.jsonl      while it runs: what was written so far, by what asked for it; an interrupted run goes on from it
@@ -41,6 +42,7 @@ from introlab.io.jsonl import Lines
 from introlab.records.findings import Findings
 from introlab.records.manifests import check_manifest, read_findings, trials_of
 from introlab.records.parquet import count_rows, read_table, write_table
+from introlab.records.run_config import CONFIG, RunConfig
 from introlab.records.run_folder import SCHEMA, RunFolder
 from introlab.records.run_states import (
     COMPLETE,
@@ -75,6 +77,7 @@ class Run(RunFolder):
             raise RunFolderError("there is a run here already", given=folder, do="choose another --out, or remove it")
         with run._writing("start the run"):
             (folder / "figures").mkdir(parents=True, exist_ok=True)
+            run._write(CONFIG, RunConfig.of(manifest).to_json())
             run._write_manifest({"schema": SCHEMA, **manifest})
         return run
 

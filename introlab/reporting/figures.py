@@ -5,9 +5,7 @@ from collections.abc import Mapping, Sequence
 import plotly.graph_objects as go
 
 from introlab.records.findings import Row
-
-CONFIG = {"showSendToCloud": False, "displaylogo": False, "responsive": True}
-"""Passed wherever a figure is written as HTML: nothing is ever sent anywhere."""
+from introlab.reporting.notebook_figure import NotebookFigure
 
 PALETTE = ("#1f5a94", "#c8553d", "#3a7d44", "#8a5a9e", "#b8860b", "#4a4a4a", "#2a9d8f", "#9b2226")
 GREY = "#9aa0a6"
@@ -42,7 +40,7 @@ def faint(color: str) -> str:
 
 def forest(rows: Sequence[Row], labels: Sequence[str], *, title: str, x: str, null: float | None = None) -> go.Figure:
     """Estimates with their intervals, one under the other; controls in grey; `null` marked by a dashed line."""
-    figure = go.Figure()
+    figure = NotebookFigure()
     for row, label in zip(rows, labels, strict=True):
         estimate = row.estimate
         if estimate.value is None:
@@ -82,7 +80,7 @@ def curves(
     y_range: tuple[float, float] | None = (0, 1),
 ) -> go.Figure:
     """Estimates along a coordinate, a line for each name, intervals as bands."""
-    figure = go.Figure()
+    figure = NotebookFigure()
     for index, (name, rows) in enumerate(lines.items()):
         known = sorted((row for row in rows if row.estimate.known), key=lambda row: float(row.where[along] or 0))
         if not known:
@@ -127,7 +125,7 @@ def bars(
     groups: Mapping[str, Mapping[str, Row]], *, title: str, y: str, y_range: tuple[float, float] | None = (0, 1)
 ) -> go.Figure:
     """Grouped bars with intervals: `groups[legend][category]`."""
-    figure = go.Figure()
+    figure = NotebookFigure()
     for index, (name, rows) in enumerate(groups.items()):
         known = {label: row.estimate for label, row in rows.items() if row.estimate.value is not None}
         figure.add_trace(
@@ -170,7 +168,7 @@ def heat_map(
     downs, acrosses = (sorted({place[side] for place in known}) for side in (0, 1))
     cells = [[known.get((one, other)) for other in acrosses] for one in downs]
     values = [[cell.value if cell else None for cell in line] for line in cells]
-    figure = go.Figure(
+    figure = NotebookFigure(
         go.Heatmap(
             x=acrosses,
             y=downs,

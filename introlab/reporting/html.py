@@ -188,7 +188,7 @@ def _checks(checks: Sequence[Check]) -> str:
 
 def figure_html(figure: "Figure") -> str:
     """A figure as HTML for a page that has plotly."""
-    from introlab.reporting.figures import CONFIG
+    from introlab.reporting.notebook_figure import CONFIG
 
     return f"<div class='figure'>{figure.to_html(full_html=False, include_plotlyjs=False, config=CONFIG)}</div>"
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from introlab.reporting.figures import CONFIG
+CONFIG = {"showSendToCloud": False, "displaylogo": False, "responsive": True}
+"""Passed wherever a figure is written as HTML: nothing is ever sent anywhere."""
 
 
 class NotebookFigure(go.Figure):
@@ -19,3 +20,9 @@ class NotebookFigure(go.Figure):
     ) -> dict[str, Any]:
         drawn = {"application/vnd.plotly.v1+json": self.to_plotly_json(), "text/html": self._repr_html_()}
         return {kind: each for kind, each in drawn.items() if kind not in (exclude or ())}
+
+    def _ipython_display_(self) -> None:
+        """A notebook asks this first, and plotly's own answer is its MIME type alone."""
+        from IPython.display import display
+
+        display(self._repr_mimebundle_(), raw=True)
