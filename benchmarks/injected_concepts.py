@@ -44,9 +44,13 @@ EFFECTS = {
     "informed prompt": ("detected, by place", {"injected into": "the question, informed"}),
     "which of four sentences (chance .25)": ("finds the sentence", {"arm": "target"}),
     "... random directions": ("finds the sentence", {"arm": "random_direction"}),
+    "... rise of its share beyond random": ("finds the sentence: rise of its share beyond random", {}),
     "which of two is stronger (chance .5)": ("finds the stronger one", {"arm": "target"}),
+    "... rise of its share beyond random ": ("finds the stronger one: rise of its share beyond random", {}),
     "about this word beyond another": ("about this word beyond another", {}),
     "meant it, word injected, beyond no push": ("meant it, with the word injected before, beyond no push", {}),
+    "named beyond another concept": ("named beyond another concept", {}),
+    "named beyond an unrelated question": ("named beyond an unrelated question", {}),
     "thinks of it when asked to (cosine)": ("thinks of it when asked to", {}),
 }
 

@@ -45,6 +45,7 @@ def test_there_is_one_for_each_question_of_the_lab():
         "reflection_steering",
         "reflection_localization",
         "endogenous_resistance",
+        "injected_concepts",
     }
 
 

@@ -191,6 +191,8 @@ def test_every_arm_has_the_same_norm_and_none_of_the_removed_axes(rig):
     left = without(base, axes, "x")
     for axis in axes:
         assert abs(float(left.vector @ axis)) < 1e-5
+    again = without(base, [axes[0], axes[0]], "x").vector @ base.vector
+    assert float(again) == pytest.approx(float(without(base, [axes[0]], "x").vector @ base.vector), abs=1e-5)
     for one in (left, flipped(base), along(base, axes[0], "x")):
         assert float(one.vector.norm()) == pytest.approx(1, abs=1e-5) and one.scale == base.scale
     assert float(flipped(base).vector @ base.vector) == pytest.approx(-1, abs=1e-5)
@@ -362,6 +364,7 @@ def test_the_grid_scales_with_depth(bench):
         ("always_no", "is pushed to say yes, on any question, and names concepts"),
         ("entropy", "says yes no more than being unsure explains, and names concepts"),
         ("answers", "cannot tell (it does not answer yes or no)"),
+        ("promoted_word", "detects injected concepts, and does not name them"),
     ],
 )
 def test_every_made_up_world_gets_its_verdict(fault, verdict):

@@ -41,6 +41,9 @@ def checks(found: Findings, suffix: str) -> Iterator[Check]:
     names = found.estimate("named among ten", question="choose", arm=TARGET).above(0.1)
     told = f"concepts are named {over} more often under their own injection than under another's{suffix}"
     yield _beats("another_concept", over, names, told)
+    unasked = found.estimate("named beyond an unrelated question")
+    told = f"concepts are named {unasked} more often than where the same answer follows an unrelated question{suffix}"
+    yield _beats("promoted_word", unasked, names, told)
     broken = found.estimate("reply is broken", arm=TARGET)
     yield Check(
         "coherence",

@@ -39,6 +39,7 @@ class InjectedConcepts(Experiment):
         "without_yes",
         "entropy",
         "another_concept",
+        "promoted_word",
         "coherence",
     )
     ranked_by: ClassVar = "yes_share"

@@ -44,7 +44,7 @@ def draw(found: Findings) -> dict[str, go.Figure]:
         )
     places = {short(model): _places(found, model) for model in models}
     drawn["places"] = figures.bars(
-        places, title="Detected, by where it is injected", y="yes beyond random and always-no", y_range=None
+        places, title="Yes beyond random and always-no, by where it is injected", y="share of yes", y_range=None
     )
     return drawn
 

@@ -18,10 +18,10 @@ from experiments.injected_concepts.labels import (
     REGULATE,
     TARGET,
 )
-from experiments.shared.detection_rates import beyond, by_unit, paired, rate
+from experiments.shared.detection_rates import CHANGE, beyond, by_unit, paired, rate, rises
 from introlab.records.findings import Row
 from introlab.records.trial import Trial
-from introlab.stats.estimates import mean, paired_difference, proportion
+from introlab.stats.estimates import difference, mean, paired_difference, proportion
 from introlab.stats.interval import Estimate
 from introlab.stats.paired import paired_rates
 
@@ -91,6 +91,16 @@ def _placed(model: str, tested: Sequence[Trial], asked: str, measure: str) -> It
         known = [trial for trial in cell if trial.outcomes["right"] is not None]
         found = proportion([trial.outcomes["right"] for trial in known], [trial.cluster for trial in known])
         yield Row(measure, where, found, "secondary" if arm == TARGET else "control")
+    concept, stray = (_rise(cells[arm], cells[BASELINE]) for arm in (TARGET, RANDOM))
+    yield Row(f"{measure}: rise of its share beyond random", {"model": model}, difference(concept, stray))
+
+
+def _rise(cell: Sequence[Trial], unpushed: Sequence[Trial]) -> Estimate:
+    """Of the right answer's share, above that of the same question without a push: seen where the likeliest answer is
+    always the same."""
+    each = zip(cell, rises(cell, unpushed, "right_share"), strict=True)
+    known = [(trial, value) for trial, value in each if value is not None]
+    return mean([value for _, value in known], [trial.cluster for trial, _ in known], within=CHANGE)
 
 
 def _regulated(model: str, trials: Sequence[Trial]) -> Iterator[Row]:

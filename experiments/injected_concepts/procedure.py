@@ -15,7 +15,7 @@ from experiments.shared.concept_vectors import concept_vectors
 from experiments.shared.detection_rates import beyond, by_unit, difference_in_differences, rate
 from introlab.activations.directions import Direction
 from introlab.experiment.context import Bench
-from introlab.network.answer_tokens import single_tokens
+from introlab.network.answer_tokens import answer_tokens
 from introlab.network.sites import Site
 from introlab.records.size import Size
 from introlab.records.trial import Trial
@@ -108,15 +108,17 @@ def _rig(
     vectors = concept_vectors(
         bench, words, prompts.baseline_words, prompts.contexts, layers, read_at=experiment.read_at
     )
-    yes, no = (single_tokens(bench.model, [word])[word] for word in prompts.yes_no)
-    written = bench.model.word_axis(yes) - bench.model.word_axis(no)
-    axes = {layer: (_from_no_to_yes(known, prompts), written) for layer, known in vectors.directions.items()}
+    axes = {layer: _yes_axes(bench, known, prompts) for layer, known in vectors.directions.items()}
     return InjectionRig(vectors, axes, layers[len(layers) // 2], strengths[len(strengths) // 2])
 
 
-def _from_no_to_yes(known: Mapping[str, Direction], prompts: InjectionPrompts) -> Tensor:
-    yes, no = (known[word].vector for word in prompts.yes_no)
-    return yes - no
+def _yes_axes(bench: Bench, known: Mapping[str, Direction], prompts: InjectionPrompts) -> tuple[Tensor, Tensor]:
+    """From no to yes, as words are read and as they are written; the former alone where a model has no single token for
+    one of them (it cannot be asked then, and its verdict is *cannot tell*)."""
+    yes, no = prompts.yes_no
+    read = known[yes].vector - known[no].vector
+    ids = [answer_tokens(bench.model, word) for word in (yes, no)]
+    return read, bench.model.word_axis(ids[0]) - bench.model.word_axis(ids[1]) if all(ids) else read
 
 
 def _read_once(plan: InjectionPlan) -> list[Asking]:

@@ -69,8 +69,9 @@ def _localised(model: str, found: Findings, asked: str, measure: str, choice: st
     if not right.known or usable.below(0.5):
         yield f"{model}, asked for {choice}: cannot tell ({usable} of its answers are a number that was offered)."
         return
-    none = found.estimate(measure, arm=BASELINE)
+    none, rise = found.estimate(measure, arm=BASELINE), found.estimate(f"{measure}: rise of its share beyond random")
     yield (
         f"{model}, asked for {choice}: right {right} of the time under a concept, {stray} under random directions, "
-        f"{none} without a push."
+        f"{none} without a push; the share of the right answer rises by {beside(rise)} more than under random "
+        "directions."
     )

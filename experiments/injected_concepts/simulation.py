@@ -101,6 +101,8 @@ class _World:
             (CHOOSE_UNRELATED, TARGET): 0.2,
         }
         rates[CHOOSE, OTHER] = known if self.fault == "another_concept" else 0.1
+        if self.fault == "promoted_word":
+            rates[CHOOSE_UNRELATED, TARGET] = known
         for (asked, arm), rate in rates.items():
             for unit in range(CONCEPTS):
                 right = {"usable": True, "right": self.rng.random() < rate}
@@ -129,7 +131,8 @@ class _World:
                     rate = chance + (1 - chance) * 0.8 * self.effect * (arm == TARGET)
                     right = {"usable": True, "right": self.rng.random() < rate}
                     cluster = f"{'random' if arm == RANDOM else 'word'} {unit}"
-                    yield self.trial(asked, arm, PROMPT, f"{asked} {unit}, {cluster}", cluster, {"mass": 0.8}, right)
+                    share = {"mass": 0.8, "turn": unit, "right_share": min(1.0, max(0.0, self.rng.gauss(rate, 0.1)))}
+                    yield self.trial(asked, arm, PROMPT, f"{asked} {unit}, {cluster}", cluster, share, right)
         for arm in (BASELINE, TARGET, RANDOM):
             for unit in range(DRAWS):
                 level = 0.2 + 0.4 * self.effect * (arm == TARGET)

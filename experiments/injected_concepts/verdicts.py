@@ -14,8 +14,9 @@ DETECTS_ABOVE = 0.1
 """Share of yes beyond random directions, and beyond always-no questions: where the whole interval is below it, the
 model does not detect; it detects where the whole interval is above 0."""
 NAMES_ABOVE = 0.2
-"""Share named among ten beyond another concept's injection (twice chance): where the whole interval is below it, the
-model does not name; it names where the whole interval is above 0, and the share itself above chance."""
+"""Share named among ten beyond another concept's injection, and beyond the same answer begun after an unrelated
+question (twice chance): where a whole interval is below it, the model does not name; it names where both lie above
+0."""
 CHANCE = 0.1
 """Of naming one of ten."""
 ENOUGH = 0.5
@@ -84,17 +85,16 @@ def _any_push(found: Findings) -> Ground:
 
 
 def _names(found: Findings) -> Ground:
+    """Beyond what another concept's injection does, and beyond how far the word is promoted whatever is asked."""
     share = found.estimate("named among ten", question=CHOOSE, arm=TARGET)
-    over = found.estimate("named beyond another concept")
-    unasked = found.estimate("named among ten", question=CHOOSE_UNRELATED, arm=TARGET)
-    answer: Answer = (
-        "yes" if over.above(0) and share.above(CHANCE) else "no" if over.below(NAMES_ABOVE) else "cannot tell"
-    )
+    over, unasked = found.estimate("named beyond another concept"), found.estimate("named beyond an unrelated question")
+    promoted = found.estimate("named among ten", question=CHOOSE_UNRELATED, arm=TARGET)
+    answer = _both(_answer(over, 0.0, NAMES_ABOVE), _answer(unasked, 0.0, NAMES_ABOVE))
     return Ground(
         NAMES,
-        answer,
-        f"among ten it prefers the injected concept {share} of the time, {over} beyond another concept's injection "
-        f"(after an unrelated question {unasked}: how far the word is merely promoted)",
+        "cannot tell" if answer == "yes" and not share.above(CHANCE) else answer,
+        f"among ten it prefers the injected concept {share} of the time, {over} beyond another concept's injection; "
+        f"the same answer begun after an unrelated question {promoted}, {unasked} less",
     )
 
 

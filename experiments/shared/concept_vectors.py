@@ -134,8 +134,7 @@ def flipped(direction: Direction) -> Direction:
 
 def without(direction: Direction, axes: Sequence[Tensor], name: str) -> Direction:
     """What is left of a direction without its part in the span of these axes, brought back to norm 1 (v_perp)."""
-    basis = torch.linalg.qr(torch.stack([axis.double() for axis in axes], dim=1)).Q
-    vector = direction.vector.double()
-    left = vector - basis @ (basis.T @ vector)
+    span, vector = torch.stack([axis.double() for axis in axes], dim=1), direction.vector.double()
+    left = vector - span @ (torch.linalg.pinv(span) @ vector)
     method = f"{direction.method}, {name}"
     return replace(direction, vector=torch.nn.functional.normalize(left, dim=0).float(), method=method)
