@@ -52,7 +52,7 @@ bench-peers: $(INSTALLED)
 	@$(PROBE_PEERS) -m pip install --quiet $(PIP_ARGS) "torch==2.13.0" probelab==0.1.0 lmprobe==0.10.3
 	@$(RUN) -m benchmarks.probe_peers --python $(PROBE_PEERS)
 
-# The numbers and the figure in README.md and docs/results.md, written anew from a run (the figure needs a browser
+# The numbers and the figure in README.md and docs/demo.md, written anew from a run (the figure needs a browser
 # that kaleido can use: pip install -c constraints.txt -e ".[figures]").
 tables: $(INSTALLED)
 	@$(RUN) -m benchmarks.tables

@@ -1,6 +1,5 @@
-"""Runs every experiment at its full size on organisms; writes README.md's tables and docs/results.md: `make tables`."""
+"""Runs every experiment at its full size on organisms; writes README.md's table and docs/demo.md: `make tables`."""
 
-import json
 import os
 import re
 import resource
@@ -13,10 +12,10 @@ from pathlib import Path
 from experiments import find
 from introlab.records.findings import Findings, Row
 from introlab.records.run import Run
-from introlab.reporting.tables import NOTE, laid_out, markdown, text_table
+from introlab.reporting.tables import NOTE, interval, laid_out, markdown, number
 
 ROOT = Path(__file__).parent.parent
-README, RESULTS, FIGURE = ROOT / "README.md", ROOT / "docs" / "results.md", ROOT / "docs" / "steering_resistance.png"
+README, PAGE, FIGURE = ROOT / "README.md", ROOT / "docs" / "demo.md", ROOT / "docs" / "steering_resistance.png"
 EXPERIMENTS = (
     "confidence",
     "steering_resistance",
@@ -35,9 +34,24 @@ def main() -> None:
     memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     runs = {name: Run.open(folder / name) for name in EXPERIMENTS}
     cost = f"Wall time {seconds:.0f} s, peak memory {memory:.0f} MB, on {os.cpu_count()} cores without a GPU."
-    replace(README, "demo", f"{cost}\n\n" + "\n\n".join(short(run) for run in runs.values()))
-    RESULTS.write_text(whole(runs, cost), encoding="utf-8")
+    replace(README, "demo", at_a_glance(runs))
+    replace(PAGE, "demo", f"{cost}\n\n" + "\n\n".join(short(run) for run in runs.values()))
     picture(runs["steering_resistance"])
+
+
+def at_a_glance(runs: dict[str, Run]) -> str:
+    """For each experiment the verdict on each of its models, where it sorts them, and the outcome that was declared."""
+    lines = ["| experiment | organism | verdict | declared outcome | estimate |", "|---|---|---|---|---|"]
+    for name, run in runs.items():
+        findings = run.findings
+        for row in findings.primary:
+            model = str(row.where.get("model", ""))
+            verdict = findings.verdicts.get(model, "")
+            lines.append(
+                f"| {name.replace('_', '-')} | {model.removeprefix('organism:')} | {verdict} | {row.measure} | "
+                f"{number(row.estimate.value)} {interval(row.estimate)} |"
+            )
+    return "\n".join(lines)
 
 
 def short(run: Run) -> str:
@@ -68,18 +82,6 @@ def wanted(name: str, findings: Findings) -> list[Row]:
         "injected_concepts": lambda row: row.measure in ("says yes", "named among ten"),
     }[name]
     return [row for row in findings.rows if row.role != "detail" and (row.role == "primary" or keep(row))]
-
-
-def whole(runs: dict[str, Run], cost: str) -> str:
-    parts = [f"# Results of every experiment at its full size\n\nWritten by `make tables`. {cost}"]
-    for run in runs.values():
-        manifest = run.manifest
-        parts.append(
-            f"## {find(manifest['experiment']).question()}\n\n"
-            f"{run.findings.answer}\n\n```\n{text_table(run.findings)}\n```"
-        )
-    versions = json.dumps(next(iter(runs.values())).manifest["versions"])
-    return "\n\n".join([*parts, f"Versions: `{versions}`"]) + "\n"
 
 
 def replace(path: Path, name: str, text: str) -> None:

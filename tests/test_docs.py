@@ -15,8 +15,9 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
-def test_the_readme_names_every_command_and_no_other():
-    named = set(re.findall(r"`introlab (\w+)", README))
+def test_the_page_names_every_command_and_no_other():
+    page = (ROOT / "docs" / "command_line.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`introlab (\w+)", page))
     assert named == set(COMMANDS)
 
 
@@ -75,10 +76,17 @@ def test_a_guide_runs(name, capsys):
 
 
 def test_the_demo_was_written_into_the_readme():
-    shown = README.split("<!-- demo: written by make tables -->")[1].split("<!-- end of demo -->")[0]
-    for kind in discover().values():
-        assert kind.question() in shown, "make tables"
+    pages = README, (ROOT / "docs" / "demo.md").read_text(encoding="utf-8")
+    table, shown = (
+        page.split("<!-- demo: written by make tables -->")[1].split("<!-- end of demo -->")[0] for page in pages
+    )
+    for name, kind in discover().items():
+        assert kind.question() in shown and f"| {name.replace('_', '-')} |" in table, "make tables"
     assert "Wall time" in shown and "peak memory" in shown
+
+
+def test_the_first_page_is_short():
+    assert len(README.encode()) <= 12_000 and len(README.splitlines()) <= 250
 
 
 def test_every_shipped_organism_is_on_the_page():

@@ -29,7 +29,8 @@ class SchoolTalk(lab.SteeringExperiment):
     layer: float = 0.6
 
     def measure(self, text):
-        return bool(re.search(r"\b(teacher|teaches|lesson|school|classroom|homework|pencil)\b", text)) if text.strip() else None
+        words = r"\b(teacher|teaches|lesson|school|classroom|homework|pencil)\b"
+        return bool(re.search(words, text)) if text.strip() else None
 
 
 @dataclass(frozen=True, kw_only=True)
