@@ -39,11 +39,12 @@ def arms(
     natural: float = 1.0,
     span: Span | None = None,
     draws: int = 20,
+    random_directions: Sequence[Direction] | None = None,
     axis: Float[Tensor, " d_model"] | None = None,
 ) -> list[Arm]:
     """Nothing; the direction added (`natural` units) and removed (its projection set to `level`, raw units: that of
-    texts without the state); both along `draws` random directions; with an `axis`, the direction's part along it and
-    the rest of it, each added at the norm of the whole. By default wherever new text is predicted."""
+    texts without the state); both along `draws` random directions, or those given; with an `axis`, the direction's part
+    along it and the rest of it, each added at the norm of the whole. By default wherever new text is predicted."""
     span = span or Span.generated()
 
     def add(along: Direction) -> tuple[Intervention, ...]:
@@ -53,7 +54,7 @@ def arms(
         edit = Clamp(direction, level) if along is None else ClampElsewhere(direction, level, along)
         return (Intervention(edit, direction.site, span),)
 
-    strays = [random_like(direction, draw) for draw in range(draws)]
+    strays = random_directions or [random_like(direction, draw) for draw in range(draws)]
     found = [Arm("baseline"), Arm("added", add(direction)), Arm("removed", remove(None))]
     found += [Arm("added", add(stray), draw) for draw, stray in enumerate(strays)]
     found += [Arm("removed", remove(stray), draw) for draw, stray in enumerate(strays)]

@@ -7,7 +7,7 @@ from typing import Any
 
 from experiments.endogenous_resistance.latent_selection import Chosen
 from experiments.shared.generations import Written, bounds_of, trial_of, with_logprobs
-from introlab.activations.directions import Direction, random_like
+from introlab.activations.directions import Direction
 from introlab.errors import InputError
 from introlab.experiment.context import Bench
 from introlab.generation.requests import Request
@@ -107,7 +107,7 @@ class Setup:
 
     def stray(self, latent: int, strength: float, draw: int) -> Intervention:
         """A random direction of equal norm."""
-        away = random_like(self.direction(latent), draw)
+        away = self.bench.random_direction(self.direction(latent), draw)
         return push_along(away, natural=strength, residual_norm=self.norm, span=self.span)
 
     def request(

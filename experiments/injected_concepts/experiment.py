@@ -1,18 +1,15 @@
 """Concepts written into the residual: detected, named, located - or a push on the word yes?"""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from introlab.experiment.base import Experiment
 from introlab.records.findings import Findings
-from introlab.records.size import Size
 from introlab.records.trial import Trial
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
-
-    from introlab.experiment.context import Bench
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,16 +80,6 @@ class InjectedConcepts(Experiment):
     max_new: int = 12
     """Tokens of a free reply at most."""
     seed: int = 0
-
-    def size(self, bench: "Bench") -> Size:
-        from experiments.injected_concepts.procedure import size
-
-        return size(self, bench)
-
-    def trials(self, bench: "Bench") -> Iterator[Trial]:
-        from experiments.injected_concepts.procedure import trials
-
-        yield from trials(self, bench)
 
     def analyze(self, trials: Sequence[Trial]) -> Findings:
         from experiments.injected_concepts import analysis

@@ -1,6 +1,7 @@
 """What is done with the model: how much is written, where and how strongly is best on other concepts, every trial."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from torch import Tensor
 
@@ -44,7 +45,7 @@ def trials(experiment: InjectedConcepts, bench: Bench) -> Iterator[Trial]:
         found = list(asked_of(bench, name, rig, plan.prompts, askings, "layers and strengths"))
         yield from found
         layer, strength = best(found, (rig.layer, rig.strength))
-        rig = InjectionRig(rig.vectors, rig.yes_axes, layer, strength)
+        rig = replace(rig, layer=layer, strength=strength)
     yield from asked_of(bench, name, rig, plan.prompts, _read_once(plan), "answers")
     requests = [request_of(bench, rig, one, experiment.max_new) for one in plan.naming()]
     written = sorted(bench.generate(requests, stage="free replies"), key=lambda pair: _place(pair[0].note["asking"]))
@@ -109,7 +110,7 @@ def _rig(
         bench, words, prompts.baseline_words, prompts.contexts, layers, read_at=experiment.read_at
     )
     axes = {layer: _yes_axes(bench, known, prompts) for layer, known in vectors.directions.items()}
-    return InjectionRig(vectors, axes, layers[len(layers) // 2], strengths[len(strengths) // 2])
+    return InjectionRig(vectors, axes, layers[len(layers) // 2], strengths[len(strengths) // 2], bench.seed)
 
 
 def _yes_axes(bench: Bench, known: Mapping[str, Direction], prompts: InjectionPrompts) -> tuple[Tensor, Tensor]:

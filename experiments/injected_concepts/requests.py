@@ -20,7 +20,7 @@ from experiments.injected_concepts.labels import (
 )
 from experiments.shared.concept_vectors import ConceptVectors, along, extent, flipped, piece_in, without
 from introlab.activations.directions import Direction, random_like
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RANDOM_DIRECTIONS, Bench
 from introlab.generation.requests import Request
 from introlab.generation.sampling import GREEDY
 from introlab.interventions.interfaces import Intervention
@@ -38,6 +38,8 @@ class InjectionRig:
     layer: int
     strength: float
     """Share of the usual norm of the residual."""
+    seed: int = 0
+    """Of the run: draws random directions."""
 
     def direction(self, one: Asking) -> Direction:
         """The direction of an arm."""
@@ -46,7 +48,7 @@ class InjectionRig:
         base = known[one.injected] if one.injected else next(iter(known.values()))
         if one.arm == RANDOM:
             assert one.draw is not None
-            return random_like(base, one.draw)
+            return random_like(base, RANDOM_DIRECTIONS * self.seed + one.draw)
         if one.arm == YES_PUSH:
             return along(base, read, "from no to yes")
         if one.arm == FLIPPED:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from experiments.shared.lookahead import residuals_ahead
 from experiments.shared.reflection_cases import ReflectionCase, goes_on, reconsider_tokens
-from introlab.activations.directions import Direction, difference_of_means, random_like
+from introlab.activations.directions import Direction, difference_of_means
 from introlab.activations.forward import Text
 from introlab.experiment.context import Bench
 from introlab.interventions.interfaces import Intervention
@@ -31,7 +31,7 @@ class Cause:
 
     def push(self, draw: int | None) -> Intervention:
         """Along the direction, or along a random one of equal norm, wherever new text is predicted."""
-        along = self.direction if draw is None else random_like(self.direction, draw)
+        along = self.direction if draw is None else self.bench.random_direction(self.direction, draw)
         return push_along(along, natural=STRENGTH, residual_norm=self.residual_norm)
 
     def readings(self, cases: Sequence[ReflectionCase], *, draws: int) -> Iterator[dict[str, object]]:
@@ -45,7 +45,7 @@ class Cause:
             level=self.level,
             residual_norm=self.residual_norm,
             natural=STRENGTH,
-            draws=draws,
+            random_directions=[self.bench.random_direction(self.direction, draw) for draw in range(draws)],
             axis=model.word_axis(tokens),
         )
         found = next_token_probability(

@@ -11,7 +11,7 @@ from experiments.shared.lookahead import readings_ahead
 from experiments.shared.reading_amounts import mean_tokens
 from experiments.shared.reflection_cases import Coherence, ReflectionCase, decided, goes_on, written_cases
 from experiments.shared.side_effects import damage_trials
-from introlab.activations.directions import Direction, difference_of_means, random_like
+from introlab.activations.directions import Direction, difference_of_means
 from introlab.activations.extract import read
 from introlab.errors import InputError
 from introlab.experiment.context import Bench
@@ -31,13 +31,14 @@ from steering.strength import typical_norm
 class _Rig:
     """What is fitted before any test text is written under a push."""
 
+    bench: Bench
     direction: Direction
     residual_norm: float
     coherence: Coherence
 
     def push(self, strength: float, draw: int | None = None) -> Intervention:
         """Along the direction, or along a random one of equal norm."""
-        along = self.direction if draw is None else random_like(self.direction, draw)
+        along = self.direction if draw is None else self.bench.random_direction(self.direction, draw)
         return push_along(along, natural=strength, residual_norm=self.residual_norm)
 
 
@@ -132,7 +133,7 @@ def _rig(experiment: ReflectionSteering, bench: Bench, cases: Sequence[Reflectio
     positions = [[case.decision - 1] for case in cases]
     values = read(bench.model, texts, [site], positions, batch_size=bench.batch_size)[site, 0]
     direction = difference_of_means(values.where(goes), values.where([not each for each in goes]), model=bench.model)
-    return _Rig(direction, typical_norm(bench.model, texts, site, batch_size=bench.batch_size), coherence)
+    return _Rig(bench, direction, typical_norm(bench.model, texts, site, batch_size=bench.batch_size), coherence)
 
 
 def _arms(experiment: ReflectionSteering, bench: Bench, rig: _Rig) -> Iterator[Trial]:

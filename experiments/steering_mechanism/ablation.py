@@ -13,7 +13,7 @@ from torch import Tensor
 
 from experiments.steering_mechanism.detectability import Traces
 from experiments.steering_mechanism.replay import ReplayedText, basis_of, without
-from introlab.activations.directions import Direction, random_like
+from introlab.activations.directions import Direction
 from introlab.activations.extract import every_position, next_token_logprobs
 from introlab.activations.forward import Text
 from introlab.experiment.context import Bench
@@ -33,6 +33,7 @@ FEWEST = 3
 class AblationReading:
     """A direction for every fold, fitted without its topics and pushes, and the level it is held at."""
 
+    bench: Bench
     name: str
     directions: Sequence[Direction]
     levels: Sequence[float]
@@ -43,7 +44,7 @@ class AblationReading:
         direction, level = self.directions[fold], self.levels[fold]
         edit = Clamp(direction, level)
         if draw is not None:
-            edit = ClampElsewhere(direction, level, random_like(direction, draw))
+            edit = ClampElsewhere(direction, level, self.bench.random_direction(direction, draw))
         return Intervention(edit, direction.site, self.span)
 
 
@@ -131,7 +132,7 @@ def _fitted(
             )
         )
         levels.append(float(along[allowed & ~labels].mean()))
-    return AblationReading(name, directions, levels, span)
+    return AblationReading(bench, name, directions, levels, span)
 
 
 def requests(seen: Traces, fitted: Sequence[AblationReading], draws: int) -> Iterator[Request]:

@@ -16,7 +16,6 @@ from experiments.steering_resistance.labels import (
 )
 from experiments.steering_resistance.scenarios import Scenario
 from experiments.steering_resistance.trials import request_for
-from introlab.activations.directions import random_like
 from introlab.experiment.context import Bench
 from introlab.generation.requests import Request
 from introlab.network.spans import Span
@@ -38,7 +37,7 @@ def main_arms(
     direction = rig.aims[DIFFERENCE][scene.push]
     direction.check_unseen([f"{scene.item} #{scene.replicate}"])
     for strength in strengths:
-        push, stray = rig.push(direction, strength), rig.push(random_like(direction, draw), strength)
+        push, stray = rig.push(direction, strength), rig.push(bench.random_direction(direction, draw), strength)
         yield asked(push, condition="push", strength=strength)
         yield asked(stray, condition="random_direction", strength=strength, draw=draw)
 

@@ -17,7 +17,6 @@ from experiments.steering_resistance.matched_strength import MatchedSearch, cali
 from experiments.steering_resistance.restarts import restarts
 from experiments.steering_resistance.scenarios import Scenario, test_scenes, worded
 from experiments.steering_resistance.trials import in_order, to_trials
-from introlab.activations.directions import random_like
 from introlab.experiment.context import Bench
 from introlab.generation.requests import Request
 from introlab.interventions.interfaces import Intervention
@@ -149,6 +148,6 @@ def _damage(experiment: SteeringResistance, bench: Bench, rig: Rig) -> Iterator[
 
     def pushed(index: int, draw: int | None) -> Intervention:
         fitted = directions[topics[index % len(topics)]]
-        return rig.push(fitted if draw is None else random_like(fitted, draw), at)
+        return rig.push(fitted if draw is None else bench.random_direction(fitted, draw), at)
 
     yield from damage_trials(bench, experiment.trial_name(), at, questions, pushed, draws=experiment.random_directions)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from tqdm.auto import tqdm
 
+from introlab.activations.directions import Direction, random_like
 from introlab.errors import NotFinite
 from introlab.generation.requests import Generation, Request
 from introlab.generation.scheduler import generate
@@ -19,6 +20,8 @@ from introlab.network.model import Model
 from introlab.tasks.materials import Materials
 
 T = TypeVar("T")
+RANDOM_DIRECTIONS = 1_000
+"""Fewer are drawn in any run, so that two seeds share none."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,10 @@ class Bench:
             disable=self.quiet,
             leave=False,
         )
+
+    def random_direction(self, direction: Direction, draw: int) -> Direction:
+        """The control of equal norm, drawn by the run's seed: another run's are others."""
+        return random_like(direction, RANDOM_DIRECTIONS * self.seed + draw)
 
     def chunks(self, items: Iterable[T]) -> Iterator[list[T]]:
         """Lists of at most a batch, each as soon as it is full."""
