@@ -40,6 +40,7 @@ follows from it for an experiment at its settings.
 ## {model}
 
 Written by `python -m benchmarks.check_page --model {model}`.
+The time it states is of two cores that many other processes shared.
 
 ```text
 {text}```

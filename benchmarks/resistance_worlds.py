@@ -222,7 +222,7 @@ REDRAWN = (
 )
 COHERENCE = (
     check("no text is incoherent", PlantedCourse(), "coherence", passes=True),
-    check("a fifth of pushed texts incoherent", PlantedCourse(incoherent={"push": 0.25}), "coherence", passes=False),
+    check("a quarter of pushed texts incoherent", PlantedCourse(incoherent={"push": 0.25}), "coherence", passes=False),
     check(
         "a fifth of all texts incoherent",
         PlantedCourse(incoherent=dict.fromkeys(("push", "baseline", "prompting"), 0.2)),

@@ -98,6 +98,7 @@ def test_a_model_that_answers_in_kind_can_be_asked_everything():
         ("confidence", {"in_kind": 2}, "ask_after"),
         ("reflection_steering", {"decided": 0, "reconsidered": 0}, '"answer"'),
         ("reflection_localization", {"decided": 0, "reconsidered": 0}, '"answer"'),
+        ("reflection_steering", {"decided": 1, "reconsidered": 0}, '"answer"'),
         ("steering_resistance", {"on_topic": 1}, "topic_templates"),
         ("steering_resistance", {"coherent": 1}, "does not write coherently"),
     ],

@@ -2,10 +2,10 @@
 
 from introlab.records.model_check import Feasibility, ModelCheck, at_most
 
-FEWEST = 20
-"""Texts with a decision, among those that probes or a direction are fitted on, below which nothing can be fitted."""
+READ = 0.5
+"""Share of texts that must have an answer and go on: else what is read is of a chosen few."""
 FEWEST_OF_A_KIND = 5
-"""The same of those that reconsider, and of those that do not."""
+"""Texts that reconsider, and that do not, among those that probes or a direction are fitted on."""
 
 
 def feasible(experiment: str, fit: int, check: ModelCheck) -> Feasibility:
@@ -15,7 +15,7 @@ def feasible(experiment: str, fit: int, check: ModelCheck) -> Feasibility:
     if found is None:
         raise ValueError("a check that did not ask whether it reconsiders")
     read = f"{found.decided} of {found.asked} texts have an answer in the form that is looked for, and go on"
-    if found.decided * fit < FEWEST * found.asked:
+    if at_most(found.decided, found.asked) < READ:
         reply = found.exchanges[0].reply if found.exchanges else ""
         why = f'{read}; a typical reply: "{" ".join(reply.split())[:80]}"'
         return Feasibility(experiment, "cannot be decided", why, "", '"answer" and "answer_frame" in wording.json')

@@ -24,7 +24,7 @@ def feasible(experiment: str, check: ModelCheck, *, lacks: str = "") -> Feasibil
         change = '"topic_templates" in wording.json, or the words in topics.json'
         return Feasibility(experiment, "cannot be decided", why, "", change)
     if lacks:
-        return Feasibility(experiment, "cannot be decided", f"{why}; {lacks} names none", "", lacks)
+        return Feasibility(experiment, "cannot be decided", f"{why}; nothing to steer along", "", lacks)
     if found.on_topic < MOST * found.texts or found.coherent < MOST * found.texts:
         return Feasibility(experiment, "partly", why, "", '"topic_templates" in wording.json')
     return Feasibility(experiment, "can be asked", why)
