@@ -7,12 +7,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import introlab.generation.shared_reading as shared_reading
+import experiments.confidence.shared_reading as shared_reading
+from experiments.confidence.shared_reading import after_each, branchings
 from introlab.activations.extract import next_token_logprobs, read, read_with_logprobs, text_logprobs
 from introlab.activations.forward import Text
 from introlab.errors import ContextOverflow
 from introlab.generation.prefill import Prefill
-from introlab.generation.shared_reading import after_each, branchings
 from introlab.network.sites import Site
 
 
@@ -80,32 +80,27 @@ def test_a_deterministic_model_reads_each_by_itself(organism, monkeypatch):
     assert torch.equal(shared(model, texts), plain(model, texts))
 
 
-token = st.lists(st.integers(0, 2), min_size=1, max_size=7).map(tuple)
+token = st.lists(st.integers(0, 2), max_size=7).map(lambda ids: (*ids, 9))
+"""None begins another: as dialogues end."""
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(token, min_size=1, max_size=12, unique=True))
-def test_no_other_plan_of_one_stem_each_saves_more(texts):
-    """Against every split of the sorted texts into neighbours."""
+def test_texts_are_grouped_by_what_they_share_and_no_single_group_would_save_more(texts):
     ordered = sorted(texts)
 
-    def alike(some):
-        least = min(map(len, some))
-        return next((at for at in range(least) if len({text[at] for text in some}) > 1), least)
+    def saved(some):
+        alike = next(at for at in range(9) if len({text[at : at + 1] for text in some}) > 1 or some[0][at] == 9)
+        return (len(some) - 1) * alike
 
-    def saved(first, last):
-        some = ordered[first:last]
-        return (len(some) - 1) * min(alike(some), min(map(len, some)) - 1)
-
-    best = [0] * (len(ordered) + 1)
-    for last in range(1, len(ordered) + 1):
-        best[last] = max(best[first] + saved(first, last) for first in range(last))
     groups = branchings(ordered, 0)
     assert sorted(text for group in groups for text in group.texts) == ordered
     for group in groups:
         assert len({text[: group.stem] for text in group.texts}) == 1
         assert all(len(text) > group.stem for text in group.texts)
-    assert sum((len(group.texts) - 1) * group.stem for group in groups) == best[-1]
+    ours = sum((len(group.texts) - 1) * group.stem for group in groups)
+    neighbours = [ordered[first:last] for last in range(1, len(ordered) + 1) for first in range(last)]
+    assert ours >= max(map(saved, neighbours))
 
 
 def test_residuals_and_log_probabilities_come_from_one_pass(organism):

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from experiments.confidence.prompts import ConfidencePrompts
+from experiments.confidence.shared_reading import after_each
 from experiments.confidence.ways import Way
 from introlab.activations.extract import Activations, mean_over
 from introlab.activations.forward import TOGETHER, Text
@@ -12,7 +13,6 @@ from introlab.errors import InputError
 from introlab.experiment.context import Bench
 from introlab.generation.requests import Request
 from introlab.generation.sampling import GREEDY
-from introlab.generation.shared_reading import after_each
 from introlab.network.answer_tokens import single_tokens
 from introlab.network.messages import Message, assistant, user
 from introlab.network.sites import Site

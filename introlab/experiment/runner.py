@@ -60,26 +60,39 @@ def execute(
     run = Run(folder)
     with run.locked():
         try:
-            # What was seen before the lock may be over: another process may have begun, finished or removed it.
-            planned = _begun(folder, experiment, chosen) or planned
-            manifest = _manifest(planned or experiment, specs, chosen)
-            state = _found(folder, manifest)
-            first = first or (_bench(specs[0], experiment, chosen) if state in (State.ABSENT, State.GROWING) else None)
-            if state is State.ABSENT and first is not None:
-                planned = planned or _preflight(experiment, first, len(specs), folder, chosen, say)
-                manifest = _manifest(planned, specs, chosen)
-                state = Run.create(folder, {**manifest, "expected": asdict(planned.size)}).state
-            decided = planned.experiment if planned else experiment
-            if state is State.GROWING and first is not None:
-                _record(run, decided, first, specs, chosen, say)
-            if state is State.COMPLETE:
-                say(f"complete already: {folder}")
-            else:
-                run.settle()
-                conclude(run, decided)
+            _to_the_end(run, experiment, planned, first, specs, chosen, say)
         except KeyboardInterrupt as interrupt:
             raise _stopped(run) from interrupt
     return run
+
+
+def _to_the_end(
+    run: Run,
+    experiment: Experiment,
+    planned: Planned | None,
+    first: Bench | None,
+    specs: Sequence[str],
+    settings: Settings,
+    say: Callable[[str], None],
+) -> None:
+    """From whatever state the folder is in, under its lock: what was seen before it may be over, as another process may
+    have begun, finished or removed the run. What is in the folder then was decided there."""
+    planned = _begun(run.folder, experiment, settings) or planned
+    state = _found(run.folder, _manifest(planned or experiment, specs, settings))
+    if first is None and state in (State.ABSENT, State.GROWING):
+        first = _bench(specs[0], experiment, settings)
+    if state is State.ABSENT and first is not None:
+        planned = planned or _preflight(experiment, first, len(specs), run.folder, settings, say)
+        manifest = {**_manifest(planned, specs, settings), "expected": asdict(planned.size)}
+        state = Run.create(run.folder, manifest).state
+    decided = planned.experiment if planned else experiment
+    if state is State.GROWING and first is not None:
+        _record(run, decided, first, specs, settings, say)
+    if state is State.COMPLETE:
+        say(f"complete already: {run.folder}")
+    else:
+        run.settle()
+        conclude(run, decided)
 
 
 def _begun(folder: Path, experiment: Experiment, settings: Settings) -> Planned | None:

@@ -1,7 +1,7 @@
 """What a model would write next after each of many texts that begin alike: what they share is read once.
 
 Asked several things about one answer, a model reads the same system turn for all, and the same question and answer for
-each. The beginning of all texts is read once; after it, the beginnings that save most; then what is left of each.
+each. The beginning of all texts is read once; after it, that of each group; then what is left of each text.
 """
 
 from collections.abc import Iterator, Sequence
@@ -102,8 +102,8 @@ def _ends(prefill: Prefill, part: Sequence[tuple[Ids, Branching]], stems: dict[I
 
 
 def branchings(texts: Sequence[Ids], head: int) -> list[Branching]:
-    """Sorted texts, each in one group: of all ways to let some share one beginning each, one that saves most tokens
-    beyond those that all share."""
+    """Sorted texts, each in one group with one beginning: texts stay together where that saves more tokens, beyond
+    those that all share, than their branches do apart."""
     shared = [common(pair) for pair in pairwise(texts)]
 
     def best(first: int, last: int) -> tuple[int, list[Branching]]:
