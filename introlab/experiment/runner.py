@@ -22,6 +22,7 @@ from introlab.network.model import load
 from introlab.network.registry import record_of
 from introlab.network.specs import canonical
 from introlab.records.run import DONE, TRIALS, Run
+from introlab.records.run_config import RunConfig
 from introlab.records.run_states import State
 from introlab.records.size import Size
 from introlab.records.trial import Trial
@@ -71,6 +72,7 @@ def execute(
             if state is State.ABSENT:
                 first = first or _bench(specs[0], experiment, chosen)
                 size = size or _preflight(experiment, first, len(specs), folder, say)
+                run.write_config(RunConfig.of(manifest))
                 state = Run.create(folder, {**manifest, "expected": asdict(size)}).state
             if state is State.GROWING:
                 _record(run, experiment, first or _bench(specs[0], experiment, chosen), specs, chosen, say)
