@@ -22,6 +22,7 @@ from introlab.network.model import load
 from introlab.network.registry import record_of
 from introlab.network.specs import canonical
 from introlab.records.run import DONE, TRIALS, Run
+from introlab.records.run_config import RunConfig
 from introlab.records.run_states import State
 from introlab.records.size import Size
 from introlab.records.trial import Trial
@@ -84,6 +85,7 @@ def _to_the_end(
     if state is State.ABSENT and first is not None:
         planned = planned or _preflight(experiment, first, len(specs), run.folder, settings, say)
         manifest = {**_manifest(planned, specs, settings), "expected": asdict(planned.size)}
+        run.write_config(RunConfig.of(manifest))
         state = Run.create(run.folder, manifest).state
     decided = planned.experiment if planned else experiment
     if state is State.GROWING and first is not None:

@@ -77,9 +77,14 @@ class Run(RunFolder):
             raise RunFolderError("there is a run here already", given=folder, do="choose another --out, or remove it")
         with run._writing("start the run"):
             (folder / "figures").mkdir(parents=True, exist_ok=True)
-            run._write(CONFIG, RunConfig.of(manifest).to_json())
             run._write_manifest({"schema": SCHEMA, **manifest})
         return run
+
+    def write_config(self, config: RunConfig) -> None:
+        """What repeats the run; before the manifest, with which the run begins."""
+        with self._writing("write how to repeat the run"):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._write(CONFIG, config.to_json())
 
     @classmethod
     def open(cls, folder: Path) -> "Run":
