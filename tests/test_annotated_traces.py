@@ -28,7 +28,9 @@ def test_labels_are_taken_out_and_their_places_kept():
     assert found.begins("backtracking") == [False, True, False][: len(sentences(found.text))]
 
 
-@pytest.mark.parametrize("tag", ['["backtracking"]', "[backtracking]", '["backtracking]', '[ "Backtracking" ]'])
+@pytest.mark.parametrize(
+    "tag", ['["backtracking"]', "[backtracking]", '["backtracking]', '[ "Backtracking" ]', "[5. backtracking]"]
+)
 def test_brackets_as_models_write_them(tag):
     found = read_annotated("q", f'So.{tag} Wait, no.["end-section"] Next.')
     assert [(found.text[m.start : m.stop], m.kind) for m in found.marks] == [("Wait, no.", "backtracking")]

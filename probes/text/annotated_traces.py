@@ -22,7 +22,7 @@ LABELS = (
     "backtracking",
 )
 END = "end-section"
-_TAG = re.compile(r'\[\s*"?([A-Za-z][A-Za-z -]*?)"?\s*\]')
+_TAG = re.compile(r'\[\s*"?(?:\d+\.\s*)?([A-Za-z][A-Za-z -]*?)"?\s*\]')
 _FORM = '{"example": "q1", "annotated": "[\\"backtracking\\"]Wait, no.[\\"end-section\\"]"}'
 
 
@@ -41,8 +41,8 @@ class AnnotatedTrace:
 
 
 def read_annotated(example: str, annotated: str) -> AnnotatedTrace:
-    """A text with labels in brackets. Quotation marks may be missing; a label ends at ``["end-section"]`` or at the
-    next label. Brackets that are no label stay in the text.
+    """A text with labels in brackets. Quotation marks may be missing and a number may stand before; a label ends at
+    ``["end-section"]`` or at the next label. Brackets that are no label stay in the text.
 
     Raises InputError where nothing is labelled.
     """
