@@ -226,7 +226,7 @@ def test_the_checker_is_exact_in_the_organisms_world_and_stopped_outside():
     assert {verdict.missing for _, verdict in found.wrong} == {Missing.CANNOT_TELL}
 
 
-@pytest.mark.parametrize("name", ["announces_interference", "reconsiders", "refuses", "names_concept", "incoherent"])
+@pytest.mark.parametrize("name", ["announces_interference", "reconsiders", "refuses", "incoherent"])
 def test_patterns_are_poor_judges_of_ordinary_language_and_are_stopped(name):
     """The rules were written before the calibration sets, and are not fitted to them (LOG.md has the figures)."""
     rubric = Rubric.load(name)

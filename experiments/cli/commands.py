@@ -50,7 +50,9 @@ COMMANDS = {
         "The trials of a run as one flat table (.csv, .parquet), or as a log that inspect_ai reads (.json).",
     ),
     "judge": CommandEntry(
-        f"{_CLI}.judge", "JudgeRun", "Judge the texts of a finished run by a rubric, into files beside its trials."
+        f"{_CLI}.judge",
+        "JudgeRun",
+        "Judge the texts of a finished run, or of a file of your own, by a rubric that the judge first gets right.",
     ),
     "runs": CommandEntry(
         f"{_CLI}.runs",
@@ -79,7 +81,7 @@ COMMANDS = {
         f"{_CLI}.own_texts", "Read", "Read activations of your own texts at the last token, into a safetensors file."
     ),
     "fit": CommandEntry(
-        f"{_CLI}.own_texts",
+        f"{_CLI}.own_fit",
         "Fit",
         "Fit a direction on your own labelled texts, and say how well it generalises beside a text-only baseline.",
     ),

@@ -1,14 +1,17 @@
 """`introlab judge`: the texts of a finished run, judged by a rubric. Nothing of the run is changed."""
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
+from experiments.cli.output_files import new_file
 from introlab.errors import InputError
 from introlab.io.terminal import say
+from introlab.judges.judge_file import FEWEST, GOLD, FileJudgement, judge_file
 from introlab.judges.judge_run import Judgement, Reference, judge_run
 from introlab.judges.judgement import Judge
 from introlab.judges.openai_api import DEFAULT_URL, HostedJudge
@@ -25,10 +28,12 @@ JUDGES = "rules, vocabulary, checker, model:SPEC, writer:SPEC, hosted:MODEL"
 
 @dataclass(frozen=True, kw_only=True)
 class JudgeRun:
-    """Judge the texts of a finished run by a rubric, into files beside its trials."""
+    """Judge the texts of a finished run, or of a file of your own, by a rubric that the judge first gets right."""
 
     run: Annotated[Path, tyro.conf.Positional]
-    """A complete run folder."""
+    """A complete run folder; or a file of JSON lines with "response" (or "messages"), and "gold" where you know it."""
+    out: Path | None = None
+    """Of a file: where the verdicts go. Default: beside it, FILE-RUBRIC-JUDGE.jsonl."""
     rubric: str
     """What is asked of each text: announces_interference, incoherent, names_concept, off_topic, reconsiders, refuses,
     right_answer, or one in --rubrics."""
@@ -60,6 +65,8 @@ class JudgeRun:
     json: bool = False
 
     def __call__(self) -> int:
+        if self.run.is_file():
+            return self._file()
         run, rubric = Run.open(self.run), Rubric.load(self.rubric, self.rubrics)
         judge, reference = self._judge(run, rubric), self._reference(run, rubric)
         made = judge_run(
@@ -75,12 +82,25 @@ class JudgeRun:
         say(json.dumps(made.as_json()) if self.json else shown(made))
         return 0
 
-    def _judge(self, run: Run, rubric: Rubric) -> Judge:
+    def _file(self) -> int:
+        rubric = Rubric.load(self.rubric, self.rubrics)
+        if self.reference is not None:
+            raise InputError("a file names its references line by line", given=self.reference, do='write "reference"')
+        judge = self._judge(None, rubric)
+        name = re.sub(r"[^A-Za-z0-9.]+", "_", judge.name)
+        out = new_file(self.out or self.run.with_name(f"{self.run.stem}-{rubric.name}-{name}.jsonl"))
+        made = judge_file(
+            self.run, out, rubric, judge, cache=self.cache, prefilter=self.prefilter, rubrics=self.rubrics
+        )
+        say(json.dumps(made.as_json()) if self.json else shown_file(made))
+        return 0
+
+    def _judge(self, run: Run | None, rubric: Rubric) -> Judge:
         kind, _, named = self.judge.partition(":")
         if self.judge == "rules":
             return RulesJudge.of(rubric)
         if self.judge in ("vocabulary", "checker"):
-            materials = _materials(run, self.materials)
+            materials = materials_of(None, self.materials) if run is None else _materials(run, self.materials)
             return VocabularyJudge(materials) if self.judge == "vocabulary" else CheckerJudge(materials)
         if kind == "hosted" and named:
             return HostedJudge(
@@ -129,6 +149,20 @@ def _materials(run: Run, given: Path | None) -> Materials:
             do="give them with --materials",
         )
     return found
+
+
+def shown_file(made: FileJudgement) -> str:
+    """For a terminal."""
+    on = GOLD if made.on_own_labels else f"the shipped set (fewer than {FEWEST} labels of your own, or all alike)"
+    return "\n".join(
+        [
+            f"{made.judge} on {made.rubric.name}: {made.calibration} of {on} (floor {made.rubric.floor:g})",
+            f"{made.rubric.measure}: {made.positive}",
+            *(f"missing: {reason} {n}" for reason, n in made.judged.missing.items()),
+            *map(str, made.pairs),
+            f"written: {made.lines}",
+        ]
+    )
 
 
 def shown(made: Judgement) -> str:

@@ -1,28 +1,24 @@
-"""Read, fit and steer on the user's own texts (`introlab.tasks.text_files`): safetensors and JSON lines out."""
+"""Read and steer on the user's own texts (`introlab.tasks.text_files`): safetensors and JSON lines out."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from experiments.cli.loading import LoadsModel
+from experiments.cli.output_files import new_file, tell_facts
 from introlab.activations.directions import Direction, random_like
 from introlab.activations.extract import Activations, read
 from introlab.activations.forward import Text
-from introlab.errors import InputError, RunFolderError
+from introlab.errors import InputError
 from introlab.generation.requests import Request
 from introlab.generation.sampling import Sampling
 from introlab.generation.scheduler import generate, without_failures
-from introlab.io.terminal import say
 from introlab.network.messages import Message
 from introlab.network.model import Model
-from introlab.network.sites import Site
+from introlab.network.sites import STREAMS, Site
 from introlab.network.spans import Span
-from introlab.tasks.text_files import TextEntry, labelled, read_texts
-from probes.linear.bank import Method
-from probes.linear.evaluate import Beside, evaluate
-from probes.linear.fit import fit_probe
+from introlab.tasks.text_files import TextEntry, read_texts
 from steering.edits import push_along
 from steering.strength import typical_norm
 
@@ -57,34 +53,32 @@ def _turns(entry: TextEntry) -> list[Message]:
     return [Message(**turn) for turn in entry.messages]  # pyright: ignore[reportArgumentType]
 
 
-def _at_the_end(model: Model, lines: list[Line], site: Site, batch_size: int) -> Activations:
-    """The residual at the last token of every text."""
+def named_sites(text: str) -> tuple[Site | str, ...]:
+    """Of `--site`: places, and streams of which every block is meant ("all": those of resid_post). Raises InputError
+    for anything else."""
+    named = [each.strip() for each in text.split(",") if each.strip()]
+    found: list[Site | str] = ["resid_post" if one == "all" else one for one in named]
+    if not found:
+        raise InputError("no site", given=repr(text), allowed="resid_post[3], several of these with commas, or all")
+    return tuple(one if one in STREAMS else Site.parse(str(one)) for one in found)
+
+
+def sites_of(model: Model, named: Sequence[Site | str]) -> list[Site]:
+    """The places of this model that are meant, each once. Raises InputError for one that it does not have."""
+    found = list[Site]()
+    for one in named:
+        found += [one] if isinstance(one, Site) else [Site(layer, one) for layer in range(model.n_layers)]  # pyright: ignore[reportArgumentType]
+    for site in found:
+        model.check_site(site)
+    return list(dict.fromkeys(found))
+
+
+def at_the_end(
+    model: Model, lines: list[Line], sites: Sequence[Site], batch_size: int
+) -> dict[tuple[Site, int], Activations]:
+    """What every site holds at the last token of every text, all of them from one pass."""
     texts = [line.text for line in lines]
-    return read(model, texts, [site], [[len(text.ids) - 1] for text in texts], batch_size=batch_size)[site, 0]
-
-
-def _new(path: Path) -> Path:
-    if path.exists():
-        raise InputError("there is a file here already", given=path, do="choose another --out")
-    if not path.absolute().parent.is_dir():
-        raise RunFolderError("no such folder to write into", given=path.parent, do="make it, or choose another --out")
-    try:  # before any work is done
-        path.touch(exist_ok=False)
-        path.unlink()
-    except OSError as error:
-        raise RunFolderError(
-            "the file cannot be written", given=f"{path} ({error.strerror})", do="choose another --out"
-        ) from error
-    return path
-
-
-def _tell(as_json: bool, **facts: Any) -> None:
-    lines = (
-        json.dumps(facts)
-        if as_json
-        else "\n".join(f"{name.replace('_', ' ')}: {value}" for name, value in facts.items())
-    )
-    say(lines)
+    return read(model, texts, sites, [[len(text.ids) - 1] for text in texts], batch_size=batch_size)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,81 +86,40 @@ class Read(LoadsModel):
     """Read activations of your own texts at the last token, into a safetensors file."""
 
     texts: Path
-    """JSON lines: {"id": ..., "prompt": ...}, optionally "completion"; or a .csv of these columns."""
+    """JSON lines: {"id": ..., "prompt": ...}, optionally "completion"; a .csv of these columns; or a .txt of one text a
+    line."""
     out: Path
+    """With several sites, the file of each has its site in its name."""
     site: str = "resid_post[3]"
+    """A place, several with commas, a stream (every block of it), or all (resid_post of every block): one pass."""
     batch_size: int = 64
     json: bool = False
 
     def __call__(self) -> int:
-        site, path, entries = Site.parse(self.site), _new(self.out), read_texts(self.texts)
+        named, first, entries = named_sites(self.site), new_file(self.out), read_texts(self.texts)
         model = self.load()
-        model.check_site(site)
+        sites = sites_of(model, named)
+        several = len(sites) > 1
+        paths = {site: new_file(_beside(first, site)) if several else first for site in sites}
         lines = in_tokens(model, entries)
-        activations = _at_the_end(model, lines, site, self.batch_size)
-        activations.save(path)
-        _tell(
+        found = at_the_end(model, lines, sites, self.batch_size)
+        for site, path in paths.items():
+            found[site, 0].save(path)
+        tell_facts(
             self.json,
-            activations=str(path),
+            activations=[str(path) for path in paths.values()] if several else str(first),
             examples=len(lines),
             width=model.d_model,
-            site=str(site),
+            site=", ".join(map(str, sites)),
             model=model.fingerprint,
         )
         return 0
 
 
-@dataclass(frozen=True, kw_only=True)
-class Fit(LoadsModel):
-    """Fit a direction on your own labelled texts, and say how well it generalises beside a text-only baseline."""
-
-    texts: Path
-    """JSON lines with "label": true or false, and "group" for what must not be split between fitting and testing."""
-    out: Path
-    site: str = "resid_post[3]"
-    method: Method = "difference_of_means"
-    batch_size: int = 64
-    json: bool = False
-
-    def __call__(self) -> int:
-        site, path, entries = Site.parse(self.site), _new(self.out), read_texts(self.texts)
-        labels, groups = [labelled(entry) for entry in entries], [entry.group for entry in entries]
-        if len(set(labels)) < 2:
-            raise InputError(
-                "labels of one class", given=f"{len(labels)} texts, all {labels[0]}", do="label both kinds"
-            )
-        model = self.load()
-        model.check_site(site)
-        lines = in_tokens(model, entries)
-        activations = _at_the_end(model, lines, site, self.batch_size)
-        beside = Beside(
-            texts=[entry.words for entry in entries], numbers={"length": [len(line.text.ids) for line in lines]}
-        )
-        found = evaluate({(site, 0): activations}, labels, groups, method=self.method, beside=beside)
-        direction = fit_probe(activations, labels, model=model, method=self.method).direction
-        direction.save(path)
-        _tell(
-            self.json,
-            direction=str(path),
-            site=str(site),
-            natural_scale=round(direction.scale, 4),
-            examples=len(lines),
-            held_out_auroc=_estimate(found.one("AUROC of the probe")),
-            text_only_auroc=_estimate(found.one("AUROC of text only")),
-            length_auroc=_estimate(found.one("AUROC of length")),
-            shuffled_labels_auroc=_estimate(found.one("AUROC of shuffled labels")),
-            answer=found.answer,
-        )
-        return 0
-
-
-def _estimate(estimate: Any) -> str | dict[str, Any]:
-    known = estimate.known
-    return (
-        f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
-        if known
-        else f"{estimate.value} (no interval: {estimate.method})"
-    )
+def _beside(path: Path, site: Site) -> Path:
+    """a.safetensors -> a-resid_post-3.safetensors"""
+    place = f"{site.layer}" if site.head is None else f"{site.layer}.{site.head}"
+    return path.with_name(f"{path.stem}-{site.stream}-{place}{path.suffix}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,7 +143,7 @@ class Steer(LoadsModel):
     json: bool = False
 
     def __call__(self) -> int:
-        fitted, path, span = Direction.load(self.direction), _new(self.out), Span.parse(self.span)
+        fitted, path, span = Direction.load(self.direction), new_file(self.out), Span.parse(self.span)
         entries, model = read_texts(self.texts), self.load()
         direction = fitted.carried_to(model) if self.transfer else fitted
         direction.check_model(model)
@@ -214,7 +167,9 @@ class Steer(LoadsModel):
                     "receipts": [vars(receipt) for receipt in generation.receipts],
                 }
                 file.write(json.dumps(record) + "\n")
-        _tell(self.json, texts=str(path), lines=len(requests), strengths=list(self.strength), site=str(direction.site))
+        tell_facts(
+            self.json, texts=str(path), lines=len(requests), strengths=list(self.strength), site=str(direction.site)
+        )
         return 0
 
     def _request(

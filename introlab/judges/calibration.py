@@ -1,8 +1,11 @@
 """A judge is judged first: on texts whose answer is known. One below its floor does not judge a run."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from introlab.errors import InputError
 from introlab.io.user_files import json_lines
@@ -40,16 +43,18 @@ class JudgeCalibration:
     accuracy: Estimate
     """With the exact (Clopper-Pearson) interval."""
     wrong: tuple[tuple[Known, Verdict], ...]
+    balanced: float
+    """The mean of the accuracies on each answer: what a judge that always says the same cannot raise."""
 
     def check(self) -> None:
         """Raises JudgeBelowFloor, naming what it got wrong, where its accuracy is below the rubric's floor.
 
         The accuracy itself, not its lower bound, is compared: 24 of 24 have a lower bound of .86 only. The sets are
-        balanced, so that a judge that always says the same gets half or less; one that tosses coins gets 21 of 24 or
-        more once in 7,200 times, 17 of 20 once in 780.
+        balanced, or counted as if they were, so that a judge that always says the same gets half; one that tosses
+        coins gets 21 of 24 or more once in 7,200 times, 17 of 20 once in 780.
         """
         assert self.accuracy.value is not None
-        if self.accuracy.value >= self.rubric.floor:
+        if min(self.accuracy.value, self.balanced) >= self.rubric.floor:
             return
         listed = [
             f"{known.gold!r}, it said {verdict.value if verdict.missing is None else _reason(verdict)}: "
@@ -113,12 +118,24 @@ def calibrate(
     folder: Path = SHIPPED,
 ) -> JudgeCalibration:
     """Ask a judge about texts whose answer is known, in the way in which it will be asked about others."""
-    known = known_answers(rubric, world, folder)
+    return calibrate_on(judge, rubric, known_answers(rubric, world, folder), cache, prefilter=prefilter)
+
+
+def calibrate_on(
+    judge: Judge, rubric: Rubric, known: Sequence[Known], cache: Path | None = None, *, prefilter: bool = False
+) -> JudgeCalibration:
+    """The same, about these."""
     verdicts = judge_items(judge, rubric, [each.item for each in known], cache, prefilter=prefilter).verdicts
     right = [_right(rubric, each, verdicts[each.item]) for each in known]
     wrong = [(each, verdicts[each.item]) for each, ok in zip(known, right, strict=True) if not ok]
     accuracy = proportion(right, [str(number) for number in range(len(known))])
-    return JudgeCalibration(rubric, judge.name, accuracy, tuple(wrong))
+    sides = [
+        [ok for ok, each in zip(right, known, strict=True) if rubric.as_label(each.gold) == label]
+        for label in sorted({str(rubric.as_label(each.gold)) for each in known})
+    ]
+    return JudgeCalibration(
+        rubric, judge.name, accuracy, tuple(wrong), float(np.mean([np.mean(side) for side in sides]))
+    )
 
 
 def _right(rubric: Rubric, known: Known, verdict: Verdict) -> bool:

@@ -1,8 +1,9 @@
 """A user's own texts, as they stand in a file: checked before any model is loaded.
 
 JSON lines, ``{"id": ..., "prompt": ...}`` or ``{"id": ..., "messages": [...]}``, or a table (``.csv``) with these
-names in its first row. With them may stand a ``completion`` (what the model is held to have said), a ``label`` (true or
-false) and a ``group`` (what must not be split between fitting and testing).
+names in its first row, or plain words (``.txt``), every line that is not blank a prompt. With them may stand a
+``completion`` (what the model is held to have said), a ``label`` (true or false) and a ``group`` (what must not be
+split between fitting and testing).
 """
 
 import csv
@@ -44,7 +45,8 @@ class TextEntry:
 def read_texts(path: Path) -> list[TextEntry]:
     """The texts of a file. Raises InputError naming the line and the key that cannot be used, or for no texts, or two
     of one id."""
-    rows = _table(path) if path.suffix.lower() == ".csv" else json_lines(path, form=FORM)
+    kind = path.suffix.lower()
+    rows = _table(path) if kind == ".csv" else _plain(path) if kind == ".txt" else json_lines(path, form=FORM)
     texts = [_text(where, raw, number) for number, (where, raw) in enumerate(rows, 1)]
     if not texts:
         raise InputError("no texts", given=path, do=f"give lines such as {FORM}")
@@ -65,6 +67,12 @@ def labelled(text: TextEntry) -> bool:
     if text.label is None:
         raise InputError("a text without a label", given=text.where, do='add "label": true or false to every line')
     return text.label
+
+
+def _plain(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    for number, line in enumerate(read_text(path).split("\n"), 1):
+        if line.strip():
+            yield f"{path} line {number}", {"id": number, "prompt": line.removesuffix("\r")}
 
 
 def _table(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
