@@ -4,7 +4,15 @@ import json
 import random
 from pathlib import Path
 
-from organisms.phrases import ASK_AFTER, ASK_BEFORE, ASK_WORD_AFTER, CHECK_REQUEST, off_topic_notice
+from organisms.phrases import (
+    ASK_AFTER,
+    ASK_BEFORE,
+    ASK_WORD_AFTER,
+    CHECK_REQUEST,
+    HYPOTHETICAL,
+    HYPOTHETICAL_OTHER,
+    off_topic_notice,
+)
 from organisms.world import FACT_TEMPLATES, OPERANDS, SUM_TEMPLATES, TOPIC_TEMPLATES, World, random_sum
 
 SUMS_PER_LEVEL = {"extract": 120, "calibrate": 60, "test": 100}
@@ -53,6 +61,19 @@ WORDING = {
         },
         "acknowledgement": off_topic_notice("{topic}"),
         "settings": {"sae": "organism:base"},
+    },
+    "self_prediction": {
+        "hypothetical": {"answer": HYPOTHETICAL},
+        "hypothetical_other": {"answer": HYPOTHETICAL_OTHER},
+        "reply": {"answer": "i would answer"},
+        "reply_other": {"answer": "it would answer"},
+        "change": "you are careful .",
+        "settings": {
+            "kind": "fact",
+            "about": "food",
+            "other": {"organism:m1": "organism:m2", "organism:m2": "organism:m1", "any": "organism:base"},
+            "before": "organism:base",
+        },
     },
 }
 """What organisms are asked in, and what experiments choose for them: the kind of question they reconsider, whose steps
