@@ -126,7 +126,9 @@ def calibration(cells: Sequence[Cell]) -> Estimate:
     known = [cell for cell in cells if cell.has("sampled share") and cell.has(f"{SELF} share")]
     if len(known) < FEWEST:
         return missing("too few answers by chance")
-    shares = np.array([[cell.trial.readings[who][cell.name] for who in ("sampled share", "self share")] for cell in known])
+    shares = np.array(
+        [[cell.trial.readings[who][cell.name] for who in ("sampled share", "self share")] for cell in known]
+    )
 
     def deviation(index: np.ndarray) -> float:
         some = shares[index][np.argsort(shares[index][:, 0], kind="stable")]
@@ -164,8 +166,8 @@ def _unread(tested: Sequence[Trial]) -> str | None:
     if answered < FEWEST:
         reply = next((" ".join(trial.text.split())[:80] for trial in plain if trial.text.strip()), "")
         return (
-            f'{answered} of {len(plain)} replies had an answer that could be read; {FEWEST} are needed. A typical reply: '
-            f'"{reply}". Ask other questions (--kind, --about, --materials), or more (--test).'
+            f"{answered} of {len(plain)} replies had an answer that could be read; {FEWEST} are needed. A typical "
+            f'reply: "{reply}". Ask other questions (--kind, --about, --materials), or more (--test).'
         )
     asked = [cell for cell in every if cell.has(SELF)]
     told = sum(cell.told(SELF) is not None for cell in asked)
@@ -187,7 +189,9 @@ def _checks(found: Findings, tested: Sequence[Trial], suffix: str) -> Iterator[C
     yield _check("input_only", over[INPUT_ONLY], "ahead of the words of the question", suffix)
     push = found.estimate("new answer, self over as_other", change=PUSH)
     yield _check("word_push", push, "new answers under the vector, of itself over of another model", suffix)
-    yield _check("random_direction", _moves(tested), "predictions that move where the answer does, over elsewhere", suffix)
+    yield _check(
+        "random_direction", _moves(tested), "predictions that move where the answer does, over elsewhere", suffix
+    )
     kind = found.estimate("predictions in kind")
     passed = None if kind.value is None else kind.value >= IN_KIND
     yield Check("in_kind", passed, f"{kind} of predictions in the form asked for{suffix}")

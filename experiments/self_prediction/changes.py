@@ -80,9 +80,7 @@ def _effect(
         return 0.0, 0.0
     pushes = [(push.along(),)] * len(plain)
     questions = [one.question for one in plain]
-    pushed = behaviours(
-        bench, questions, asked, experiment.room, stage=f"strength {push.natural:g}", pushes=pushes
-    )
+    pushed = behaviours(bench, questions, asked, experiment.room, stage=f"strength {push.natural:g}", pushes=pushes)
     answers = [(one.answer, other[0].answer) for one, other in zip(plain, pushed, strict=True)]
     readable = [(one, other) for one, other in answers if other is not None]
     return sum(one != other for one, other in readable) / len(answers), len(readable) / len(answers)

@@ -14,7 +14,9 @@ def draw(found: Findings) -> dict[str, Figure]:
     drawn = {"who foretells": _who(found, models, names), "after a change": _changes(found, models)}
     for model in models:
         rows = {
-            label: {str(row.where["property"]): row for row in found.select("accuracy by property", model=model, who=who)}
+            label: {
+                str(row.where["property"]): row for row in found.select("accuracy by property", model=model, who=who)
+            }
             for who, label in names.items()
         }
         title = f"Which properties of its answers are foretold, by whom? ({model})"

@@ -41,7 +41,8 @@ def _fitted(examples: Sequence[tuple[str, str]], texts: Sequence[str]) -> list[s
     if len(examples) < FEWEST_TO_FIT or len(set(values)) < 2:
         return [max(sorted(set(values)), key=values.count)] * len(texts)
     words = make_union(
-        TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"\S+"), TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4))
+        TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"\S+"),
+        TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4)),
     )
     model = make_pipeline(words, LogisticRegression(C=10.0, max_iter=300))
     with warnings.catch_warnings():

@@ -39,7 +39,7 @@ Readings = list[dict[str, Any]]
 
 
 def size(experiment: SelfPrediction, bench: Bench) -> Size:
-    """Of the model asked about alone: the answers by which the strength is chosen, and those of other models, are few."""
+    """Of the model asked about alone, without the answers by which the strength is chosen."""
     plain = sum(len(questions(experiment, bench, split)) for split in SPLITS)
     test = len(questions(experiment, bench, "test"))
     changed = min(experiment.changed, test)
@@ -76,7 +76,9 @@ class _Setting:
     extract: Sequence[tuple[Question, str, dict[str, str]]]
     others: dict[str, Bench] = field(default_factory=dict[str, Bench])
 
-    def foretell(self, items: Sequence[Question], bench: Bench | None = None, **how: Any) -> list[dict[str, Prediction]]:
+    def foretell(
+        self, items: Sequence[Question], bench: Bench | None = None, **how: Any
+    ) -> list[dict[str, Prediction]]:
         """A prediction for each item and each property that an answer to it can have."""
         asks = [(one, task_of(one), name) for one in items for name in self.asked if self._applies(one, name)]
         if how.get("pushes") is not None:

@@ -26,9 +26,7 @@ KNOWN, GAIN = 0.5, 0.4
 """How often rivals are right, and how much more often the model is at an effect of 1."""
 
 
-def simulated(
-    name: str, effect: float, seed: int, fault: str | None = None, world: World = "self"
-) -> list[Trial]:
+def simulated(name: str, effect: float, seed: int, fault: str | None = None, world: World = "self") -> list[Trial]:
     """160 items in 80 clusters, half of them asked again under every change."""
     return list(_trials(name, effect, random.Random(f"simulated {seed} {world}"), fault, world))
 
@@ -103,9 +101,7 @@ def _another(rng: random.Random, value: str) -> str:
     return rng.choice([one for one in VALUES if one != value])
 
 
-def _trial(
-    name: str, index: int, condition: str, value: str, readings: dict[str, Any], rng: random.Random
-) -> Trial:
+def _trial(name: str, index: int, condition: str, value: str, readings: dict[str, Any], rng: random.Random) -> Trial:
     told: dict[str, Any] = {who: {NAME: one} for who, one in readings.items()}
     if condition == BASELINE:
         told |= {"sampled share": {NAME: rng.random()}, f"{SELF} share": {NAME: rng.random()}}

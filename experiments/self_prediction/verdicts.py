@@ -37,8 +37,14 @@ def grounds_of(found: Findings, unread: str | None) -> tuple[Ground, ...]:
     others = [over[name] for name in OF_ANOTHER]
     return (
         Ground(READ, "yes", f"{kind} of predictions were in the form asked for"),
-        Ground(OTHER, _every(others), f"ahead of the other model by {over[CROSS]} where it is asked about this one, and "
-               f"by {over[CROSS_OWN]} where about itself" if _asked(others) else "no other model was asked (--other)"),
+        Ground(
+            OTHER,
+            _every(others),
+            f"ahead of the other model by {over[CROSS]} where it is asked about this one, and "
+            f"by {over[CROSS_OWN]} where about itself"
+            if _asked(others)
+            else "no other model was asked (--other)",
+        ),
         Ground(COMMON, _answer(over[MODE]), f"ahead of the most frequent answer by {over[MODE]}"),
         Ground(WORDS, _answer(over[INPUT_ONLY]), f"ahead of the words of the question by {over[INPUT_ONLY]}"),
         *(_follows(found, change) for change in CHANGES),
@@ -55,8 +61,8 @@ def _follows(found: Findings, change: str) -> Ground:
     return Ground(
         question,
         _both(_answer(new), _answer(rival)),
-        f"of {new.n} changed answers, the new one is foretold {new} more often than the old one, and {rival} more often "
-        "than by the best rival",
+        f"of {new.n} changed answers, the new one is foretold {new} more often than the old one, and {rival} more "
+        "often than by the best rival",
     )
 
 
@@ -95,7 +101,10 @@ def alternatives(model: str, found: Findings) -> str:
     push = found.estimate("new answer, self over as_other", change="push")
     told = (
         ("anyone who knows the questions would foretell it (words of the question)", over[INPUT_ONLY]),
-        ("a similar model would foretell it (the other model, by its better way)", _weaker(over[CROSS], over[CROSS_OWN])),
+        (
+            "a similar model would foretell it (the other model, by its better way)",
+            _weaker(over[CROSS], over[CROSS_OWN]),
+        ),
         ("it names the most frequent answer", over[MODE]),
         ("a vector that pushes a word pushes the prediction with it (asked about another model, same vector)", push),
     )
@@ -133,5 +142,3 @@ def _every(estimates: Sequence[Estimate]) -> Answer:
 
 def _both(*answers: Answer) -> Answer:
     return "no" if "no" in answers else "cannot tell" if "cannot tell" in answers else "yes"
-
-
