@@ -11,6 +11,8 @@ from organisms.phrases import (
     ASK_WORD_AFTER,
     CHECK_REQUEST,
     HELD_OUT_THOUGHT_QUESTIONS,
+    HYPOTHETICAL,
+    HYPOTHETICAL_OTHER,
     PERSONA_WORDINGS,
     THOUGHT_QUESTIONS,
     off_topic_notice,
@@ -72,6 +74,19 @@ WORDING = {
         },
         "acknowledgement": off_topic_notice("{topic}"),
         "settings": {"sae": "organism:base"},
+    },
+    "self_prediction": {
+        "hypothetical": {"answer": HYPOTHETICAL},
+        "hypothetical_other": {"answer": HYPOTHETICAL_OTHER},
+        "reply": {"answer": "i would answer"},
+        "reply_other": {"answer": "it would answer"},
+        "change": "you are careful .",
+        "settings": {
+            "kind": "fact",
+            "about": "food",
+            "other": {"organism:m1": "organism:m2", "organism:m2": "organism:m1", "any": "organism:base"},
+            "before": "organism:base",
+        },
     },
 }
 """What organisms are asked in, and what experiments choose for them: the kind of question they reconsider, whose steps
