@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import introlab.experiment.runner as runner
@@ -83,6 +83,7 @@ def test_what_the_user_chose_is_not_cut():
     }  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.integers(1, 9000), st.integers(1, 9000))
 def test_less_time_never_means_a_larger_experiment(one, other):
     """And what is decided keeps to the budget wherever anything that may be cut is left above its floor."""

@@ -236,7 +236,7 @@ def _asked_again(
     items, bench, room = [one.question for one in some], setting.bench, setting.experiment.room
     answers = behaviours(bench, items, setting.asked, room, stage=f"answers, {arm}", told=told, pushes=edits)
     readings: Readings = [{} for _ in items]
-    how = {"told": told, "pushes": edits}
+    how: dict[str, Any] = {"told": told, "pushes": edits}
     _note(readings, SELF, setting.foretell(items, **how), [one[0].properties for one in answers])
     _note(readings, AS_OTHER, setting.foretell(items, of_other=True, **how))
     _note(readings, UNCHANGED, setting.foretell(items))

@@ -136,7 +136,7 @@ def _answer(estimate: Estimate) -> Answer:
 
 
 def _every(estimates: Sequence[Estimate]) -> Answer:
-    known = [_answer(one) for one in estimates if one.value is not None]
+    known: list[Answer] = [_answer(one) for one in estimates if one.value is not None]
     return _both(*known) if known else "cannot tell"
 
 
