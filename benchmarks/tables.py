@@ -23,6 +23,7 @@ EXPERIMENTS = (
     "reflection_localization",
     "endogenous_resistance",
     "injected_concepts",
+    "self_prediction",
 )
 
 
@@ -80,6 +81,7 @@ def wanted(name: str, findings: Findings) -> list[Row]:
             row.measure in ("first-attempt score", "multi-attempt rate", "ESR rate", "last attempt worse", "incoherent")
         ),
         "injected_concepts": lambda row: row.measure in ("says yes", "named among ten"),
+        "self_prediction": lambda row: row.measure in ("accuracy", "self over rival", "calibration (MAD)"),
     }[name]
     return [row for row in findings.rows if row.role != "detail" and (row.role == "primary" or keep(row))]
 

@@ -146,7 +146,7 @@ def test_a_true_self_predictor_is_seen():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("world", ["text only", "mode"])
+@pytest.mark.parametrize("world", ["text only", "mode", "word push"])
 def test_what_is_no_self_prediction_is_not_taken_for_it(world):
     """At most one in twenty."""
     assert verdicts(world)["yes"] <= 2

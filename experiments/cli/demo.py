@@ -61,6 +61,7 @@ QUICK = (
     DemoPart("reflection_steering", ("organism:reflective",), {"fit": 120, "tune": 60, "test": 120, "pushed": 48}),
     DemoPart("reflection_localization", ("organism:reflective",)),
     DemoPart("injected_concepts", ("organism:introspective", "organism:yes_sayer")),
+    DemoPart("self_prediction", ("organism:m1",)),
     DemoPart("endogenous_resistance", ("organism:resistant",)),
 )
 """The first finding first; the real model second, so that who stops it early has seen both."""

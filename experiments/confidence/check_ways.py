@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Sequence
 from itertools import pairwise
 
-from experiments.confidence.elicitation import WRITTEN, reply
+from experiments.confidence.elicitation import WRITTEN, NextWord, read_replies
 from experiments.confidence.ways import FILE, Way, chosen_way, ways_of
 from experiments.shared.check_answers import replies
 from introlab.experiment.context import Bench
@@ -72,7 +72,8 @@ def _tried(bench: Bench, way: Way, when: _When, dialogues: Sequence[Sequence[Mes
 def _read(bench: Bench, way: Way, dialogues: Sequence[Sequence[Message]]) -> tuple[list[float | None], list[float]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that there is no single token for a word shows as mass 0
-        values, mass = reply(bench, dialogues, tuple(way.scale), tuple(way.scale.values()), prefill=way.prefill)
+        asked = NextWord(dialogues, tuple(way.scale), tuple(way.scale.values()), way.prefill)
+        values, mass = read_replies(bench, {way.name: asked})[way.name]
     if way.swap is None:
         return values, mass
     swapped = [[*each[:-1], user(way.swap.ask)] for each in dialogues]

@@ -34,6 +34,7 @@ from experiments.self_prediction.labels import (
 )
 from experiments.self_prediction.verdicts import (
     ADVANTAGE,
+    COMMONEST,
     NEW_OVER_OLD,
     NEW_OVER_RIVAL,
     alternatives,
@@ -148,6 +149,7 @@ def changed_cells(tested: Sequence[Trial], change: str, properties: Sequence[str
 def _change_rows(model: str, change: str, cells: Sequence[Cell]) -> Iterator[Row]:
     where = {"model": model, "change": change}
     yield Row("foretells the new answer", where, accuracy(cells, SELF))
+    yield Row(COMMONEST, where, proportion(right(cells, MODE), clusters(cells)), "detail")
     old = [cell.told(SELF) == cell.told(OLD[change]) for cell in cells]
     yield Row("foretells the old answer", where, proportion(old, clusters(cells)))
     pairs = list(zip(map(float, right(cells, SELF)), map(float, old), strict=True))

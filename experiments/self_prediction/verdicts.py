@@ -25,6 +25,10 @@ READ, OTHER, COMMON, WORDS, FOLLOWS = (
     "follows a change?",
 )
 ADVANTAGE = "self over rival"
+COMMONEST = "share of the most frequent new answer"
+COLLAPSED = 0.8
+"""From this share on the changed answers are one answer: the change broke the behaviour, and no prediction of it can be
+told from naming that answer."""
 NEW_OVER_OLD, NEW_OVER_RIVAL = "foretells the new answer over the old", "foretells the new answer over the best rival"
 
 
@@ -58,6 +62,10 @@ def _follows(found: Findings, change: str) -> Ground:
     if new.n < FEWEST:
         why = "this model before it was fine-tuned is not known (--before)" if change == FINE_TUNING else "few changed"
         return Ground(question, "cannot tell", f"{new.n} changed answers; {FEWEST} are needed ({why})")
+    commonest = found.estimate(COMMONEST, change=change)
+    if commonest.value is not None and commonest.value >= COLLAPSED:
+        number = f"{commonest.percent} of {new.n} changed answers are the same one: too strong a change to be foretold"
+        return Ground(question, "cannot tell", number)
     return Ground(
         question,
         _both(_answer(new), _answer(rival)),
@@ -67,8 +75,8 @@ def _follows(found: Findings, change: str) -> Ground:
 
 
 def verdict(grounds: Sequence[Ground]) -> str:
-    """yes: ahead of every rival, and some change is followed; no: an advantage, or all following, of SOME is excluded;
-    else cannot tell, with what is missing."""
+    """yes: ahead of every rival, some change is followed, and none is shown not to be; no: an advantage, or following
+    one of the changes, of SOME is excluded; else cannot tell, with what is missing."""
     answers = {each.question: each.answer for each in grounds}
     if answers[READ] != "yes":
         return "cannot tell (answers in kind)"
@@ -76,7 +84,7 @@ def verdict(grounds: Sequence[Ground]) -> str:
     if "no" in ahead.values():
         return "no"
     changes = [each.answer for each in grounds if each.question.startswith(FOLLOWS[:-1])]
-    change: Answer = "yes" if "yes" in changes else "no" if "no" in changes else "cannot tell"
+    change: Answer = "no" if "no" in changes else "yes" if "yes" in changes else "cannot tell"
     lacking = [name for name, answer in {**ahead, FOLLOWS: change}.items() if answer == "cannot tell"]
     if lacking:
         return f"cannot tell ({', '.join(name.rstrip('?') for name in lacking)})"

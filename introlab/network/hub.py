@@ -17,6 +17,7 @@ def hub_source(spec: str, revision: str | None = None) -> str:
 
     if constants.HF_HUB_OFFLINE:
         return spec
+    held = None
     try:
         held = try_to_load_from_cache(spec, "config.json", revision=revision or "main")
         HfApi().model_info(spec, revision=revision, timeout=PATIENCE)
