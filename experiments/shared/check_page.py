@@ -13,7 +13,8 @@ EXCHANGES_OF_A_KIND = 2
 
 def check_text(check: ModelCheck, found: Sequence[Feasibility]) -> str:
     """Lines of at most WIDTH characters, but for a model's own words."""
-    sections = [_head(check), *map(_of_experiment, found), _overview(check)]
+    sections = [_head(check), "\n".join(map(_in_short, found)), _overview(check)]
+    sections += [_of_experiment(each) for each in found if each.why or each.settings or each.change]
     if check.answers:
         sections += [_answers_table(check.answers)]
     if check.ways:
@@ -33,6 +34,12 @@ def _head(check: ModelCheck) -> str:
         f"weights {check.fingerprint}, template {check.template}, materials {check.materials}; "
         f"asked in {sum(check.seconds.values()):.0f} s"
     )
+
+
+def _in_short(found: Feasibility) -> str:
+    """One line: whether it can be asked, and what to change where it cannot."""
+    line = f"{found.experiment}: {found.possible.upper()}"
+    return textwrap.shorten(f"{line}; change {found.change}" if found.change else line, WIDTH, placeholder=" ...")
 
 
 def _of_experiment(found: Feasibility) -> str:
