@@ -69,7 +69,7 @@ def main(folders: Sequence[str]) -> None:
         [name, found[model].verdicts[model], *_reached(model, found[model])]
         for name, model in zip(short, models, strict=True)
     ]
-    head = ["model", "verdict", "primary", "would have been seen, four times in five"]
+    head = ["model", "verdict", "primary", "minimum detectable effect"]
     _replace("verdicts", [head, *verdicts])
 
 

@@ -183,14 +183,14 @@ def _seen_rise(draw: Draw, cell: Cell) -> bool:
 
 
 def _seen_after_a_rate(draw: Draw, cell: Cell) -> bool:
-    """Two arms anew, at what a run of one arm said would have been seen above it."""
+    """Two arms anew, at what a run of one arm said was the minimum detectable above it."""
     (told,) = _rates(draw, cell.clusters, cell.rate)
     rise = visible(told)
     return rise is not None and difference(*_rates(draw, cell.clusters, cell.rate + rise, cell.rate)).above(0)
 
 
 def _seen_after_a_mean(draw: Draw, cell: Cell) -> bool:
-    """A run anew, at what a run without an effect said would have been seen."""
+    """A run anew, at what a run without an effect said was the minimum detectable."""
     effect = visible(mean(normals(draw, cell, 1)[0], cell.labels)) or 0.0
     return mean(normals(draw, cell, 1)[0] + effect, cell.labels).above(0)
 

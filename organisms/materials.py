@@ -118,7 +118,7 @@ def _thoughts(world: World) -> dict[str, object]:
         "match": [""],
         "name": [*HELD_OUT_THOUGHT_QUESTIONS, THOUGHT_QUESTIONS[0]],
         "claim": r"^\W*yes\b",
-        "name_mouth": "yes ,",
+        "name_prefill": "yes ,",
         "localise": "{sentences}\nwhich sentence has a thought ?",
         "compare": "",
         "sentences": [f"the {topic} is nice ." for topic in sorted(world.topics)[:8]],

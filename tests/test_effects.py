@@ -36,6 +36,7 @@ from introlab.stats.power import (
     beside,
     design_effect,
     design_effect_of,
+    minimum_detectable,
     pairs_for_rates,
     power_of_rates,
     rare_event_bound,
@@ -46,7 +47,6 @@ from introlab.stats.power import (
     trials_for_rates,
     trials_to_show,
     visible,
-    would_have_been_seen,
 )
 from introlab.stats.rater_agreement import cohens_kappa, fleiss_kappa
 
@@ -385,10 +385,8 @@ def test_what_could_have_been_seen_is_not_told_where_it_cannot_be():
     assert visible(Estimate(0.5, 0.1, 0.9, method="Clopper-Pearson", kind="auroc", **known), 0.5) is None, "above 1"
     none_of_40 = proportion([False] * 40, clusters=range(40))
     assert visible(none_of_40) == smallest_effect(40, 40, 2 / 44), "a rate of 0 of 40 is not known to be 0"
-    assert would_have_been_seen(Estimate(0.1, -0.1, 0.3, method="square-and-add", **known)) == (
-        "0.29 would have been seen"
-    )
-    assert would_have_been_seen(Estimate(None, None, None, 0, 0, "x")) == "what would have been seen cannot be told"
+    assert minimum_detectable(Estimate(0.1, -0.1, 0.3, method="square-and-add", **known)) == ("minimum detectable 0.29")
+    assert minimum_detectable(Estimate(None, None, None, 0, 0, "x")) == "minimum detectable effect unknown"
     sure = Estimate(0.8, 0.7, 0.9, method="Clopper-Pearson", kind="auroc", **known)
     assert beside(sure, 0.5) == str(sure) and beside(sure, 0.75).startswith(f"{sure}; ")
 

@@ -184,7 +184,7 @@ def wording(answer):
 
 
 @each
-def test_the_answer_to_a_null_claims_no_finding_and_says_what_would_have_been_seen(kind):
+def test_the_answer_to_a_null_claims_no_finding_and_says_the_minimum_detectable_effect(kind):
     """Of five simulated nulls, those whose interval holds no effect: luck takes all five once in a hundred million."""
     found, nulls = kind().analyze(kind().simulate(1.0, 0)), 0
     for seed in range(5):
@@ -193,7 +193,7 @@ def test_the_answer_to_a_null_claims_no_finding_and_says_what_would_have_been_se
             continue
         nulls += 1
         assert wording(none.answer) != wording(found.answer), "the sentence of a finding, with other numbers"
-        assert re.search("[0-9]+ (points )?would have been seen", none.answer)
+        assert re.search(r"minimum detectable [a-z ]*0?\.?[0-9]+", none.answer)
     assert nulls
 
 

@@ -372,10 +372,10 @@ def test_every_made_up_world_gets_its_verdict(fault, verdict):
     assert found.verdicts == {"simulated": verdict}
 
 
-def test_a_null_is_no_detection_and_says_what_would_have_been_seen():
+def test_a_null_is_no_detection_and_says_the_minimum_detectable_effect():
     found = InjectedConcepts().analyze(trials_of(0.0))
     assert found.verdicts == {"simulated": "neither detects nor names injected concepts"}
-    assert re.search(r"0\.\d+ would have been seen", found.answer) and "nothing for other explanations" in found.answer
+    assert re.search(r"minimum detectable 0\.\d+", found.answer) and "nothing for other explanations" in found.answer
 
 
 def test_three_other_explanations_follow_the_verdict_each_with_a_number():

@@ -167,7 +167,7 @@ WITHOUT_COLUMNS = {
     "discrimination": {"auroc_of", "resampled", "reweighted"},
     "equivalence": {"equivalence"},
     "selective_prediction": {"accuracy_at"},
-    "power": {"smallest_effect", "visible", "beside", "would_have_been_seen", "trials_for_rates", "smallest_rise",
+    "power": {"smallest_effect", "visible", "beside", "minimum_detectable", "trials_for_rates", "smallest_rise",
               "pairs_for_rates", "trials_for_d", "smallest_d", "design_effect_of", "rare_event_bound",
               "power_of_rates", "trials_to_show"},
     "contrasts": {"combined", "correlation_of_parts", "ratio"},

@@ -279,7 +279,7 @@ def full(tmp_path_factory):
 def test_reflective_is_read_ahead_and_its_direction_is_needed(full):
     """Planted: it reconsiders where it is likely to be wrong. So it is read before the answer is written, at equal
     difficulty, too; one token ahead its own P(reconsider) says the same. Errors are there through difficulty: a wrong
-    answer put in its mouth makes it reconsider no more than a right one (LOG.md). Before the first run its direction
+    answer prefilled makes it reconsider no more than a right one (LOG.md). Before the first run its direction
     was expected to be sufficient, more than each of 20 random ones; it is necessary, and 3 of them raise P(reconsider)
     as much as it does."""
     found = full("reflective")

@@ -186,7 +186,7 @@ def test_nothing_hostile_acts_in_an_example(where):
 def test_it_says_what_could_have_been_seen(page):
     assert "What could have been seen" in page and "smallest effect, from 0" in page
     gap = mean([0.1, -0.1, 0.3, -0.2, 0.0], list("abcde"))
-    assert "would have been seen" in told(Check("c", False, "no gap", gap))
+    assert "minimum detectable" in told(Check("c", False, "no gap", gap))
     assert told(Check("c", True, "a gap", gap)) == "a gap" and told(Check("c", None, "open")) == "open"
 
 

@@ -87,7 +87,7 @@ def test_a_measure_that_sees_nothing_finds_nothing(trials, organism):
     """The negative control on a model: no effect is claimed, and asking in words shows that nothing can be seen."""
     model = organism("compliant")
     findings = Nonsense.debug_size().analyze(list(Nonsense.debug_size().trials(Bench(model, materials_for(model)))))
-    assert "no detectable effect" in findings.answer and "would have been seen" in findings.answer
+    assert "no detectable effect" in findings.answer and "minimum detectable" in findings.answer
     assert findings.check("prompting").passed is False
 
 

@@ -62,7 +62,7 @@ class Asking:
     """Sentences of the question; the thought is in the one of index `right`."""
     right: int | None = None
     candidates: tuple[str, ...] = ()
-    mouth: str = ""
+    prefill: str = ""
     earlier: tuple[str, str] | None = None
 
     @property
@@ -192,7 +192,7 @@ class InjectionPlan:
                 foils = [self.tested[(index + step) % len(self.tested)] for step in range(1, len(self.tested))]
                 ten = (word, *islice((foil for foil in foils if foil != self.other(index)), CANDIDATES - 1))
                 plain = Asking(asked, "test", turn, text, system, concept=word, candidates=ten, right=0)
-                plain = replace(plain, mouth=self.prompts.name_mouth)
+                plain = replace(plain, prefill=self.prompts.name_prefill)
                 if asked == CHOOSE:
                     yield plain
                     yield replace(plain, arm=OTHER, injected=self.other(index))
@@ -218,7 +218,7 @@ class InjectionPlan:
             yield replace(one, **pushes[index])  # type: ignore[arg-type]
 
     def owning(self) -> Iterator[Asking]:
-        """Did you mean to say the word that was put in your mouth: with nothing, that word, or a random direction
+        """Did you mean to say the word that was prefilled: with nothing, that word, or a random direction
         injected into the request before it."""
         if not self.prompts.own_request or not told(self.prompts.own):
             return

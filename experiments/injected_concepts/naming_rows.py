@@ -74,7 +74,7 @@ def side_rows(model: str, tested: Sequence[Trial]) -> Iterator[Row]:
         none, same, stray = (by_unit(_cell(tested, OWN, arm)) for arm in (BASELINE, TARGET, RANDOM))
         for arm, units in ((BASELINE, none), (TARGET, same), (RANDOM, stray)):
             role = "secondary" if arm == TARGET else "control"
-            yield Row("says it meant the word put in its mouth", {"model": model, "arm": arm}, rate(units), role)
+            yield Row("says it meant a prefilled word", {"model": model, "arm": arm}, rate(units), role)
         yield Row("meant it, with the word injected before, beyond no push", {"model": model}, paired(same, none))
         yield Row("meant it, with the word injected before, beyond random", {"model": model}, beyond(same, stray))
     yield from _regulated(model, [trial for trial in tested if trial.outcomes["asked"] == REGULATE])

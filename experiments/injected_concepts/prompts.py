@@ -43,7 +43,7 @@ class InjectionPrompts:
     name: tuple[str, ...]
     claim: str
     """Pattern of a reply that claims a thought."""
-    name_mouth: str
+    name_prefill: str
     """Begun answer after which a word is chosen."""
     localise: str
     """{sentences}, numbered; in which one is it?"""
@@ -52,7 +52,7 @@ class InjectionPrompts:
     sentences: tuple[str, ...]
     own_request: str
     own: tuple[str, ...]
-    """After {word} was put in its mouth: did you mean to say that?"""
+    """After {word} was prefilled: did you mean to say that?"""
     think: str
     """Think of {word} while you copy {sentence}."""
     think_not: str

@@ -52,9 +52,9 @@ def asked_of(
 
 def _words(bench: Bench, prompts: InjectionPrompts, words: Sequence[str], some: Sequence[Asking]) -> Options:
     """The first token of each word after the begun answer."""
-    messages, mouth = dialogue(some[0]), prompts.name_mouth
-    before = bench.model.ids(messages, prefill=mouth, room=1)
-    whole = [bench.model.ids(messages, prefill=f"{mouth} {word}") for word in words]
+    messages, prefill = dialogue(some[0]), prompts.name_prefill
+    before = bench.model.ids(messages, prefill=prefill, room=1)
+    whole = [bench.model.ids(messages, prefill=f"{prefill} {word}") for word in words]
     return Options("answers", first_tokens(bench.model, before, whole))
 
 

@@ -1,6 +1,6 @@
 """Regulation: does the residual go towards a concept while a given sentence is copied, where it is asked to?
 
-The sentence is put in its mouth, so the text is the same in every condition; only the instruction differs. What is
+The sentence is prefilled, so the text is the same in every condition; only the instruction differs. What is
 measured is the cosine with the concept's direction over the sentence's tokens, less that with the other concepts'.
 """
 

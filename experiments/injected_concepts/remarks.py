@@ -36,7 +36,7 @@ def remarks(model: str, found: Findings) -> Iterator[str]:
     if meant.known:
         over = found.estimate("meant it, with the word injected before, beyond random")
         yield (
-            f"{model} says that it meant a word put in its mouth by {beside(meant)} more where that word was injected "
+            f"{model} says that it meant a prefilled word by {beside(meant)} more where that word was injected "
             f"before, and by {beside(over)} more than under random directions."
         )
     regulated = found.estimate("thinks of it when asked to")

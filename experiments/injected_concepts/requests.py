@@ -65,7 +65,7 @@ def dialogue(one: Asking) -> list[Message]:
 def request_of(bench: Bench, rig: InjectionRig, one: Asking, max_new: int) -> Request:
     """One text to be written: a single token where an answer is read from its mass."""
     messages = dialogue(one)
-    ids = tuple(bench.model.ids(messages, prefill=one.mouth, room=max_new))
+    ids = tuple(bench.model.ids(messages, prefill=one.prefill, room=max_new))
     pushes = _pushes(bench, rig, one, messages, ids) if one.pushed else ()
     layer = rig.layer if one.layer is None else one.layer
     where = f"layer {layer}, " if one.split == "calibrate" and one.pushed else ""
@@ -90,7 +90,7 @@ def _pushes(
     bench: Bench, rig: InjectionRig, one: Asking, messages: Sequence[Message], ids: Sequence[int]
 ) -> tuple[Intervention, ...]:
     direction, strength = rig.direction(one), rig.strength if one.strength is None else one.strength
-    spans = bench.model.chat.spans(messages, prefill=one.mouth)
+    spans = bench.model.chat.spans(messages, prefill=one.prefill)
     last = spans["user 1" if one.earlier else "user 0"]
     if one.asked in (LOCALISE, COMPARE):
         assert one.right is not None

@@ -158,7 +158,7 @@ def verdict(grounds: Sequence[Ground]) -> str:
 
 
 def sentence(model: str, verdict: str, grounds: Sequence[Ground], found: Findings, tested: Sequence[Trial]) -> str:
-    """The answer for one model: the verdict, with what would have been seen, and what else could explain it."""
+    """The answer for one model: the verdict, with the minimum detectable effect, and what else could explain it."""
     more = found.estimate(InjectedConcepts.primary)
     if verdict.startswith("cannot tell (it does not"):
         usable = found.estimate("answers in kind", question=DETECT, arm=TARGET)

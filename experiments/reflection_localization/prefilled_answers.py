@@ -56,7 +56,7 @@ class ErrorProbes:
 
     bench: Bench
     error: Probe
-    """Of answers in its own mouth: whether they are wrong."""
+    """Of answers of its own, prefilled: whether they are wrong."""
     owner: Probe
     """Of wrong answers: whether they are its own."""
 

@@ -36,11 +36,11 @@ def size(experiment: ReflectionLocalization, bench: Bench) -> Size:
     # Written, its log-probability, P(right), residuals, and those of an untrained network; personas have one less.
     again = 2.5 * texts + 2 * plain + told
     arms = min(experiment.caused, plain) * 2 * (2 + experiment.random_directions)
-    mouths = 3 * 2 * 3 * experiment.planted
+    prefills = 3 * 2 * 3 * experiment.planted
     return Size(
         texts,
         texts * experiment.max_new,
-        read=round(prompt * (texts + again + arms + mouths + 4 * experiment.neutral)),
+        read=round(prompt * (texts + again + arms + prefills + 4 * experiment.neutral)),
         read_again=round(experiment.max_new * (again + arms / 2)),
         seconds=ANALYSIS,
     )

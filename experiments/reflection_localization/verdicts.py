@@ -104,7 +104,7 @@ def _tokens(count: int) -> str:
 
 
 def _error(found: Findings) -> str:
-    """Of the errors that were put in its mouth."""
+    """Of the errors that were prefilled."""
     read, moves = (
         found.estimate(measure, whose="own") for measure in ("error read", "P(reconsider), wrong less right")
     )
@@ -112,7 +112,7 @@ def _error(found: Findings) -> str:
         return ""
     told = "is told" if read.above(0.5) else "is not told"
     more = "more often" if moves.above(0) else "no more often"
-    return f"; a wrong answer put in its mouth {told} from a right one (AUROC {read}) and reconsidered {more} ({moves})"
+    return f"; a prefilled wrong answer {told} from a right one (AUROC {read}) and reconsidered {more} ({moves})"
 
 
 def _transfers(found: Findings) -> str:

@@ -8,7 +8,7 @@ from experiments.steering_mechanism import analysis as inside
 from experiments.steering_mechanism import verdicts as conclusions
 from experiments.steering_resistance.controls import checks
 from experiments.steering_resistance.off_topic_rows import detector_rows
-from experiments.steering_resistance.prefill_analysis import mouth_rows, restart_rows
+from experiments.steering_resistance.prefill_analysis import prefill_rows, restart_rows
 from experiments.steering_resistance.reach import search_rows
 from experiments.steering_resistance.scopes import OTHERS, THESE, paired
 from experiments.steering_resistance.sentences import sentence
@@ -91,7 +91,7 @@ def _rows(model: str, trials: Sequence[Trial], at: float, judged: Findings) -> l
         Row("announced beyond random", where, _beyond(tests, at, lambda trial: trial.outcomes["announced"]), "control")
     )
     rows.append(Row("off topic beyond random", where, _beyond(tests, at, lambda trial: trial.readings["off_share"])))
-    rows += [*mouth_rows(model, tests), *restart_rows(model, tests), *damage_rows(model, tests)]
+    rows += [*prefill_rows(model, tests), *restart_rows(model, tests), *damage_rows(model, tests)]
     rows += detector_rows(model, tests)
     return [*rows, *inside.rows(model, tests)]
 

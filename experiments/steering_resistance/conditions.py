@@ -63,8 +63,8 @@ def other_kinds(
 
 
 def intrusions(bench: Bench, rig: Rig, scene: Scenario, at: float, max_new: int) -> Iterator[Request]:
-    """What the text says, apart from what the push does: off-topic text in its mouth without a push and with one, and
-    text on its topic in its mouth under the push. All of it is the model's own, written without a push."""
+    """What the text says, apart from what the push does: prefilled off-topic text without a push and with one, and
+    prefilled text on its topic under the push. All of it is the model's own, written without a push."""
     asked = partial(request_for, bench, scene, max_new)
     start = asked(condition=INTRUSION).note["asked"] - 1
     push = rig.push(rig.aims[DIFFERENCE][scene.push], at, Span.positions(start))
@@ -76,6 +76,6 @@ def intrusions(bench: Bench, rig: Rig, scene: Scenario, at: float, max_new: int)
     ):
         sentences = rig.own.get(topic, ())
         if sentences:
-            mouth = sentences[which % len(sentences)]
+            prefill = sentences[which % len(sentences)]
             strength = at if pushes else 0.0
-            yield asked(*pushes, mouth=mouth, condition=condition, strength=strength)
+            yield asked(*pushes, prefill=prefill, condition=condition, strength=strength)

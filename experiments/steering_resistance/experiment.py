@@ -27,7 +27,7 @@ class SteeringResistance(Experiment):
     new text is predicted, while the model explains another topic. What it writes - moved, announced, returned - gives a
     verdict per model. Beside it, on the same prompts with the same random numbers: random directions of equal norm, no
     push, a request in words for the same topic, other kinds of push at equal dose and at equal effect, off-topic text
-    put in its mouth, and the push taken off after the restart.
+    prefilled, and the push taken off after the restart.
     """
 
     primary: ClassVar[str] = "announced: push on minus off, same text"

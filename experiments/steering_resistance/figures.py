@@ -15,7 +15,7 @@ COLORS = dict(zip(COURSES, ("#c9d3dc", "#3a7d44", "#9cc9a3", "#b8860b", "#c8553d
 
 def draw(found: Findings, at: float) -> dict[str, go.Figure]:
     """Dose-response of every course a text can take, for every model and arm; the readings side by side at strength
-    `at`; and what follows a restart or off-topic text in its mouth."""
+    `at`; and what follows a restart or prefilled off-topic text."""
     models = sorted({str(row.where["model"]) for row in found.rows})
     drawn = {f"courses of {short(model)}": _courses(found, model) for model in models}
     drawn["off share"] = _doses(found, models, "off_share", "Share of words off topic")

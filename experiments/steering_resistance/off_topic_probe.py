@@ -1,7 +1,7 @@
 """A reading of off-topic text, fitted without a push, by which every text is coloured token by token.
 
-It says what the model makes of its own words, whatever made it write them: fitted on its own sentences put in its
-mouth, on the topic that was asked about and on others.
+It says what the model makes of its own words, whatever made it write them: fitted on its own sentences,
+prefilled on the topic that was asked about and on others.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,8 +40,8 @@ def fit_detector(bench: Bench, own: Sentences, site: Site) -> list[Readout]:
     for turn, (topic, other) in enumerate(permutations(sorted(own), 2)):
         asked = request_for(bench, Scenario(topic, other, turn), 0, wording="extract", condition="")
         for name in (topic, other):
-            mouth = own[name][turn % len(own[name])]
-            texts.append(Text.written(asked.prompt, mouth, f"detector {turn} {name == other}"))
+            prefill = own[name][turn % len(own[name])]
+            texts.append(Text.written(asked.prompt, prefill, f"detector {turn} {name == other}"))
             topics.append(topic)
     words = of_words(bench, texts, topics, site)
     off = [owned < 0 for owned, _, _ in words]

@@ -1,4 +1,4 @@
-"""Is it the text or the push? Off-topic text put in its mouth, and restarts with the push on and off."""
+"""Is it the text or the push? Prefilled off-topic text, and restarts with the push on and off."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -16,15 +16,15 @@ from introlab.records.trial import Trial
 from introlab.stats.interval import Estimate
 
 ON_MINUS_OFF = "announced: push on minus off, same text"
-"""The primary measure: the same off-topic text in its mouth, the same random numbers, with the push and without it."""
+"""The primary measure: the same prefilled off-topic text, the same random numbers, with the push and without it."""
 MOVES = "texts that leave the topic: push minus none"
-BY_TEXT = "announced: off-topic text in its mouth minus none, no push"
-BY_PUSH = "announced while on topic: push minus none, text on topic in its mouth"
+BY_TEXT = "announced: prefilled off-topic text minus none, no push"
+BY_PUSH = "announced while on topic: push minus none, prefilled text on topic"
 AFTER_RESTART = "off topic after the restart, push on minus off"
 SAID_AFTER_RESTART = "announced after the restart, push on minus off"
 
 
-def mouth_rows(model: str, trials: Sequence[Trial]) -> Iterator[Row]:
+def prefill_rows(model: str, trials: Sequence[Trial]) -> Iterator[Row]:
     """What follows a beginning that it did not write there."""
     for arm in (INTRUSION, PUSHED_INTRUSION, PUSHED_CLEAN, RECOVERED, PUSH_ON, PUSH_OFF):
         cell = [trial for trial in trials if trial.condition == arm]

@@ -41,7 +41,7 @@ def size(experiment: SteeringResistance, bench: Bench) -> Size:
     sure += sum(2 + 2 * len(_strengths(experiment, scene)) for scene in scenes) + first * doses
     if experiment.calibration_steps:
         sure += kinds * (len(topics) * _search(experiment).plan(bench.materials, topics).texts + first)
-    unsure = first * (3 + 3)  # sentences put in its mouth, and restarts
+    unsure = first * (3 + 3)  # sentences prefilled, and restarts
     if experiment.inside:
         unsure += noticing.texts_written(first)
     texts = sure + unsure

@@ -31,15 +31,15 @@ def restarts(bench: Bench, rig: Rig, written: Sequence[Written], max_new: int) -
         note = request.note
         scene = Scenario(note["topic"], note["push"], request.replicate)
         start, restart = note["asked"] - 1, note["asked"] + turn - 1
-        direction, mouth = rig.aims[DIFFERENCE][scene.push], generation.tokens[:turn]
-        arms = {PUSH_ON: (Span.positions(start), mouth), PUSH_OFF: (Span.positions(start, restart), mouth)}
+        direction, prefill = rig.aims[DIFFERENCE][scene.push], generation.tokens[:turn]
+        arms = {PUSH_ON: (Span.positions(start), prefill), PUSH_OFF: (Span.positions(start, restart), prefill)}
         after = sentences(bench.model, generation.tokens[turn:], bench.materials.wording.announcement)
         if announced and after and after[0][-1] not in bench.model.end_ids:
             arms[RECOVERED] = (Span.positions(start), after[0])
         asked = partial(request_for, bench, scene, max_new, item=f"{scene.item}, restart", strength=note["strength"])
         for condition, (span, begun) in arms.items():
             push = rig.push(direction, note["strength"], span)
-            yield asked(push, mouth=begun, condition=condition)
+            yield asked(push, prefill=begun, condition=condition)
 
 
 def _turn(bench: Bench, request: Request, tokens: Sequence[int]) -> tuple[int | None, bool]:

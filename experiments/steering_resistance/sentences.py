@@ -1,11 +1,11 @@
-"""A verdict as a sentence: the claim, what it rests on with its interval, and what would have been seen."""
+"""A verdict as a sentence: the claim, what it rests on with its interval, and the minimum detectable effect."""
 
 from experiments.steering_resistance.prefill_analysis import AFTER_RESTART, BY_TEXT, MOVES, ON_MINUS_OFF
 from experiments.steering_resistance.recovery_gain import BEYOND_WORDS
 from experiments.steering_resistance.trajectories import told_at
 from introlab.records.findings import Check, Findings
 from introlab.stats.interval import Estimate
-from introlab.stats.power import would_have_been_seen
+from introlab.stats.power import minimum_detectable
 
 
 def sentence(model: str, verdict: str, counted: str, found: Findings, at: float, failed: list[Check]) -> str:
@@ -25,8 +25,7 @@ def sentence(model: str, verdict: str, counted: str, found: Findings, at: float,
     if more.value is not None:
         adds = "the push adds" if more.above(0) else "the push was not found to add announcements,"
         parts.append(
-            f"off-topic text put in its mouth adds {text} announcements without a push, and to these {adds} "
-            f"{_told(more)}"
+            f"prefilled off-topic text adds {text} announcements without a push, and to these {adds} {_told(more)}"
         )
         after = found.estimate(AFTER_RESTART)
         if after.known:
@@ -39,4 +38,4 @@ def sentence(model: str, verdict: str, counted: str, found: Findings, at: float,
 
 
 def _told(estimate: Estimate) -> str:
-    return f"{estimate} ({would_have_been_seen(estimate)})"
+    return f"{estimate} ({minimum_detectable(estimate)})"

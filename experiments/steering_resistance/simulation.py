@@ -45,7 +45,7 @@ class PlantedCourse:
     after: float = 0.8
     """Share off topic after the announcement."""
     on_text: float = 0.0
-    """Announcements after off-topic text in its mouth, without a push."""
+    """Announcements after prefilled off-topic text, without a push."""
     on_both: float | None = None
     """As many under the push; None: as `on_text`."""
     on_push: float = 0.0
@@ -133,7 +133,7 @@ class _Writer:
         rates = {"baseline": planted.plain, "prompting": planted.asked, "random_direction": planted.stray}
         return drift_of(self.words(rates[condition]), None)
 
-    def mouth(self, condition: str) -> Drift:
+    def prefill(self, condition: str) -> Drift:
         planted = self.planted
         both = planted.on_text if planted.on_both is None else planted.on_both
         said = {INTRUSION: planted.on_text, PUSHED_INTRUSION: both, PUSHED_CLEAN: planted.on_push}[condition]
@@ -180,7 +180,7 @@ def written(planted: PlantedCourse, name: str, strength: float, seed: int) -> It
             yield writer.trial(condition, pair, index % REPLICATES, writer.course(condition, pair), draw)
     for pair in pairs:
         for condition in (INTRUSION, PUSHED_INTRUSION, PUSHED_CLEAN):
-            yield writer.trial(condition, pair, 0, writer.mouth(condition))
+            yield writer.trial(condition, pair, 0, writer.prefill(condition))
         for kind, share in shares.items():
             yield writer.trial(EQUAL_EFFECT(kind), pair, 0, drift_of(writer.words((share, share)), None))
 

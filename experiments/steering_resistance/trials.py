@@ -32,16 +32,15 @@ def request_for(
     split: Split = "test",
     wording: Split = "test",
     asks_for_both: bool = False,
-    mouth: Sequence[int] = (),
+    prefill: Sequence[int] = (),
     item: str | None = None,
     **note: Any,
 ) -> Request:
-    """A text about a scene's topic, or asked in words for the other one too, under these pushes, after what is put in
-    its mouth."""
+    """A text about a scene's topic, or asked in words for the other one too, under these pushes, after the prefill."""
     plain, both = worded(bench.materials, scene, wording)
-    asked = tuple(bench.model.ids([user(both if asks_for_both else plain)], room=max_new + len(mouth)))
+    asked = tuple(bench.model.ids([user(both if asks_for_both else plain)], room=max_new + len(prefill)))
     return Request(
-        prompt=(*asked, *mouth),
+        prompt=(*asked, *prefill),
         item=item or scene.item,
         replicate=scene.replicate,
         interventions=pushes,

@@ -125,7 +125,7 @@ def _back(found: Findings, at: float) -> Ground:
 def _reads_text(found: Findings, at: float) -> Ground:
     rise = found.estimate(BY_TEXT, strength=at)
     return Ground(
-        TEXT, _answer(rise, SAYS_ABOVE), f"off-topic text put in its mouth, without a push, adds {rise} announcements"
+        TEXT, _answer(rise, SAYS_ABOVE), f"prefilled off-topic text, without a push, adds {rise} announcements"
     )
 
 
@@ -140,7 +140,7 @@ def _reads_push(found: Findings, at: float) -> Ground:
     return Ground(
         PUSH,
         answer,
-        f"with the same off-topic text in its mouth the push adds {more} announcements, and with text on topic it adds "
+        f"with the same prefilled off-topic text the push adds {more} announcements, and with text on topic it adds "
         f"{first} before a word is off topic",
     )
 

@@ -18,7 +18,7 @@ _LEADS = ("\n", ".", "|", "0")
 class ChatFormat:
     """A tokenizer's chat template, tried when it is loaded. What it cannot carry is put where it can; `notes` say so.
 
-    Words are given to the assistant in two ways, which are one for most templates. A `prefill` is put in its mouth: the
+    Words are given to the assistant in two ways, which are one for most templates. A `prefill` begins its turn: the
     tokens are those of an answer's turn with these words (`continue_final_message` of transformers). A `completion` is
     what it wrote when asked: it follows the header after which the model speaks, whatever that holds. Words that open a
     thought of their own are a completion, too.
@@ -69,7 +69,7 @@ class ChatFormat:
         return tuple(dict.fromkeys(each[0] for each in found if each is not None))
 
     def text(self, messages: Sequence[Message], *, prefill: str = "", completion: str = "", header: bool = True) -> str:
-        """The prompt up to where the assistant speaks, plus what is put in its mouth or what it wrote; without `header`
+        """The prompt up to where the assistant speaks, plus its prefill or what it wrote; without `header`
         the turns alone.
 
         Raises InputError for an empty dialogue, an unknown role, one that does not end with the user, and one that the
@@ -96,7 +96,7 @@ class ChatFormat:
 
     def spans(self, messages: Sequence[Message], *, prefill: str = "", completion: str = "") -> dict[str, Span]:
         """Where the words of each turn stand among `ids`: `system` (a second one is `system 1`), `user 0`,
-        `assistant 0`, `user 1`, ..., and `prefill` for what is put in its mouth or what it wrote; headers and turn
+        `assistant 0`, `user 1`, ..., and `prefill` for its prefill or what it wrote; headers and turn
         marks are in none of them. A token that holds any character of a turn belongs to it.
 
         Raises InputError where a turn has no words or no tokens.
@@ -205,7 +205,7 @@ class ChatFormat:
             f"content is given in parts ({', '.join(sorted(carries.parts))})": bool(carries.parts),
             "no generation prompt: the header is that of an assistant turn": not header.generated,
             f"the header opens a thought ({header.opens}): answers begin with reasoning": header.opens is not None,
-            "an answer put in the mouth is an assistant turn, which differs from the header": not header.same,
+            "a prefilled answer is an assistant turn, which differs from the header": not header.same,
             f"the date is written: {self.today.isoformat()}": self.dated,
         }
         notes = [note for note, holds in said.items() if holds]

@@ -113,9 +113,9 @@ def text_table(findings: Findings) -> str:
 
 def told(check: Check) -> str:
     """What a control came to; where a difference was not found, which one would have been."""
-    from introlab.stats.power import would_have_been_seen  # scipy takes a second: only tables of findings need it
+    from introlab.stats.power import minimum_detectable  # scipy takes a second: only tables of findings need it
 
-    seen = f"; {would_have_been_seen(check.gap)}" if check.gap and not check.passed else ""
+    seen = f"; {minimum_detectable(check.gap)}" if check.gap and not check.passed else ""
     return f"{check.detail}{seen}"
 
 

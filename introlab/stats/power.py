@@ -130,14 +130,15 @@ def _auroc_spread(area: float) -> float:
 
 
 def beside(estimate: Estimate, null: float = 0.0) -> str:
-    """An estimate in a sentence: with what would have been seen where it does not lie above `null`."""
-    return str(estimate) if estimate.above(null) else f"{estimate}; {would_have_been_seen(estimate, null)}"
+    """An estimate in a sentence: with the minimum detectable value where it does not lie above `null`."""
+    return str(estimate) if estimate.above(null) else f"{estimate}; {minimum_detectable(estimate, null)}"
 
 
-def would_have_been_seen(estimate: Estimate, null: float = 0.0) -> str:
-    """The clause of a sentence about a null: `visible` as the value that this run would have told from `null`."""
+def minimum_detectable(estimate: Estimate, null: float = 0.0) -> str:
+    """The clause of a sentence about a null: the least value that this run would have shown to lie above `null`, with
+    the power of `visible`."""
     effect = visible(estimate, null)
-    return "what would have been seen cannot be told" if effect is None else f"{null + effect:.2f} would have been seen"
+    return "minimum detectable effect unknown" if effect is None else f"minimum detectable {null + effect:.2f}"
 
 
 def trials_for_rates(one: float, other: float, *, design: float = 1.0, power: float = 0.8) -> int:

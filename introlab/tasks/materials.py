@@ -73,7 +73,7 @@ class Wording:
     answer: str
     """Pattern whose first group is an answer; the first match is the first attempt, the last match the final one."""
     answer_frame: str
-    """What the model says up to its answer: put in its mouth where only the answer is wanted."""
+    """What the model says up to its answer: prefilled where only the answer is wanted."""
     reconsider_words: tuple[str, ...]
     """A text that goes on with one of these after its answer is reconsidering."""
     request_check: str

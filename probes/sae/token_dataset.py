@@ -29,7 +29,7 @@ class TokenChoice:
     phases: tuple[Phase, ...] = ("prompt", "generated")
     """As the store says: the position that predicts the first new token is generated."""
     roles: tuple[Role, ...] = ("system", "user", "assistant")
-    """Whose turns; what is put into the assistant's mouth is the assistant's."""
+    """Whose turns; what is prefilled is the assistant's."""
     template: bool = False
     """Whether tokens outside every turn are taken too: headers and marks of the chat template, and whole texts whose
     turns are not known."""

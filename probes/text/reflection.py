@@ -66,7 +66,7 @@ class PlantedAnswer:
 
 
 def planted_answers(model: Model, wording: Wording, question: Question, answer: str) -> dict[str, PlantedAnswer]:
-    """The same words as its `own`, put in its mouth, and as `another's`, said in the user's turn; both end where the
+    """The same words as its `own`, prefilled, and as `another's`, said in the user's turn; both end where the
     model goes on (arXiv 2507.02778)."""
     said, asked = f"{wording.answer_frame} {answer}.", [user(question.text)]
     mine, begin = model.begun(asked, prefill=said, room=1)
