@@ -5,6 +5,7 @@ import re
 import pytest
 
 from experiments import find
+from experiments.steering_resistance.labels import PUSH_ON, PUSHED_INTRUSION
 from introlab.records.findings import Check
 from introlab.records.receipt import Receipt
 from introlab.records.trial import Trial
@@ -88,7 +89,7 @@ def test_it_says_question_answer_controls_and_how_to_repeat(page):
 def test_a_missing_number_is_a_dash_and_never_zero():
     experiment = KIND()
     findings = experiment.analyze(
-        [trial for trial in experiment.simulate(1.0, 0) if trial.condition != "random_direction"]
+        [trial for trial in experiment.simulate(1.0, 0) if trial.condition not in (PUSHED_INTRUSION, PUSH_ON)]
     )
     table = text_table(findings)
     line = next(line for line in table.splitlines() if line.startswith(KIND.primary))
