@@ -162,8 +162,8 @@ takes(multiple_testing.benjamini_hochberg, SHARES)
 takes(Separation.of, VALUES, BITS, CLUSTERS)
 
 WITHOUT_COLUMNS = {
-    "estimates": {"clopper_pearson", "difference", "percentiles", "root", "cluster_variance", "effective_trials", "most_trials",
-              "alike", "cluster_draws"},
+    "estimates": {"clopper_pearson", "difference", "percentiles", "root", "cluster_variance", "effective_trials",
+              "most_trials", "alike", "cluster_draws"},
     "discrimination": {"auroc_of", "resampled", "reweighted"},
     "equivalence": {"equivalence"},
     "selective_prediction": {"accuracy_at"},
