@@ -51,7 +51,7 @@ SHOWING = (
     of(SHOWS, "a true rate of .25", replace(SHIPPED, restarts=0.25), SHOWS, must=True),
     of(SHOWS, "a true rate of .038, the published one", replace(SHIPPED, restarts=0.038), SHOWS),
     of(SHOWS, "a true rate of .25, as under random directions",
-       replace(SHIPPED, restarts=0.25, random_restarts=0.25, random_first=0.5)),
+       replace(SHIPPED, restarts=0.25, random_restarts=0.25)),
     of(SHOWS, "restarts in half of the texts, as many worse as better",
        replace(SHIPPED, restarts=0.5, worse=0.5), RESTARTS),
     of(SHOWS, "better in a quarter of the texts, all of them incoherent",
@@ -71,7 +71,7 @@ RESTARTING = (
     of(RESTARTS, "restarts in a quarter of the texts, three better for one worse",
        replace(SHIPPED, restarts=0.25, worse=0.25), SHOWS),
     of(RESTARTS, "as many restarts as under random directions, all better",
-       replace(SHIPPED, restarts=0.4, random_restarts=0.4, random_first=0.5)),
+       replace(SHIPPED, restarts=0.4, random_restarts=0.4)),
 )  # fmt: skip
 DENYING = (
     of(NONE, "no restart, 120 latents", replace(LARGE, restarts=0.0), NONE, must=True),

@@ -78,7 +78,8 @@ def _trial(
     rng: random.Random, planted: PlantedAttempts, name: str, condition: str, index: int, first: float, again: float
 ) -> Trial:
     latent, pushed = index % planted.latents, condition in ("push", "random_direction")
-    score = min(1.0, max(0.0, rng.gauss(first, 0.1)))
+    # Never at an end of the range: a last attempt can be better and worse.
+    score = min(0.98, max(0.02, rng.gauss(first, 0.1)))
     several, last = rng.random() < again, score
     ends = _end(rng.random(), planted) if pushed else "better"
     if several:
