@@ -28,7 +28,7 @@ from introlab.stats.effect_sizes import (
     within_conditions,
 )
 from introlab.stats.equivalence import equivalent_arms, equivalent_mean
-from introlab.stats.estimates import difference, mean, proportion
+from introlab.stats.estimates import clopper_pearson, difference, mean, proportion
 from introlab.stats.interval import Estimate
 from introlab.stats.multiple_testing import benjamini_hochberg, holm
 from introlab.stats.paired import mcnemar, paired_bootstrap, paired_rates, sign_flip
@@ -42,6 +42,7 @@ from introlab.stats.power import (
     rare_event_bound,
     smallest_d,
     smallest_effect,
+    smallest_rate,
     smallest_rise,
     trials_for_d,
     trials_for_rates,
@@ -389,6 +390,24 @@ def test_what_could_have_been_seen_is_not_told_where_it_cannot_be():
     assert minimum_detectable(Estimate(None, None, None, 0, 0, "x")) == "minimum detectable effect unknown"
     sure = Estimate(0.8, 0.7, 0.9, method="Clopper-Pearson", kind="auroc", **known)
     assert beside(sure, 0.5) == str(sure) and beside(sure, 0.75).startswith(f"{sure}; ")
+
+
+@pytest.mark.parametrize(("n", "base", "least"), [(72, 0.01, 0.075), (24, 0.01, 0.120), (40, 0.3, 0.529)])
+def test_the_smallest_rate_of_one_arm_is_shown_four_times_in_five(n, base, least):
+    """By the sum over all counts whose Clopper-Pearson bound is above the base."""
+    found = smallest_rate(n, base)
+    assert found == pytest.approx(least, abs=0.001)
+    shown = [count for count in range(n + 1) if clopper_pearson(count / n, n, 0.95)[0] > base]
+    assert sum(stats.binom.pmf(count, n, found) for count in shown) == pytest.approx(0.8, abs=1e-6)
+    assert found < base + smallest_effect(n, n, base), "two arms take more than one arm and a fixed value"
+
+
+def test_a_rate_that_cannot_be_shown_or_asked_for():
+    assert smallest_rate(1, 0.1) is None
+    with pytest.raises(InputError, match="smallest rate"):
+        smallest_rate(0, 0.1)
+    with pytest.raises(InputError, match="smallest rate"):
+        smallest_rate(10, 1.0)
 
 
 def test_too_few_trials_could_have_shown_nothing():

@@ -252,13 +252,15 @@ def test_rates_are_the_published_ones():
     assert found.one("ESR rate beyond no steering").value == pytest.approx(0.2)
 
 
-def test_texts_without_a_score_are_counted_and_left_out():
+def test_texts_without_a_score_are_counted_as_not_improved():
     trials = [scored([0.2], latent=index) for index in range(4)]
     lost = scored([0.2, 0.3], latent=4)
     lost = Trial(**{**vars(lost), "readings": {**lost.readings, "scores": [0.2, None], "gain": None}})
     found = analysis.findings([*trials, lost], 0.3)
-    assert found.estimate("ESR rate", arm="push").n == 4
-    assert found.estimate("without a score", arm="push").value == pytest.approx(0.2)
+    rate, again = (found.estimate(each, arm="push") for each in ("ESR rate", "multi-attempt rate"))
+    assert (rate.n, rate.value) == (5, 0) and again.value == pytest.approx(0.2)
+    for measure in ("without a score", "restarts without a score"):
+        assert found.estimate(measure, arm="push").value == pytest.approx(0.2)
 
 
 def test_unknown_parts_are_refused():

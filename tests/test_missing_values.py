@@ -169,7 +169,7 @@ WITHOUT_COLUMNS = {
     "selective_prediction": {"accuracy_at"},
     "power": {"smallest_effect", "visible", "beside", "minimum_detectable", "trials_for_rates", "smallest_rise",
               "pairs_for_rates", "trials_for_d", "smallest_d", "design_effect_of", "rare_event_bound",
-              "power_of_rates", "trials_to_show"},
+              "power_of_rates", "trials_to_show", "smallest_rate"},
     "contrasts": {"combined", "correlation_of_parts", "ratio"},
     "bootstrap": {"widened_percentiles", "resampled_totals", "around", "cluster_sizes"},
     "answer_transitions": {"parrot_state", "overthinking"},

@@ -1,4 +1,4 @@
-"""The published protocol of endogenous steering resistance, faithfully, and what its metric alone says."""
+"""The published protocol of endogenous steering resistance, and a verdict that its controls bear on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,8 +28,8 @@ class EndogenousResistance(Experiment):
     Latents of a sparse autoencoder are raised at every position, each as hard as brings the score of first attempts to
     the target; what is written is cut into attempts and each is scored (arXiv 2602.06941). The ten experiments of the
     publication are the `parts`. No push, random directions of equal norm and a request in words run beside them, and
-    docs/endogenous_resistance.md says where this differs from what was published. Verdicts are those of the published
-    metric alone: a text that starts again by chance with a better score counts as resistance.
+    docs/endogenous_resistance.md says where this differs from what was published. A verdict is read from the checks,
+    paired excesses over no steering and over random directions, and how many texts do worse instead.
     """
 
     primary: ClassVar[str] = "ESR rate beyond no steering"

@@ -69,6 +69,21 @@ def smallest_rise(n: float, base: float, *, design: float = 1.0, power: float = 
     return root(lambda rate: power_of_rates(size, rate, base) - power, base + 1e-9, 1.0) - base
 
 
+@lru_cache(maxsize=256)
+def smallest_rate(n: int, base: float, *, power: float = 0.8) -> float | None:
+    """The smallest rate whose exact interval in `n` independent trials lies above `base` with this power: of one arm
+    and a fixed value, where `smallest_effect` is of two arms. None where not even a rate of 1 is shown. Raises
+    InputError below one trial and for what is no rate."""
+    if n < 1 or not 0 <= base < 1:
+        raise InputError("the smallest rate that is told from another", given=(n, base), allowed="n > 0, 0 <= base < 1")
+    low, _ = _bounds(n, np.arange(n + 1))
+    shown = np.flatnonzero(low > base)
+    if not len(shown):
+        return None
+    enough = int(shown[0]) - 1
+    return root(lambda rate: float(stats.binom.sf(enough, n, rate)) - power, base, 1.0)
+
+
 def trials_to_show(one: float, other: float, *, design: float = 1.0, power: float = 0.8) -> int:
     """Trials in each arm from which on the interval of the difference shows that two rates differ with this power
     (`power_of_rates`): more than `trials_for_rates`, by a tenth or, of few trials, a third. Raises InputError for equal
