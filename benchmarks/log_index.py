@@ -11,7 +11,9 @@ What was found, with numbers, by subject; what failed is titled "(negative)". On
 CPU cores, float32. Each entry is dated by its last change. This index is written by `python -m benchmarks.log_index`.
 """
 ENTRY = re.compile(r"^- (?=\d{4}-)|^- ", re.MULTILINE)
-NEGATIVE = re.compile(r"\*\*\(negative\)\s*(?P<inside>(?:[^*]|\*(?!\*))*)\*\*\s*(?P<after>(?:[^.]|\.(?=\d)|(?<=\d)\.(?=\s))*)")
+NEGATIVE = re.compile(
+    r"\*\*\(negative\)\s*(?P<inside>(?:[^*]|\*(?!\*))*)\*\*\s*(?P<after>(?:[^.]|\.(?=\d)|(?<=\d)\.(?=\s))*)"
+)
 LONGEST = 110
 """Characters of a title in the index."""
 

@@ -19,7 +19,7 @@ from typing import Literal
 from introlab.io.terminal import say
 
 PAGE = Path(__file__).parent.parent / "docs" / "verdict_rules.md"
-REGISTRIES = ("benchmarks.resistance_worlds", "benchmarks.endogenous_worlds")
+REGISTRIES = ("benchmarks.resistance_worlds", "benchmarks.endogenous_worlds", "benchmarks.confidence_worlds")
 """Modules that hold the worlds of an experiment or more, as a sequence `WORLDS`."""
 REPEATS = 60
 ALLOWED = 0.05

@@ -5,16 +5,31 @@ import dataclasses
 import numpy as np
 import pytest
 
+from benchmarks import confidence_worlds
+from benchmarks.verdict_rules import tally
 from experiments.confidence import analysis
+from experiments.confidence.beyond_difficulty import (
+    BEST_GAIN,
+    FEWEST_COMPARED,
+    GAIN,
+    WITHIN,
+    judged,
+    shown_above,
+    within_levels_rows,
+)
 from experiments.confidence.cases import AnsweredQuestion, answered
 from experiments.confidence.experiment import Confidence
-from experiments.confidence.labels import NO_ANSWER, PLACES
+from experiments.confidence.labels import BASELINES, MAIN, NO_ANSWER, PLACES, PROBED, SIGNALS
 from experiments.confidence.probing import fit_probes
 from experiments.confidence.signals import signals
+from experiments.confidence.simulation import PlantedConfidence, planted_answers
+from experiments.confidence.verdicts import sentence
 from experiments.confidence.ways import ways_of
 from introlab.activations.extract import next_token_logprobs
 from introlab.activations.forward import Text
 from introlab.errors import InputError, SplitOverlap
+from introlab.stats.discrimination import auroc
+from introlab.stats.interval import Estimate, missing
 from introlab.stats.selective_prediction import area_under_risk
 from introlab.tasks.answers import UNPARSABLE, ParsedAnswer
 from probes.uncertainty import semantic_entropy
@@ -139,10 +154,104 @@ def test_nothing_read_is_cannot_tell_with_a_typical_reply():
 def test_not_stated_in_kind_is_cannot_tell_and_the_probe_is_still_judged():
     found = analysis.findings(_without(Confidence().simulate(1.0, 7), stated=True, keep=2))
     assert found.verdicts == {"simulated": "cannot tell"}
-    assert "in 2 of 180 replies" in found.answer and "being right can be read" in found.answer
+    assert "in 2 of 180 replies" in found.answer and "The probe before the answer discriminates" in found.answer
 
 
 def test_a_plain_effect_and_a_plain_null_are_told_apart():
-    assert analysis.findings(Confidence().simulate(1.0, 7)).verdicts == {"simulated": "says when it is right"}
+    found = analysis.findings(Confidence().simulate(1.0, 7))
+    assert found.verdicts == {"simulated": "stated confidence discriminates beyond difficulty"}
+    assert {ground.answer for ground in found.grounds["simulated"]} == {"yes"}
     null = analysis.findings(Confidence().simulate(0.0, 7))
-    assert null.verdicts == {"simulated": "not found to say when it is right"} and "was not found" in null.answer
+    assert null.verdicts == {"simulated": "stated confidence not found to discriminate beyond difficulty"}
+    assert null.answer.count("was not found to discriminate") == 2 and "minimum detectable" in null.answer
+
+
+WORLDS = {f"{world.rule}: {world.name}": world for world in confidence_worlds.WORLDS}
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_nothing_wrong_is_said_of_simulated_models_and_what_must_be_is(name):
+    """A few runs of each; docs/verdict_rules.md has more."""
+    found = tally(WORLDS[name], 2, seed=2000)
+    assert not found.counts["wrong"], found.said
+    assert not WORLDS[name].must or found.counts["right"], found.said
+
+
+def _rows(planted, seed=0, signals=(MAIN, "stated_after"), questions=480):
+    trials = list(planted_answers("confidence", planted, seed, questions))
+    return trials, list(within_levels_rows("simulated", trials, signals))
+
+
+def test_difficulty_alone_has_a_high_pooled_auroc_and_nothing_within_levels():
+    """What the former rule, pooled against .5, took for reading being right."""
+    trials, rows = _rows(PlantedConfidence())
+    right, clusters = [trial.outcomes["right"] for trial in trials], [trial.cluster for trial in trials]
+    for name in ("stated_after", MAIN, "embedding"):
+        assert auroc([trial.readings[name] for trial in trials], right, clusters).above(0.65)
+    for name in ("stated_after", MAIN):
+        assert judged(rows, name).discriminates == judged(rows, name).beyond == "no"
+
+
+def test_embeddings_as_good_as_the_probe_are_named_and_its_gain_has_what_could_be_detected():
+    planted = PlantedConfidence(probe=0.8, baselines={"embedding": 0.8})
+    trials, rows = _rows(planted)
+    probe = judged(rows, MAIN)
+    assert (probe.discriminates, probe.more, probe.beyond) == ("yes", "no", "no")
+    assert probe.best == BASELINES["embedding"]
+    pooled = analysis.findings(trials)
+    told = sentence("m", trials, pooled.rows)
+    assert "was not found to tell more than the best baseline, embeddings of the question," in told
+    assert "minimum detectable gain 0." in told
+    assert pooled.check("embedding").passed is False and pooled.check("length").passed is True
+
+
+def test_one_rule_for_every_signal_but_only_fitted_probes_must_beat_the_baselines():
+    planted = PlantedConfidence(stated=0.8, probe=0.8, baselines={"embedding": 1.2})
+    _, rows = _rows(planted, 3)
+    stated, probe = judged(rows, "stated_after"), judged(rows, MAIN)
+    assert stated.discriminates == probe.discriminates == "yes"
+    assert (stated.beyond, probe.beyond) == ("yes", "no") and stated.gain.below(0.05)
+    found = analysis.findings(Confidence().simulate(1.0, 4))
+    for name in SIGNALS:
+        assert found.one(WITHIN, signal=name).known and found.one(BEST_GAIN, signal=name).known
+        assert {row.where["over"] for row in found.select(GAIN, signal=name)} >= set(BASELINES)
+        (question,) = [
+            each.question for each in found.grounds["simulated"] if each.question.startswith(f"{SIGNALS[name]}:")
+        ]
+        assert ("and the baselines?" in question) == (name in PROBED)
+    for name in BASELINES:
+        assert not found.one(WITHIN, signal=name).above(0.7)
+
+
+def test_the_gain_over_the_best_baseline_is_the_least_of_all():
+    _, rows = _rows(PlantedConfidence(probe=0.8, baselines={"embedding": 0.6, "length": 0.3}), 5)
+    gains = [row.estimate for row in rows if row.measure == GAIN and row.where["signal"] == MAIN]
+    of_baselines = [row.estimate for row in rows if row.measure == GAIN and row.where["over"] in BASELINES]
+    probe = judged(rows, MAIN)
+    assert len(gains) == len(BASELINES) + 1, "the answer's own probability is beside them"
+    assert probe.gain.value == min(each.value for each in of_baselines[: len(BASELINES)] + gains[:-1])
+    assert probe.gain.low == min(each.low for each in gains[:-1])
+
+
+def test_too_few_answers_to_compare_have_no_interval():
+    """All levels but a small one are always correct: only that one has pairs."""
+    small = [trial for trial in planted_answers("c", PlantedConfidence({"1": 0.5}, stated=1.0), 1, FEWEST_COMPARED - 1)]
+    solved = [trial for trial in planted_answers("c", PlantedConfidence({"2": 1.0}, stated=1.0), 2, 200)]
+    for trials in (small, [*small, *solved]):
+        rows = list(within_levels_rows("m", trials, (MAIN,)))
+        estimate = judged(rows, MAIN).within
+        assert estimate.value is not None and not estimate.known and "are needed" in estimate.method
+        assert judged(rows, MAIN).beyond == "cannot tell"
+    more = list(planted_answers("c", PlantedConfidence({"1": 0.5}, stated=1.0), 1, 3 * FEWEST_COMPARED))
+    assert judged(list(within_levels_rows("m", more, (MAIN,))), MAIN).within.known
+
+
+def test_no_is_said_only_of_an_interval_that_excludes_a_plain_effect():
+    def at(low, high):
+        return Estimate((low + high) / 2, low, high, 100, 50, "m", "auroc")
+
+    assert shown_above(at(0.51, 0.9), 0.5, 0.7) == "yes"
+    assert shown_above(at(0.45, 0.69), 0.5, 0.7) == "no"
+    assert shown_above(at(0.45, 0.75), 0.5, 0.7) == "cannot tell"
+    assert shown_above(missing("nothing"), 0.5, 0.7) == "cannot tell"
+    assert shown_above(Estimate(0.6, None, None, 9, 9, "m", "auroc"), 0.5, 0.7) == "cannot tell"

@@ -90,7 +90,7 @@ def test_a_planted_fault_reaches_the_word_and_the_sentence(fault):
     assert kept and kept[1] == ("*shows ESR*" if fault == "coherence" else "the same")
 
 
-def test_a_sentence_says_the_claim_its_interval_and_what_would_have_been_seen():
+def test_a_sentence_says_the_claim_its_interval_and_the_minimum_detectable_effect():
     found = KIND().analyze(KIND().simulate(1.0, 3))
     assert found.answer.startswith("simulated shows ESR. Of all pushed texts 0.")
     assert re.search(

@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 from scipy.special import logit
 
-from experiments.confidence.answered_questions import checks, columns, gain, over_deals, reliability
+from experiments.confidence.answered_questions import columns, gain, over_deals, reliability
+from experiments.confidence.beyond_difficulty import checks, within_levels_rows
 from experiments.confidence.labels import (
     AGREEMENT,
     BASELINES,
@@ -18,9 +19,9 @@ from experiments.confidence.labels import (
     PROBABILITIES,
     SIGNALS,
 )
-from experiments.confidence.verdicts import sentence, verdict
+from experiments.confidence.verdicts import grounds_of, sentence, verdict
 from experiments.shared.answer_variation import place_rows, varies
-from introlab.records.findings import Check, Findings, Row
+from introlab.records.findings import Check, Findings, Ground, Row
 from introlab.records.trial import Trial
 from introlab.stats.calibration_error import calibration_error
 from introlab.stats.discrimination import auroc, rank_correlation, within_levels_auroc
@@ -34,21 +35,24 @@ def findings(trials: Sequence[Trial]) -> Findings:
     greedy = [_renamed(trial) for trial in trials if trial.condition == "baseline"]
     models = sorted({trial.model for trial in greedy})
     rows, checked, sentences, verdicts = list[Row](), list[Check](), list[str](), dict[str, str]()
+    grounds = dict[str, tuple[Ground, ...]]()
     for model in models:
         mine = [trial for trial in greedy if trial.model == model]
         tested = [trial for trial in mine if trial.split == "test"]
         answered = [trial for trial in tested if trial.outcomes["right"] is not None]
         calibrating = [trial for trial in mine if trial.split == "calibrate" and trial.readings.get(MAIN) is not None]
-        found = [*_answering(model, tested), *_separating(model, answered), *_claiming(model, answered, calibrating)]
+        found = [*_answering(model, tested), *_separating(model, answered), *within_levels_rows(model, answered)]
+        found += _claiming(model, answered, calibrating)
         found += [*_by_level(model, answered), *_agreeing(model, answered)]
         found += [*_map(model, answered), *_carried_over(model, answered), *_baselines(model, answered)]
         found += place_rows(model, answered)
         rows += found
-        checked += checks(model, answered, MAIN, BASELINES, several=len(models) > 1)
+        checked += checks(model, answered, found, several=len(models) > 1)
         checked.append(varies(answered, f" ({model})" if len(models) > 1 else ""))
         verdicts[model] = verdict(tested, found)
+        grounds[model] = grounds_of(tested, found)
         sentences.append(sentence(model, tested, found))
-    return Findings(tuple(rows), tuple(checked), " ".join(sentences), verdicts)
+    return Findings(tuple(rows), tuple(checked), " ".join(sentences), verdicts, grounds)
 
 
 def _renamed(trial: Trial) -> Trial:
@@ -92,7 +96,7 @@ def _answering(model: str, tested: Sequence[Trial]) -> Iterator[Row]:
 
 def _separating(model: str, answered: Sequence[Trial]) -> Iterator[Row]:
     for name in SIGNALS:
-        values, right, clusters, levels = columns(answered, name)
+        values, right, clusters, _ = columns(answered, name)
         where = {"model": model, "signal": name}
         has = [trial.readings.get(name) is not None for trial in answered]
         yield Row(
@@ -101,7 +105,6 @@ def _separating(model: str, answered: Sequence[Trial]) -> Iterator[Row]:
             auroc(values, right, clusters),
             "primary" if name == MAIN else "secondary",
         )
-        yield Row("within levels", where, within_levels_auroc(values, right, levels, clusters))
         yield Row("coverage", where, proportion(has, [trial.cluster for trial in answered]))
         if values:
             yield Row("AURC", where, estimated(area_under_risk, values, right, clusters))
@@ -169,6 +172,5 @@ def _baselines(model: str, answered: Sequence[Trial]) -> Iterator[Row]:
         yield Row(f"auroc of {name}", {"model": model}, auroc(values, right, clusters), "control")
     yield Row("auroc of shuffled_labels", {"model": model}, over_deals(answered), "control")
     for name in ("token_probability", *BASELINES):
-        where = {"model": model, "over": name}
-        for measure, within in (("gain of the probe", False), ("gain within levels", True)):
-            yield Row(measure, where, gain(answered, MAIN, name, within_levels=within, fitted=name in BASELINES))
+        pooled = gain(answered, MAIN, name, fitted=name in BASELINES)
+        yield Row("gain of the probe", {"model": model, "over": name}, pooled)

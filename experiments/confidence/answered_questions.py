@@ -1,10 +1,10 @@
 """What analyses of answered questions have in common: columns of readings, reliability, and what a probe must beat."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from introlab.records.findings import Check, Row
+from introlab.records.findings import Row
 from introlab.records.trial import Trial
 from introlab.stats.baseline_gain import gain_over
 from introlab.stats.discrimination import auroc_over_deals
@@ -48,20 +48,3 @@ def gain(
     values, right, clusters, levels = columns(both, probe)
     other = columns(both, over)[0]
     return gain_over(values, other, right, clusters, levels=levels if within_levels else None, fitted=fitted)
-
-
-def checks(
-    model: str, answered: Sequence[Trial], probe: str, baselines: Mapping[str, str], *, several: bool
-) -> Iterator[Check]:
-    """The probe must be at chance on shuffled labels, and beat every baseline on the same questions."""
-    suffix = f" ({model})" if several else ""
-    dealt = over_deals(answered)
-    yield Check(
-        "shuffled_labels",
-        None if dealt.value is None else abs(dealt.value - 0.5) < 0.1,
-        f"probes on shuffled labels average AUROC {dealt}; a mean more than 0.1 from 0.5 would be a leak{suffix}",
-    )
-    for name, label in baselines.items():
-        gap = gain(answered, probe, name)
-        detail = f"the probe beats the {label} by {gap} AUROC{suffix}"
-        yield Check(name, gap.above(0) if gap.known else None, detail, gap)

@@ -1,29 +1,51 @@
 """What the rows come to, in words: a claim, its estimate, and *cannot tell* where too little was read."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from experiments.confidence.labels import AUROC_OF, BASELINES, MAIN
+from experiments.confidence.beyond_difficulty import GAIN, JudgedSignal, grounds, judged
+from experiments.confidence.labels import MAIN
 from experiments.shared.answer_variation import constant_answers
-from introlab.records.findings import Row
+from introlab.records.findings import Answer, Ground, Row
 from introlab.records.trial import Trial
-from introlab.stats.interval import Estimate, missing
-from introlab.stats.power import beside
+from introlab.stats.interval import missing
+from introlab.stats.power import beside, visible
 
 FEWEST = 20
 """Answers, or statements of confidence, below which nothing is concluded from them."""
 IN_KIND = 0.5
 """Share of the answered questions of which its confidence must have been stated in the words asked for."""
+VERDICTS: Mapping[Answer, str] = {
+    "yes": "stated confidence discriminates beyond difficulty",
+    "no": "stated confidence not found to discriminate beyond difficulty",
+    "cannot tell": "cannot tell",
+}
+DISCRIMINATES: Mapping[Answer, str] = {
+    "yes": "{what} discriminates correct from incorrect answers",
+    "no": "{what} was not found to discriminate correct from incorrect answers of equal difficulty",
+    "cannot tell": "cannot tell whether {what} discriminates correct from incorrect answers of equal difficulty",
+}
+MORE: Mapping[Answer, str] = {
+    "yes": "tells more than {best}",
+    "no": "was not found to tell more than {best}",
+    "cannot tell": "it cannot be told whether it tells more than {best}",
+}
+_OWN = "what the answer's own probability tells there"
 _EXCERPT = 80
 
 
 def verdict(tested: Sequence[Trial], rows: Sequence[Row]) -> str:
-    """Whether what it says after answering discriminates right from wrong answers of equal difficulty."""
+    """Whether what it says after answering discriminates correct from incorrect answers of equal difficulty."""
     if _unread(tested) is not None:
         return "cannot tell"
-    within = _within(rows)
-    if within.above(0.5):
-        return "says when it is right"
-    return "not found to say when it is right" if within.known else "cannot tell"
+    return VERDICTS[judged(rows, "stated_after").beyond]
+
+
+def grounds_of(tested: Sequence[Trial], rows: Sequence[Row]) -> tuple[Ground, ...]:
+    """The same question to every signal; none where nothing is concluded from the answers."""
+    answered = [trial for trial in tested if trial.outcomes["right"] is not None]
+    if _unparsed(tested, answered) or _constant(answered):
+        return ()
+    return grounds(rows, left_out=["stated_after"] if _not_in_kind(answered) else [])
 
 
 def sentence(model: str, tested: Sequence[Trial], rows: Sequence[Row]) -> str:
@@ -31,37 +53,33 @@ def sentence(model: str, tested: Sequence[Trial], rows: Sequence[Row]) -> str:
     answered = [trial for trial in tested if trial.outcomes["right"] is not None]
     if (unread := _unparsed(tested, answered) or _constant(answered)) is not None:
         return f"{model}: cannot tell. {unread}"
-    found = {row.measure: row.estimate for row in rows if row.measure in AUROC_OF}
-    spoken, probe, token = (found[AUROC_OF(name)] for name in ("stated_after", MAIN, "token_probability"))
-    return f"{model}: {_stated(answered, spoken, _within(rows))} {_probed(rows, probe, token)}{_carried(rows)}"
+    spoken, probe = judged(rows, "stated_after"), judged(rows, MAIN)
+    return f"{model}: {_stated(answered, spoken)} {_probed(rows, probe)}{_carried(rows)}"
 
 
-def _stated(answered: Sequence[Trial], spoken: Estimate, within: Estimate) -> str:
+def _stated(answered: Sequence[Trial], spoken: JudgedSignal) -> str:
     if (unread := _not_in_kind(answered)) is not None:
-        return f"cannot tell whether it says when it is right. {unread}"
+        return f"cannot tell whether stated confidence discriminates correct from incorrect answers. {unread}"
     way = next((f"asked by {t.readings['stated_way']}; " for t in answered if t.readings.get("stated_way")), "")
-    figures = f"{way}AUROC {beside(spoken, 0.5)}; difficulty-stratified {within}"
-    if within.above(0.5):
-        return f"stated confidence discriminates right from wrong answers ({figures})."
-    if within.known:
-        return (
-            f"stated confidence was not found to discriminate right from wrong answers of equal difficulty ({figures})."
-        )
-    return f"cannot tell whether it says when it is right at equal difficulty ({figures})."
+    return f"{DISCRIMINATES[spoken.discriminates].format(what='stated confidence')} ({way}{_figures(spoken)})."
 
 
-def _probed(rows: Sequence[Row], probe: Estimate, token: Estimate) -> str:
-    over = next(r.estimate for r in rows if r.measure == "gain of the probe" and r.where["over"] == "token_probability")
-    level = [BASELINES[name] for name in BASELINES if not _beaten(rows, name)]
-    if not probe.known:
+def _probed(rows: Sequence[Row], probe: JudgedSignal) -> str:
+    if not probe.pooled.known:
         return "No probe could be judged."
-    knows = "can be read" if probe.above(0.5) else "was not found to be readable"
-    more = "more than" if over.above(0) else "not shown to be more than"
-    text = (
-        f"Where it predicts its answer, being right {knows} by a probe (AUROC {beside(probe, 0.5)}), {more} what the "
-        f"answer's own probability tells ({token})"
-    )
-    return f"{text}; at equal difficulty not shown to be more than the {', '.join(level)}." if level else f"{text}."
+    told = f"{DISCRIMINATES[probe.discriminates].format(what='the probe before the answer')} ({_figures(probe)})"
+    if probe.discriminates != "yes":
+        return f"{told[0].upper()}{told[1:]}."
+    effect = visible(probe.gain)
+    least = "" if effect is None or probe.more == "yes" else f"; minimum detectable gain {effect:.2f}"
+    more = MORE[probe.more].format(best=f"the best baseline, {probe.best},")
+    over = next((r.estimate for r in rows if r.measure == GAIN and r.where["over"] == "token_probability"), None)
+    own = "" if over is None else f"; {'more' if over.above(0) else 'not shown to be more'} than {_OWN} ({over})"
+    return f"{told[0].upper()}{told[1:]} and {more} among equally difficult questions (gain {probe.gain}{least}){own}."
+
+
+def _figures(signal: JudgedSignal) -> str:
+    return f"AUROC {signal.pooled}; difficulty-stratified {beside(signal.within, 0.5)}"
 
 
 def _carried(rows: Sequence[Row]) -> str:
@@ -115,18 +133,4 @@ def _not_in_kind(answered: Sequence[Trial]) -> str | None:
     return (
         f"Asked how sure it was{best}, it put half of its probability on the words asked for in {stated} of "
         f'{len(answered)} replies. Change how confidence is asked for ("confidence" in wording.json).'
-    )
-
-
-def _within(rows: Sequence[Row]) -> Estimate:
-    return next(
-        (r.estimate for r in rows if r.measure == "within levels" and r.where["signal"] == "stated_after"),
-        missing("not measured"),
-    )
-
-
-def _beaten(rows: Sequence[Row], name: str) -> bool:
-    """Whether the probe tells more than this baseline among equally difficult questions."""
-    return any(
-        row.estimate.above(0) for row in rows if row.measure == "gain within levels" and row.where["over"] == name
     )

@@ -1,11 +1,11 @@
-"""A verdict as a sentence: the claim, its estimates with intervals, and what would have been seen."""
+"""A verdict as a sentence: the claim, its estimates with intervals, and the minimum detectable effect."""
 
 from collections.abc import Sequence
 
 from experiments.endogenous_resistance.verdicts import UNKNOWN, AttemptEvidence, detectable
 from introlab.records.findings import Check
 from introlab.stats.interval import Estimate
-from introlab.stats.power import would_have_been_seen
+from introlab.stats.power import minimum_detectable
 
 
 def sentence(
@@ -37,4 +37,4 @@ def sentence(
 
 
 def _told(estimate: Estimate) -> str:
-    return str(estimate) if estimate.above(0) else f"{estimate} ({would_have_been_seen(estimate)})"
+    return str(estimate) if estimate.above(0) else f"{estimate} ({minimum_detectable(estimate)})"
