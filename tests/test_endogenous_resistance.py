@@ -254,7 +254,7 @@ def test_rates_are_the_published_ones():
 
 def test_texts_without_a_score_are_counted_as_not_improved():
     trials = [scored([0.2], latent=index) for index in range(4)]
-    lost = scored([0.2, 0.3], latent=4)
+    lost = scored([0.2, 0.3], latent=4, improved=None)
     lost = Trial(**{**vars(lost), "readings": {**lost.readings, "scores": [0.2, None], "gain": None}})
     found = analysis.findings([*trials, lost], 0.3)
     rate, again = (found.estimate(each, arm="push") for each in ("ESR rate", "multi-attempt rate"))
