@@ -116,7 +116,7 @@ def test_no_experiment_loses_test_items_or_random_directions_at_ten_minutes(kind
     elif hasattr(small, "latents"):
         assert (small.latents, small.prompts) == (kind().latents, kind().prompts)
     else:
-        assert small.test == 300
+        assert small.test == min(300, kind().test)
     shorter, _ = within(kind(), TEN_MINUTES - 1, lambda _: math.inf)
     assert shorter != small
 
@@ -131,7 +131,7 @@ def test_cuts_name_settings_and_only_make_them_smaller(kind):
         place = max(place, cut.below == TEN_MINUTES)
         assert (cut.below == TEN_MINUTES) == bool(place), "what may go at ten minutes goes first"
     first = [cut.setting for cut in kind.cuts[:2]]
-    assert set(first) <= {"samples", "shuffles", "strengths", "levels", "neutral", "replicates"}
+    assert set(first) <= {"samples", "shuffles", "strengths", "shares", "depths", "levels", "neutral", "replicates"}
     small = kind.debug_size()
     assert within(small, 1, lambda _: math.inf)[0] is not None
 

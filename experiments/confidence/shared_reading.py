@@ -49,8 +49,9 @@ def after_each(
 
 def _whole(model: Model, texts: Sequence[Ids], batch_size: int) -> Iterator[tuple[Sequence[Ids], Tensor]]:
     """Each by itself: a deterministic model's passes depend on one text alone, and not every network can share."""
-    for start in range(0, len(texts), 8 * batch_size):
-        some = texts[start : start + 8 * batch_size]
+    size = 8 * (TOGETHER if model.deterministic else batch_size)
+    for start in range(0, len(texts), size):
+        some = texts[start : start + size]
         whole = [Text(text, len(text), str(index)) for index, text in enumerate(some)]
         yield some, next_token_logprobs(model, whole, batch_size=batch_size)
 

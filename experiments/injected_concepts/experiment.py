@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from introlab.experiment.base import Experiment
+from introlab.experiment.budget import TEN_MINUTES, Cut
 from introlab.records.findings import Findings
 from introlab.records.trial import Trial
 
@@ -40,6 +41,14 @@ class InjectedConcepts(Experiment):
         "coherence",
     )
     ranked_by: ClassVar = "yes_share"
+    cuts: ClassVar[tuple[Cut, ...]] = (
+        Cut("strengths", (0.2, 0.4)),
+        Cut("depths", (0.4, 0.6)),
+        Cut("tune", 8),
+        Cut("wordings", 1),
+        Cut("test", 16, below=TEN_MINUTES),
+        Cut("random_directions", 5, below=TEN_MINUTES),
+    )
     debug: ClassVar = {
         "tune": 4,
         "test": 6,

@@ -1,18 +1,16 @@
 """Does a model foretell its own answers better than another model, the commonest answer or the question's words?"""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from introlab.experiment.base import Experiment
+from introlab.experiment.budget import TEN_MINUTES, Cut
 from introlab.records.findings import Findings
-from introlab.records.size import Size
 from introlab.records.trial import Trial
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
-
-    from introlab.experiment.context import Bench
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +26,15 @@ class SelfPrediction(Experiment):
     primary: ClassVar[str] = "self-prediction beyond the best rival"
     null: ClassVar[float] = 0.0
     controls: ClassVar[tuple[str, ...]] = ("cross", "mode", "input_only", "word_push", "random_direction", "in_kind")
+    cuts: ClassVar[tuple[Cut, ...]] = (
+        Cut("samples", 0),
+        Cut("shares", (0.5, 2.0)),
+        Cut("fit", 120),
+        Cut("changed", 80),
+        Cut("per_direction", 4),
+        Cut("test", 80, below=TEN_MINUTES),
+        Cut("random_directions", 5, below=TEN_MINUTES),
+    )
     debug: ClassVar = {"fit": 30, "tune": 12, "test": 40, "changed": 16, "samples": 2, "random_directions": 3}
     models: ClassVar[tuple[str, ...]] = ("organism:m1", "organism:m2")
 
@@ -59,16 +66,6 @@ class SelfPrediction(Experiment):
     room: int = 24
     """New tokens of an answer at most."""
     seed: int = 0
-
-    def size(self, bench: "Bench") -> Size:
-        from experiments.self_prediction.procedure import size
-
-        return size(self, bench)
-
-    def trials(self, bench: "Bench") -> Iterator[Trial]:
-        from experiments.self_prediction.procedure import trials
-
-        yield from trials(self, bench)
 
     def analyze(self, trials: Sequence[Trial]) -> Findings:
         from experiments.self_prediction import analysis
