@@ -116,7 +116,7 @@ def test_no_experiment_loses_test_items_or_random_directions_at_ten_minutes(kind
     elif hasattr(small, "latents"):
         assert (small.latents, small.prompts) == (kind().latents, kind().prompts)
     else:
-        assert small.test == min(300, kind().test)
+        assert small.test >= min(300, kind().test)
     shorter, _ = within(kind(), TEN_MINUTES - 1, lambda _: math.inf)
     assert shorter != small
 
