@@ -154,9 +154,10 @@ def test_exporting_what_is_not_there_or_over_what_is(command, tmp_path):
 
 def test_a_model_without_any_answers_is_told_so(command, family_folder):
     """A tiny random model with the general questions: it never answers in kind, and the run says what is missing."""
-    code, _, err = command(
-        "run", "confidence", "--small", "--quiet", "--model", str(family_folder("llama")), "--out", "r"
-    )
+    arguments = ["run", "confidence", "--small", "--quiet", "--model", str(family_folder("llama")), "--out", "r"]
+    code, _, err = command(*arguments)
+    assert code == WRONG_INPUT and "cannot be decided" in err and "0 of" in err
+    code, _, err = command(*arguments, "--anyway")
     assert code == WRONG_INPUT and "both classes" in err
 
 
