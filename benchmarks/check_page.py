@@ -9,7 +9,7 @@ from pathlib import Path
 from experiments import discover
 from experiments.shared.check_page import check_text
 from experiments.shared.model_check import feasible, model_check
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.network.model import load
 from introlab.tasks.materials import materials_for
 
@@ -52,7 +52,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="smollm2")
     model = load(parser.parse_args().model, device="cpu")
-    bench = Bench(model, materials_for(model))
+    bench = RunContext(model, materials_for(model))
     check = model_check(bench)
     found = feasible(check, bench.materials, [kind() for _, kind in sorted(discover().items())])
     PAGE.write_text(TEXT.format(model=model.name, text=check_text(check, found)), encoding="utf-8")

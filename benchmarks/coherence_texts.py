@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from introlab.activations.directions import Direction, random_like
+from introlab.activations.directions import Direction, random_control
 from introlab.activations.forward import Text
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.generation.model_sampling import sampling_for
 from introlab.generation.requests import Request
 from introlab.generation.sampling import GREEDY, SAMPLED, Sampling
@@ -25,8 +25,8 @@ from introlab.network.messages import user
 from introlab.network.model import load
 from introlab.network.sites import Site
 from introlab.tasks.materials import materials_for
-from steering.contrast import one_against_rest
-from steering.edits import push_along
+from steering.contrast import one_vs_rest_from_texts
+from steering.edits import steer_along
 from steering.strength import typical_norm
 
 NEW = 40
@@ -68,7 +68,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("tests/data"))
     chosen = parser.parse_args()
     model = load(chosen.model, device="cpu")
-    bench = Bench(model, materials_for(model), batch_size=64, quiet=True)
+    bench = RunContext(model, materials_for(model), batch_size=64, quiet=True)
     topics = bench.materials.lab_topics
     plans = (
         Plan(
@@ -89,7 +89,7 @@ def main() -> None:
         _write(chosen.out / f"coherence_{plan.name}.jsonl", numbered)
 
 
-def _unsteered(bench: Bench, topics: Sequence[str]) -> list[dict[str, object]]:
+def _unsteered(bench: RunContext, topics: Sequence[str]) -> list[dict[str, object]]:
     requests = []
     for topic, other in zip(topics, [*topics[1:], topics[0]], strict=True):
         for wording in FIT:
@@ -100,13 +100,13 @@ def _unsteered(bench: Bench, topics: Sequence[str]) -> list[dict[str, object]]:
     return _written(bench, requests, "unsteered texts")
 
 
-def _texts(bench: Bench, plan: Plan, fitted: Sequence[dict[str, object]]) -> Iterator[dict[str, object]]:
+def _texts(bench: RunContext, plan: Plan, fitted: Sequence[dict[str, object]]) -> Iterator[dict[str, object]]:
     usual, site = sampling_for(bench.model), Site(plan.layer)
     texts = [
         Text.written(tuple(bench.model.ids([user(str(row["asked"]))])), tuple(row["tokens"]), str(row["topic"]))  # type: ignore[arg-type]
         for row in fitted
     ]
-    directions = one_against_rest(bench.model, texts, [str(row["topic"]) for row in fitted], site)
+    directions = one_vs_rest_from_texts(bench.model, texts, [str(row["topic"]) for row in fitted], site)
     norm = typical_norm(bench.model, texts, site)
     requests: list[Request] = []
     for index, topic in enumerate(plan.topics):
@@ -119,7 +119,7 @@ def _texts(bench: Bench, plan: Plan, fitted: Sequence[dict[str, object]]) -> Ite
         for turn, share in enumerate(plan.steered):
             made.append((f"steered {share}", 10 + turn, usual, (_push(directions[other], share, norm),)))
         for turn, share in enumerate(plan.random):
-            drawn = random_like(directions[other], index * 10 + turn)
+            drawn = random_control(directions[other], index * 10 + turn)
             made.append((f"random {share}", 20 + turn, usual, (_push(drawn, share, norm),)))
         for turn, heat in enumerate(plan.hot):
             made.append((f"temperature {heat}", 30 + turn, Sampling(temperature=heat), ()))
@@ -137,7 +137,7 @@ def _texts(bench: Bench, plan: Plan, fitted: Sequence[dict[str, object]]) -> Ite
         yield _shuffled(bench, plain[index * 6 + 1], index)
 
 
-def _of_questions(bench: Bench, plan: Plan) -> list[Request]:
+def _of_questions(bench: RunContext, plan: Plan) -> list[Request]:
     questions = bench.materials.pick(plan.questions, limit=400)[::40]  # type: ignore[arg-type]
     return [
         _request(bench, one.id, 0, {"topic": "", "asked": one.text, "both": one.text, "made": "unsteered"}, GREEDY)
@@ -146,26 +146,26 @@ def _of_questions(bench: Bench, plan: Plan) -> list[Request]:
 
 
 def _push(direction: Direction, share: float, norm: float) -> Intervention:
-    return push_along(direction, natural=share * norm / direction.scale, residual_norm=norm)
+    return steer_along(direction, natural=share * norm / direction.scale, residual_norm=norm)
 
 
 def _request(
-    bench: Bench, item: str, turn: int, note: Mapping[str, object], sampling: Sampling, *pushes: Intervention
+    bench: RunContext, item: str, turn: int, note: Mapping[str, object], sampling: Sampling, *pushes: Intervention
 ) -> Request:
     prompt = tuple(bench.model.ids([user(str(note["asked"]))], room=NEW))
     return Request(prompt, item, turn, interventions=pushes, max_new=NEW, sampling=sampling, note=note)
 
 
-def _written(bench: Bench, requests: Sequence[Request], stage: str) -> list[dict[str, object]]:
+def _written(bench: RunContext, requests: Sequence[Request], stage: str) -> list[dict[str, object]]:
     done = {id(request): generation for request, generation in bench.generate(requests, stage=stage)}
     return [_row(bench, request.note, done[id(request)].tokens) for request in requests]
 
 
-def _row(bench: Bench, note: Mapping[str, object], tokens: Sequence[int]) -> dict[str, object]:
+def _row(bench: RunContext, note: Mapping[str, object], tokens: Sequence[int]) -> dict[str, object]:
     return {**note, "tokens": list(tokens), "text": bench.model.text(tokens), "coherent": None}
 
 
-def _looped(bench: Bench, row: dict[str, object], index: int) -> dict[str, object]:
+def _looped(bench: RunContext, row: dict[str, object], index: int) -> dict[str, object]:
     """Begins as it did, and then says a part of itself over and over."""
     tokens, start, length = list(row["tokens"]), 4 + index, 2 + index % 6  # type: ignore[arg-type]
     part = tokens[start : start + length]
@@ -173,7 +173,7 @@ def _looped(bench: Bench, row: dict[str, object], index: int) -> dict[str, objec
     return _row(bench, {**_note(row), "made": f"loop of {length}"}, looped)
 
 
-def _shuffled(bench: Bench, row: dict[str, object], index: int) -> dict[str, object]:
+def _shuffled(bench: RunContext, row: dict[str, object], index: int) -> dict[str, object]:
     """The same words in another order."""
     words = str(row["text"]).split()
     random.Random(index).shuffle(words)

@@ -24,7 +24,7 @@ from introlab.activations.store import Store
 from introlab.errors import Interrupted
 from introlab.experiment.base import Experiment
 from introlab.experiment.conclude import conclude
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.experiment.preflight import Planned
 from introlab.experiment.runner import execute
 from introlab.experiment.settings import Settings
@@ -65,10 +65,10 @@ class Tiny(Experiment):
     debug: ClassVar[Mapping[str, Any]] = {}
     models: ClassVar[tuple[str, ...]] = SPECS
 
-    def size(self, bench: Bench) -> Size:
+    def size(self, bench: RunContext) -> Size:
         return Size(TEXTS, TEXTS)
 
-    def trials(self, bench: Bench) -> Iterator[Trial]:
+    def trials(self, bench: RunContext) -> Iterator[Trial]:
         asked = [Request((1, 2, 3), str(index)) for index in range(TEXTS)]
         for request, written in bench.generate(asked, stage="texts"):
             yield Trial(
@@ -113,7 +113,7 @@ def run_tiny(folder: Path, *, seconds: float = 0.0, loading: float = 0.0) -> Run
 
     def bench(spec: str, *_: Any) -> Any:
         time.sleep(loading)
-        return Bench(SimpleNamespace(name=spec), SimpleNamespace())  # type: ignore[arg-type]
+        return RunContext(SimpleNamespace(name=spec), SimpleNamespace())  # type: ignore[arg-type]
 
     made: dict[str, Any] = {
         "_bench": bench,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from introlab.activations.directions import Direction, random_like
+from introlab.activations.directions import Direction, random_control
 from introlab.generation.requests import Request
 from introlab.generation.scheduler import generate
 from introlab.interventions.interfaces import Intervention
@@ -40,7 +40,7 @@ def requests(model: Model) -> list[Request]:
     like = Direction(unit, 12.0, Site(3), model.fingerprint, model.family, "random", ())
     made = []
     for index, text in enumerate(asked):
-        push = Add(random_like(like, index), Dose(12.0, 1.0, 0.5))
+        push = Add(random_control(like, index), Dose(12.0, 1.0, 0.5))
         steps = (Intervention(push, Site(3), Span.generated()),) if index % 2 else ()
         made.append(Request(tuple(model.ids([user(text)], room=40)), f"trial {index}", interventions=steps, max_new=40))
     return made

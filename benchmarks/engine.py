@@ -16,7 +16,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from benchmarks.peer_worker import endlessly
 from benchmarks.timing import Timed, in_turn, seconds
-from introlab.activations.directions import Direction, random_like
+from introlab.activations.directions import Direction, random_control
 from introlab.activations.extract import read
 from introlab.activations.forward import TOGETHER, Text
 from introlab.generation import decode as decoding
@@ -82,7 +82,7 @@ def writing(model: Model, rows: int) -> Timed:
     asked = prompts(model, rows, 24)
     requests = [Request(ids, str(n), interventions=(random_push(model, n),), max_new=64) for n, ids in enumerate(asked)]
     like = requests[0].interventions[0].edit.direction  # type: ignore[attr-defined]
-    readouts = [Entropy(), Projections("four", [random_like(like, 900 + n) for n in range(4)])] if rows > 1 else []
+    readouts = [Entropy(), Projections("four", [random_control(like, 900 + n) for n in range(4)])] if rows > 1 else []
     ids = torch.tensor(asked)
 
     def theirs() -> object:
@@ -117,7 +117,7 @@ def sharing(model: Model, length: int) -> Timed:
         with (
             patch.object(prefill, "untouched", nothing),
             patch.object(generation, "untouched", nothing),
-            patch.object(prefill, "untouched_blocks", nothing),
+            patch.object(prefill, "shared_depth", nothing),
         ):
             return seconds(work)
 

@@ -17,7 +17,7 @@ from benchmarks.probes import made
 from benchmarks.timing import in_turn, seconds
 from introlab.stats.discrimination import auroc_of
 from probes.linear.bank import Method, solve
-from probes.linear.dataset import Problem
+from probes.linear.dataset import ProbeDataset
 
 OUT = Path(__file__).parent.parent / "docs" / "probe_peers.md"
 PLACES, REPEATS, HELD_OUT = 4, 3, 2000
@@ -58,7 +58,7 @@ def main() -> None:
             fits: list = []
 
             def bank(method: Method = method, penalty: float = penalty, fits: list = fits) -> None:
-                problems = (Problem.plain(each, labels[:-HELD_OUT]) for each in train)
+                problems = (ProbeDataset.plain(each, labels[:-HELD_OUT]) for each in train)
                 fits[:] = [solve(one, method, (penalty,)).coef[0, :, 0].float() for one in problems]
 
             timed = in_turn(

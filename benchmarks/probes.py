@@ -17,7 +17,7 @@ from sklearn.neighbors import NearestCentroid
 from benchmarks.timing import in_turn, seconds
 from introlab.stats.discrimination import auroc_of
 from probes.linear.bank import Method, solve
-from probes.linear.dataset import Problem
+from probes.linear.dataset import ProbeDataset
 
 OUT = Path(__file__).parent.parent / "docs" / "probe_speed.md"
 PLACES, WIDTH, ROWS, TARGETS = 24, 512, 8000, 4
@@ -43,7 +43,8 @@ def made(places: int) -> tuple[list[torch.Tensor], torch.Tensor]:
 
 def own(method: Method, values: list[torch.Tensor], labels: torch.Tensor) -> Fits:
     return [
-        solve(Problem.plain(each, labels), method, (PENALTY[method],)).coef[0, :, 0].cpu().numpy() for each in values
+        solve(ProbeDataset.plain(each, labels), method, (PENALTY[method],)).coef[0, :, 0].cpu().numpy()
+        for each in values
     ]
 
 

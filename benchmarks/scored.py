@@ -4,7 +4,7 @@ import numpy as np
 from scipy import integrate, special
 
 from benchmarks.simulated import DESIGNS, TO_A_THOUSAND, Cell, Draw, Interval, Null, normals
-from introlab.stats.discrimination import auroc, auroc_difference, average_precision, within_levels_auroc
+from introlab.stats.discrimination import auroc, auroc_difference, average_precision, stratified_auroc
 from introlab.stats.interval import Estimate
 
 AREAS = (0.5, 0.7, 0.9, 0.97, 0.99)
@@ -59,7 +59,7 @@ def _in_levels(draw: Draw, cell: Cell) -> tuple[Estimate, float]:
     levels = draw.integers(3, size=cell.clusters * cell.size)
     truth = draw.random(len(levels)) < 0.2 + 0.3 * levels
     scores = normals(draw, cell, 1)[0] + truth * _shift(cell.rate) + 2 * levels
-    return within_levels_auroc(scores, truth, levels, cell.labels), cell.rate  # type: ignore[arg-type]
+    return stratified_auroc(scores, truth, levels, cell.labels), cell.rate  # type: ignore[arg-type]
 
 
 def _less(draw: Draw, cell: Cell, other: float) -> tuple[Estimate, float]:
@@ -97,7 +97,7 @@ SCORED = (
     Interval("auroc, one cluster in ten positive", _few_clusters, WIDE, AREAS),
     Interval("auroc, one trial in twenty positive", _few_trials, WIDE, AREAS),
     Interval("auroc, positives found or missed by cluster", _of_two_kinds, WIDE, AREAS),
-    Interval("within_levels_auroc", _in_levels, WIDE, AREAS),
+    Interval("stratified_auroc", _in_levels, WIDE, AREAS),
     Interval("auroc_difference", _difference, WIDE, AREAS),
     Interval("average_precision", _precision, TO_A_THOUSAND, (0.5, 0.7, 0.9, 0.99)),
 )

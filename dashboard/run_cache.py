@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from introlab.records.catalog import Catalogue
 from introlab.records.run import Run
-from introlab.records.trial_query import Growing, TrialPages, settled
+from introlab.records.trial_query import FollowedRun, TrialPages, settled
 
 KEPT = 8
 """Runs whose trials are kept in memory, those looked at last."""
@@ -16,14 +16,14 @@ Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 
-class Shelf:
+class RunCache:
     """Shared by all requests. What has been read of a run is kept; of a file that grows, only what is new is read."""
 
     def __init__(self, root: Path):
         self.catalogue = Catalogue(root)
         self._lock = Lock()
         self._settled: OrderedDict[_Stamp, TrialPages] = OrderedDict()
-        self._growing: OrderedDict[Path, Growing] = OrderedDict()
+        self._growing: OrderedDict[Path, FollowedRun] = OrderedDict()
 
     def trials(self, name: str) -> TrialPages:
         """Of a run by name. Raises InputError as `Catalogue.locate` does; OSError, ValueError or KeyError for a
@@ -32,7 +32,7 @@ class Shelf:
         table = folder / "trials.parquet"
         with self._lock:
             if not table.exists():
-                growing = self._growing.setdefault(folder, Growing(folder / "trials.jsonl"))
+                growing = self._growing.setdefault(folder, FollowedRun(folder / "trials.jsonl"))
                 return _used(self._growing, folder, growing).look()
             stamp = (table, table.stat().st_mtime_ns, table.stat().st_size)
             pages = self._settled.get(stamp)

@@ -12,7 +12,7 @@ from werkzeug.serving import BaseWSGIServer, make_server
 
 from dashboard import pages
 from dashboard.components import refusal
-from dashboard.run_cache import Shelf
+from dashboard.run_cache import RunCache
 from introlab.errors import InputError
 from introlab.reporting.html import style
 
@@ -35,7 +35,7 @@ def make_app(root: Path) -> Dash:
         title="Introspection Lab",
         index_string=_SHELL.replace("STYLE", style()),
     )
-    shelf = Shelf(root)
+    shelf = RunCache(root)
     found = {page.PATH: page for page in _pages()}
     in_menu = [dcc.Link(page.TITLE, href=path) for path, page in sorted(found.items()) if page.TITLE]
     app.layout = html.Div(

@@ -7,7 +7,7 @@ from dash import Dash, Input, Output, State, ctx, dcc, html
 
 from dashboard import components as parts
 from dashboard.components import Part
-from dashboard.run_cache import Shelf
+from dashboard.run_cache import RunCache
 from introlab.errors import InputError
 from introlab.records.catalog import UNREADABLE, CatalogEntry
 from introlab.records.trial_query import SORTED_BY, TrialFilter, TrialPages
@@ -23,7 +23,7 @@ _ORDER = "trials-order"
 _HEAD = ("condition", "strength", "model", "split", "item", "text", "outcomes")
 
 
-def browser(shelf: Shelf, entry: CatalogEntry) -> Part:
+def browser(shelf: RunCache, entry: CatalogEntry) -> Part:
     """Filters, a page of trials, and buttons to the pages around."""
     try:
         pages = shelf.trials(entry.name)
@@ -64,7 +64,7 @@ def browser(shelf: Shelf, entry: CatalogEntry) -> Part:
     )
 
 
-def connect_browser(app: Dash, shelf: Shelf) -> None:
+def connect_browser(app: Dash, shelf: RunCache) -> None:
     """What the filters and buttons do."""
 
     @app.callback(
@@ -133,7 +133,7 @@ def _preview(text: str) -> str:
     return text if len(text) <= PREVIEW else f"{text[:PREVIEW]} …"
 
 
-def examples(shelf: Shelf, entry: CatalogEntry, most: int) -> Part:
+def examples(shelf: RunCache, entry: CatalogEntry, most: int) -> Part:
     """The last trials there are, newest first."""
     try:
         pages = shelf.trials(entry.name)

@@ -18,7 +18,7 @@
 # topics with words of their own. Everything below works on any other model, too: give `load` a folder or a hub id.
 
 # %%
-from introlab.activations.directions import random_like
+from introlab.activations.directions import random_control
 from introlab.activations.extract import read
 from introlab.activations.forward import Text
 from introlab.generation.requests import Request
@@ -34,7 +34,7 @@ from introlab.reporting import figures
 from introlab.stats.estimates import mean
 from introlab.tasks.materials import materials_for
 from probes.text.topic_drift import read_drift
-from steering.contrast import one_against_rest
+from steering.contrast import one_vs_rest_from_texts
 from steering.edits import Add
 from steering.strength import Dose, typical_norm
 
@@ -82,7 +82,7 @@ activations[sites[2], 0]
 # %%
 rows = []
 for site in sites:
-    direction = one_against_rest(model, texts, labels, site)["school"]
+    direction = one_vs_rest_from_texts(model, texts, labels, site)["school"]
     position = direction.projection(activations[site, 0].values) / direction.scale
     for name, wanted in (("school texts", True), ("other texts", False)):
         values = [float(value) for value, label in zip(position, labels, strict=True) if (label == "school") == wanted]
@@ -107,7 +107,7 @@ figures.curves(
 # Every steered text comes with a receipt: which positions were touched, and by how much.
 
 # %%
-direction = one_against_rest(model, texts, labels, Site(2))["school"]
+direction = one_vs_rest_from_texts(model, texts, labels, Site(2))["school"]
 norm = typical_norm(model, texts, Site(2))
 
 
@@ -130,7 +130,7 @@ for strength in (0.5, 1.0, 1.5, 2.0):
     for name in ("towards the school", "random direction"):
         shares, clusters = [], []
         for turn in range(12):
-            along = direction if name == "towards the school" else random_like(direction, turn)
+            along = direction if name == "towards the school" else random_control(direction, turn)
             written = ask("describe the castle .", push(strength, along), item=f"turn {turn}", temperature=0.7)
             drift = read_drift(model.text(written.tokens), "castle", materials)
             if drift.off_share is not None:

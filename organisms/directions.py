@@ -21,7 +21,7 @@ def between(positive: Tensor, negative: Tensor) -> Aim:
     return Aim((difference / scale).float(), scale)
 
 
-def one_against_rest(values: Tensor, labels: list[str]) -> dict[str, Aim]:
+def one_vs_rest_from_texts(values: Tensor, labels: list[str]) -> dict[str, Aim]:
     """For each label, from the mean of all other rows to that of its own."""
     found = {}
     for label in sorted(set(labels)):

@@ -12,14 +12,14 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
-from introlab.activations.directions import Direction, random_like
+from introlab.activations.directions import Direction, random_control
 from introlab.activations.extract import next_token_logprobs
 from introlab.activations.forward import TOGETHER, Text
 from introlab.errors import InputError
 from introlab.interventions.interfaces import Intervention
 from introlab.network.model import Model
 from introlab.network.spans import Span
-from steering.edits import Clamp, ClampElsewhere, push_along
+from steering.edits import Clamp, ClampElsewhere, steer_along
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,13 @@ def arms(
     span = span or Span.generated()
 
     def add(along: Direction) -> tuple[Intervention, ...]:
-        return (push_along(along, natural=natural, residual_norm=residual_norm, span=span),)
+        return (steer_along(along, natural=natural, residual_norm=residual_norm, span=span),)
 
     def remove(along: Direction | None) -> tuple[Intervention, ...]:
         edit = Clamp(direction, level) if along is None else ClampElsewhere(direction, level, along)
         return (Intervention(edit, direction.site, span),)
 
-    strays = random_directions or [random_like(direction, draw) for draw in range(draws)]
+    strays = random_directions or [random_control(direction, draw) for draw in range(draws)]
     found = [Arm("baseline"), Arm("added", add(direction)), Arm("removed", remove(None))]
     found += [Arm("added", add(stray), draw) for draw, stray in enumerate(strays)]
     found += [Arm("removed", remove(stray), draw) for draw, stray in enumerate(strays)]

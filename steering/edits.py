@@ -40,7 +40,7 @@ class _Along(Edit):
             raise ModelMismatch(
                 "the direction was fitted at another site",
                 given=f"fitted at {self.direction.site}, to be used at {site}",
-                do="use it where it was fitted, or say so with `direction.moved_to(site)`",
+                do="use it where it was fitted, or say so with `direction.at_site(site)`",
             )
 
     def record(self) -> dict[str, Any]:
@@ -233,7 +233,7 @@ class Replace(Edit):
         return {"edit": "replace", "first": self.first, "positions": len(self.values), "source": self.source}
 
 
-def push_along(
+def steer_along(
     direction: Direction,
     *,
     natural: float,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from introlab.activations.extract import next_token_logprobs
 from introlab.activations.forward import Text
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.interventions.interfaces import Intervention
 from introlab.network.answer_tokens import answer_tokens
 from introlab.network.messages import user
@@ -23,7 +23,7 @@ class Damage:
     right_steered: bool | None
 
 
-def damage(bench: Bench, questions: Sequence[Question], interventions: Sequence[Intervention]) -> list[Damage]:
+def damage(bench: RunContext, questions: Sequence[Question], interventions: Sequence[Intervention]) -> list[Damage]:
     """Ask each question with and without its intervention; the answer is the likeliest token after the answer frame."""
     model, frame = bench.model, bench.materials.wording.answer_frame
     prompts = [model.begun([user(question.text)], prefill=frame, room=1) for question in questions]

@@ -15,7 +15,7 @@ from typing import Literal, Self
 import numpy as np
 from scipy import stats
 
-from introlab.activations.directions import check_apart
+from introlab.activations.directions import check_disjoint
 from introlab.errors import InputError
 from introlab.stats.estimates import proportion
 from introlab.stats.interval import Estimate
@@ -165,7 +165,7 @@ class Plan:
     """How far from the target still counts as there."""
 
     def __post_init__(self) -> None:
-        check_apart(self.prompts, self.fresh)
+        check_disjoint(self.prompts, self.fresh)
         if not (self.prompts and self.fresh and min(self.steps, self.per_step, self.per_fresh) >= 1):
             raise InputError("a calibration that asks nothing", given=self, do="one prompt, step and text at least")
 

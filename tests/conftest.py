@@ -17,7 +17,7 @@ import torch
 
 from experiments.__main__ import run_command
 from introlab.errors import CacheError, ModelUnavailable
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.network.model import Model, load
 from introlab.tasks.materials import materials_for
 
@@ -36,12 +36,12 @@ def organism() -> Callable[..., Model]:
 
 
 @pytest.fixture(scope="session")
-def bench(organism: Callable[..., Model]) -> Callable[..., Bench]:
+def bench(organism: Callable[..., Model]) -> Callable[..., RunContext]:
     """`bench("reflective", batch_size=7)`: a bench around a shipped organism."""
 
-    def make(name: str = "reflective", **settings: object) -> Bench:
+    def make(name: str = "reflective", **settings: object) -> RunContext:
         model = organism(name)
-        return Bench(model, materials_for(model), **settings)  # type: ignore[arg-type]
+        return RunContext(model, materials_for(model), **settings)  # type: ignore[arg-type]
 
     return make
 

@@ -9,7 +9,7 @@ import torch
 
 from experiments.confidence.experiment import Confidence
 from experiments.shared.answer_variation import answer_given, constant_answers, place_rows, varies
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.generation.decode import DecodingBatch
 from introlab.network.model import load
 from introlab.records.trial import Trial
@@ -187,7 +187,7 @@ def test_end_to_end_a_model_that_always_chooses_a(always_a, tmp_path):
             )
     (tmp_path / "questions.jsonl").write_text("\n".join(map(json.dumps, lines)))
     experiment = Confidence(fit=40, tune=40, test=40, samples=1, shuffles=1, room=4)
-    found = experiment.analyze(list(experiment.trials(Bench(model, Materials.load(tmp_path)))))
+    found = experiment.analyze(list(experiment.trials(RunContext(model, Materials.load(tmp_path)))))
     check = found.check("answers_vary")
     assert check.passed is False and "A in 40 of 40 choice questions" in check.detail
     assert list(found.verdicts.values()) == ["cannot tell"] and "A in 40 of 40" in found.answer

@@ -61,9 +61,9 @@ def test_they_are_shown_in_the_browser(shelf):
 
     from dashboard.pages import run as run_page
     from dashboard.pages import runs as runs_page
-    from dashboard.run_cache import Shelf
+    from dashboard.run_cache import RunCache
 
-    held = Shelf(shelf)
+    held = RunCache(shelf)
     entries = held.catalogue.entries()
     text = to_json(runs_page._listed(entries))
     assert '"good"' in text and all(place(name) in text for name in RUNS)
@@ -164,7 +164,7 @@ def test_a_long_reading_does_not_hold_up_a_page(tmp_path):
 
     from dashboard.pages import run as run_page
     from dashboard.pages import trial as trial_page
-    from dashboard.run_cache import Shelf
+    from dashboard.run_cache import RunCache
 
     long = "x" * 5_000_000
     readings = {"text": long, "list": list(range(400_000)), "table": {str(i): i for i in range(200_000)}}
@@ -176,7 +176,7 @@ def test_a_long_reading_does_not_hold_up_a_page(tmp_path):
         trial("tokens", text="w " * 20_000, tokens=tokens, readings={"each": np.arange(20_000.0).tolist()}),
     ]
     begun(tmp_path / "run", trials)
-    shelf = Shelf(tmp_path)
+    shelf = RunCache(tmp_path)
     for one in trials:
         page = to_json(trial_page.layout(shelf, {"run": "run", "id": one.id}))
         assert len(page) < 200_000 and one.id in page

@@ -13,7 +13,7 @@ from introlab.records.trial import Trial
 from introlab.stats.baseline_gain import gain_over, over_chance, smallest_gain
 from introlab.stats.discrimination import auroc, auroc_difference
 from introlab.stats.interval import Estimate, missing
-from probes.linear.evaluate import Beside, evaluate
+from probes.linear.evaluate import Baselines, evaluate
 
 ROWS = 400
 NAMES = [str(row) for row in range(ROWS)]
@@ -37,7 +37,7 @@ def test_noise_does_not_beat_a_text_only_baseline_below_chance():
         labels = np.arange(ROWS) % 2 == 0
         values = torch.as_tensor(draw.normal(size=(ROWS, 32)), dtype=torch.float32)
         here = {(Site(1), 0): Activations(values, Site(1), "model", tuple(NAMES))}
-        beside = Beside(texts=misleading_texts(labels, draw), shuffles=0)
+        beside = Baselines(texts=misleading_texts(labels, draw), shuffles=0)
         found = evaluate(here, labels.tolist(), NAMES, beside=beside, method="difference_of_means")
         probe, text = found.one("AUROC of the probe"), found.one("AUROC of text only")
         below += text.below(0.42)
@@ -54,7 +54,7 @@ def test_a_probe_that_is_there_still_beats_it():
     values = torch.as_tensor(draw.normal(size=(ROWS, 32)), dtype=torch.float32)
     values[:, 0] += 2 * torch.as_tensor(labels).float()
     here = {(Site(1), 0): Activations(values, Site(1), "model", tuple(NAMES))}
-    found = evaluate(here, labels.tolist(), NAMES, beside=Beside(texts=misleading_texts(labels, draw), shuffles=0))
+    found = evaluate(here, labels.tolist(), NAMES, beside=Baselines(texts=misleading_texts(labels, draw), shuffles=0))
     assert found.check("text only").passed
     over = found.one("gain over text only")
     assert over.value == pytest.approx((found.one("AUROC of the probe").value or 0) - 0.5)

@@ -16,7 +16,7 @@ from introlab.records.catalog import Catalogue, disk_use
 from introlab.records.prune import obstacle, remove
 from introlab.records.run import Run
 from introlab.records.run_folder import SCHEMA
-from introlab.records.trial_query import Growing, TrialFilter, settled
+from introlab.records.trial_query import FollowedRun, TrialFilter, settled
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +150,7 @@ def pages(request, tmp_path):
     if request.param == "settled":
         run.settle()
         return settled(run.folder / "trials.parquet"), sorted(trials, key=lambda each: each.id)
-    return Growing(run.folder / "trials.jsonl").look(), trials
+    return FollowedRun(run.folder / "trials.jsonl").look(), trials
 
 
 def test_a_choice_is_what_a_loop_over_the_trials_chooses(pages):
@@ -211,7 +211,7 @@ def test_rows_come_from_their_row_groups(tmp_path, monkeypatch):
 def test_growing_trials_are_read_on_from_where_reading_ended(tmp_path, monkeypatch):
     trials = simulated()
     run = begun(tmp_path / "a", trials[:5])
-    growing = Growing(run.folder / "trials.jsonl")
+    growing = FollowedRun(run.folder / "trials.jsonl")
     early = growing.look()
     starts = []
     since = Lines.since
@@ -227,7 +227,7 @@ def test_growing_trials_are_read_on_from_where_reading_ended(tmp_path, monkeypat
     assert len(growing.look()) == 9
     (run.folder / "trials.jsonl").write_text(trials[0].to_line() + "\n")
     assert len(growing.look()) == 1
-    assert len(Growing(tmp_path / "nothing.jsonl").look()) == 0
+    assert len(FollowedRun(tmp_path / "nothing.jsonl").look()) == 0
 
 
 def test_trials_are_put_in_order_and_those_without_a_value_are_last(tmp_path):

@@ -17,7 +17,7 @@ SMALL = {"proportion": (5, 1), "paired_rates": (10, 5), "ratio of rates": (10, 5
          "hedges_g": (10, 5), "cohens_kappa": (40, 5), "average_precision": (200, 1),
          "auroc, clusters of one class": (20, 5), "auroc, one trial in twenty positive": (20, 50),
          "auroc, positives found or missed by cluster": (30, 1),
-         "within_levels_auroc": (40, 5), "auroc_difference": (40, 5), "proportion, nearly copies": (40, 9),
+         "stratified_auroc": (40, 5), "auroc_difference": (40, 5), "proportion, nearly copies": (40, 9),
          "skewed_mean, skewness 2": (20, 50), "resampling_null": (10, 1),
          "linear, predictor of clusters": (10, 5), "logistic_curve, half dose": (40, 5),
          "calibration_error, calibrated": (100, 1), "Brier score": (30, 1), "mean, clusters of 1 to 100": (20, 1),

@@ -15,7 +15,7 @@ from test_pieces import TEXT, tokens_of
 pytest.importorskip("dash", reason="the dashboard's extra is not installed")
 
 from dashboard.pages import models
-from dashboard.run_cache import Shelf
+from dashboard.run_cache import RunCache
 from dashboard.server import ADDRESS, make
 from experiments.__main__ import WRONG_INPUT, run_command
 from introlab.errors import InputError
@@ -220,7 +220,7 @@ def test_a_damaged_run_shows_what_can_be_read(page, address):
 
 def test_the_models_there_are_and_whether_they_are_here(address, root, monkeypatch, tmp_path):
     monkeypatch.setenv("INTROLAB_CACHE", str(tmp_path))
-    page = str(models.layout(Shelf(root), {}))
+    page = str(models.layout(RunCache(root), {}))
     assert "organism:reflective" in page and "SmolLM2-135M-Instruct" in page
     assert "not fetched (introlab models fetch smollm2" in page
     with urlopen(f"{address}/_dash-layout") as answer:
@@ -278,7 +278,7 @@ def test_a_hundred_thousand_trials_page_at_once(tmp_path):
     table = pa.Table.from_pylist([*rows, {**row, "id": known.id, "outcomes": '{"right":true}'}], schema=COLUMNS)
     pq.write_table(table, run.folder / "trials.parquet", row_group_size=8192)
     run.note_table(len(table), file_digest(run.folder / "trials.parquet"))
-    shelf = Shelf(tmp_path)
+    shelf = RunCache(tmp_path)
 
     def seconds(look):
         start = time.perf_counter()

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from introlab.activations.directions import Direction, difference_of_means, random_like
+from introlab.activations.directions import Direction, difference_of_means, random_control
 from introlab.activations.extract import Activations
 from introlab.errors import InputError, ModelMismatch, NotFinite, SplitOverlap
 from introlab.network.sites import Site
@@ -59,9 +59,9 @@ def test_random_directions_keep_everything_but_the_vector(family_model):
     model = family_model("llama")
     activations, labels, _ = planted(model)
     found = difference_of_means(*halves(activations, labels), model=model)
-    draws = [random_like(found, seed) for seed in range(20)]
+    draws = [random_control(found, seed) for seed in range(20)]
     assert all((one.scale, one.site, one.model) == (found.scale, found.site, found.model) for one in draws)
-    assert torch.equal(random_like(found, 3).vector, draws[3].vector)
+    assert torch.equal(random_control(found, 3).vector, draws[3].vector)
     # 20 cosines of width 32: the largest exceeds 0.75 about once in 100,000 times.
     assert max(abs(float(one.vector @ found.vector)) for one in draws) < 0.75
 
@@ -72,7 +72,7 @@ def test_another_model_is_refused_unless_of_the_family_and_asked_for(organism):
     direction.check_model(one)
     with pytest.raises(ModelMismatch, match="fitted on another model"):
         direction.check_model(twin)
-    carried = direction.carried_to(twin)
+    carried = direction.transfer_to(twin)
     carried.check_model(twin)
     assert torch.equal(carried.vector, direction.vector) and carried.site == direction.site
 
@@ -83,16 +83,16 @@ def test_another_family_is_refused_even_if_asked_for(organism, family_model):
         torch.eye(128)[0], 1.0, Site(1), organism("base").fingerprint, organism("base").family, "test", ("a",)
     )
     with pytest.raises(ModelMismatch):
-        direction.carried_to(model)
+        direction.transfer_to(model)
 
 
 def test_testing_on_what_it_was_fitted_on_is_refused(family_model):
     model = family_model("llama")
     activations, labels, _ = planted(model)
     found = difference_of_means(*halves(activations, labels), model=model)
-    found.check_unseen(["fresh"])
+    found.check_held_out(["fresh"])
     with pytest.raises(SplitOverlap, match="1 shared"):
-        found.check_unseen(["fresh", "e7"])
+        found.check_held_out(["fresh", "e7"])
 
 
 def test_saved_and_read_back(tmp_path, family_model):

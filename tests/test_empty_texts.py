@@ -9,7 +9,7 @@ import torch
 
 from experiments import discover
 from introlab.errors import LabError
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.generation.decode import DecodingBatch
 from introlab.network.model import load
 from introlab.tasks.materials import materials_for
@@ -68,7 +68,7 @@ def _through_all_stages(kind):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            trials = list(experiment.trials(Bench(model, materials_for(model))))
+            trials = list(experiment.trials(RunContext(model, materials_for(model))))
             findings = experiment.analyze(trials)
         except LabError as error:
             assert len(str(error).splitlines()) >= 2, error

@@ -25,7 +25,7 @@ from experiments.endogenous_resistance.lora import (
 from introlab.activations.extract import text_logprobs
 from introlab.activations.forward import Text
 from introlab.errors import InputError
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.network.messages import user
 from introlab.network.model import load
 from introlab.network.sites import Site
@@ -274,7 +274,7 @@ def test_the_same_path_on_a_tiny_random_model_of_a_real_family(family, family_fo
     the way that is tested and no number. Latents are known by texts, or by labels that others gave."""
     model = load(str(family_folder(family)), device="cpu")
     folder = random_sae(tmp_path / "sae", model.d_model, Site(1).hook_name)
-    bench = Bench(model, word_materials(tmp_path / "materials"))
+    bench = RunContext(model, word_materials(tmp_path / "materials"))
     labels = tmp_path / "labels.jsonl"
     labels.write_text("".join(f'{{"latent": {each}, "label": "w75"}}\n' for each in range(48)))
     small = KIND(

@@ -302,7 +302,7 @@ def test_a_direction_of_another_model_or_site_is_refused(family_model):
         interventions = (push(model, 3.0, gate=gate),) if gate else ()
         with pytest.raises(ModelMismatch, match="another model"):
             written(model, [Request((2, 5, 6), "a", interventions=interventions)], readouts=() if gate else [reading])
-    moved = direction(model, Site(1)).moved_to(Site(2))
+    moved = direction(model, Site(1)).at_site(Site(2))
     assert moved.site == Site(2) and "resid_post[1]" in moved.method
     written(model, [Request((2, 5, 6), "a", interventions=(Intervention(Cap(moved, 0.0), Site(2), Span.all()),))])
 

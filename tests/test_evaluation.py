@@ -7,7 +7,7 @@ import torch
 from introlab.activations.extract import Activations
 from introlab.errors import InputError
 from introlab.network.sites import Site
-from probes.linear.evaluate import Beside, evaluate
+from probes.linear.evaluate import Baselines, evaluate
 
 ROWS, WIDTH = 600, 24
 HERE = (Site(1), 0)
@@ -30,7 +30,7 @@ def draw() -> np.random.Generator:
 
 def test_a_state_that_nothing_else_tells_is_read(draw):
     labels = draw.uniform(size=ROWS) < 0.4
-    beside = Beside(
+    beside = Baselines(
         texts=[f"w{draw.integers(30)} w{draw.integers(30)}" for _ in NAMES],
         numbers={"length": draw.integers(5, 30, size=ROWS).tolist()},
         activations={"embedding": made(labels * 0, seed=3)[HERE]},
@@ -50,9 +50,9 @@ def test_a_state_that_something_else_tells_is_not_more(fault, draw):
     """The probe reads it, and so does the baseline: the check fails and the answer says so."""
     labels = draw.uniform(size=ROWS) < 0.4
     beside = {
-        "text only": Beside(texts=[("red" if one else "blue") + f" w{draw.integers(9)}" for one in labels]),
-        "length": Beside(numbers={"length": (10 + 10 * labels + draw.integers(3, size=ROWS)).tolist()}),
-        "embedding": Beside(activations={"embedding": made(labels, strength=3.0, seed=5)[HERE]}),
+        "text only": Baselines(texts=[("red" if one else "blue") + f" w{draw.integers(9)}" for one in labels]),
+        "length": Baselines(numbers={"length": (10 + 10 * labels + draw.integers(3, size=ROWS)).tolist()}),
+        "embedding": Baselines(activations={"embedding": made(labels, strength=3.0, seed=5)[HERE]}),
     }[fault]
     found = evaluate(made(labels), labels.tolist(), GROUPS, beside=beside)
     assert found.one("AUROC of the probe").above(0.85)
@@ -65,7 +65,7 @@ def test_a_state_that_is_not_there_is_not_read(draw):
     read = 0
     for seed in range(8):
         labels = draw.uniform(size=ROWS) < 0.4
-        found = evaluate(made(labels * 0, seed=seed), labels.tolist(), GROUPS, beside=Beside(shuffles=2))
+        found = evaluate(made(labels * 0, seed=seed), labels.tolist(), GROUPS, beside=Baselines(shuffles=2))
         read += found.one("AUROC of the probe").above(0.5)
         assert ("could not be read" in found.answer) != found.one("AUROC of the probe").above(0.5)
     assert read <= 1
@@ -84,8 +84,8 @@ def test_labels_that_leak_through_the_split_fail_the_check(draw):
     here = {HERE: Activations(values, HERE[0], "model", NAMES)}
     labels = (np.random.default_rng(1).uniform(size=20) < 0.5)[of]
     types = [f"t{one}" for one in of]
-    torn = evaluate(here, labels.tolist(), NAMES, beside=Beside(types=types))
-    whole = evaluate(here, labels.tolist(), [f"g{one}" for one in of], beside=Beside(types=types))
+    torn = evaluate(here, labels.tolist(), NAMES, beside=Baselines(types=types))
+    whole = evaluate(here, labels.tolist(), [f"g{one}" for one in of], beside=Baselines(types=types))
     assert (torn.one("AUROC of the control task").value or 0) > 0.9
     assert abs((whole.one("AUROC of the control task").value or 0.5) - 0.5) < 0.35  # 20 types only
 
@@ -93,4 +93,4 @@ def test_labels_that_leak_through_the_split_fail_the_check(draw):
 def test_baselines_of_another_length_are_refused(draw):
     labels = (draw.uniform(size=ROWS) < 0.4).tolist()
     with pytest.raises(InputError, match="one entry per example"):
-        evaluate(made(np.asarray(labels)), labels, GROUPS, beside=Beside(numbers={"length": [1.0]}))
+        evaluate(made(np.asarray(labels)), labels, GROUPS, beside=Baselines(numbers={"length": [1.0]}))

@@ -12,7 +12,7 @@ import pytest
 
 from experiments import discover, find
 from introlab.errors import InputError
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.network.model import load
 from introlab.records.trial import Trial
 from introlab.reporting.detokenize import per_token
@@ -32,7 +32,7 @@ def finished():
     def run(kind):
         if kind not in made:
             model = load(kind.models[0], device="cpu")
-            made[kind] = list(kind.debug_size().trials(Bench(model, materials_for(model))))
+            made[kind] = list(kind.debug_size().trials(RunContext(model, materials_for(model))))
         return made[kind]
 
     return run
@@ -79,10 +79,10 @@ def test_its_trials_and_findings_are_whole(kind, finished):
 @each
 def test_its_preflight_counts_what_it_writes(kind, finished):
     model = load(kind.models[0], device="cpu")
-    size = kind.debug_size().size(Bench(model, materials_for(model)))
+    size = kind.debug_size().size(RunContext(model, materials_for(model)))
     written = [trial for trial in finished(kind) if trial.tokens]
-    assert size.texts - size.may_fall_away <= len(written) <= size.texts
-    assert size.may_fall_away < size.texts / 2
+    assert size.texts - size.optional_texts <= len(written) <= size.texts
+    assert size.optional_texts < size.texts / 2
     assert sum(len(trial.tokens) for trial in written) <= size.tokens
 
 
@@ -200,8 +200,8 @@ def test_the_answer_to_a_null_claims_no_finding_and_says_the_minimum_detectable_
 @each
 def test_what_ranks_and_colours_its_texts_is_in_its_trials(kind, finished):
     shown = [trial for trial in finished(kind) if trial.split == "test" and trial.text and trial.tokens]
-    ranks = [trial.readings.get(kind.ranked_by, trial.outcomes.get(kind.ranked_by)) for trial in shown]
-    assert kind.ranked_by is None or len({rank for rank in ranks if rank is not None}) > 1
+    ranks = [trial.readings.get(kind.rank_texts_by, trial.outcomes.get(kind.rank_texts_by)) for trial in shown]
+    assert kind.rank_texts_by is None or len({rank for rank in ranks if rank is not None}) > 1
     for name in kind.per_token:
         assert any(name in per_token(trial.readings, len(trial.tokens)) for trial in shown)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import introlab as lab
-from introlab.activations.extract import every_position
+from introlab.activations.extract import iter_activations
 from introlab.activations.forward import Text
 from introlab.errors import ContextOverflow, InputError, ModelMismatch
 from introlab.generation.requests import Request
@@ -203,7 +203,7 @@ def test_a_contrast_of_texts_is_read_over_the_answers(model):
     site, means = Site(3), []
     for answer in answers:
         ids = (*answer.prompt_ids, *answer.tokens)
-        ((values,),) = every_position(model, [Text(ids, len(answer.prompt_ids), "x")], site)
+        ((values,),) = iter_activations(model, [Text(ids, len(answer.prompt_ids), "x")], site)
         means.append(values[1][len(answer.prompt_ids) - 1 :].double().mean(0))
     difference = means[0] - means[1]
     assert by_completion.scale == pytest.approx(float(difference.norm()), rel=1e-5)
@@ -222,12 +222,12 @@ def test_a_contrast_of_texts_is_read_over_the_answers(model):
 
 def test_prompts_are_read_over_the_users_words_or_at_the_end(model):
     ids = model.ids([user(SCHOOL)])
-    ((values,),) = every_position(model, [Text(tuple(ids), len(ids), "x")], Site(3))
+    ((values,),) = iter_activations(model, [Text(tuple(ids), len(ids), "x")], Site(3))
     span = model.chat.spans([user(SCHOOL)])["user 0"].include[0]
     other = lab.contrast(model, positive=SCHOOL, negative=DESERT, layer=3)
     last = lab.contrast(model, positive=SCHOOL, negative=DESERT, layer=3, over="last")
     ids2 = model.ids([user(DESERT)])
-    ((values2,),) = every_position(model, [Text(tuple(ids2), len(ids2), "y")], Site(3))
+    ((values2,),) = iter_activations(model, [Text(tuple(ids2), len(ids2), "y")], Site(3))
     means = values[1][span.start : span.stop].mean(0) - values2[1][span.start : span.stop].mean(0)
     assert other.scale == pytest.approx(float(means.norm()), rel=1e-4)
     assert last.scale == pytest.approx(float((values[1][-1] - values2[1][-1]).norm()), rel=1e-4)

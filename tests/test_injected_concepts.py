@@ -37,7 +37,7 @@ from experiments.injected_concepts.labels import (
 from experiments.injected_concepts.procedure import best, grid, plan_of
 from experiments.injected_concepts.prompts import InjectionPrompts, asked_in
 from experiments.injected_concepts.readings import named_at, named_freely
-from experiments.injected_concepts.requests import InjectionRig, request_of
+from experiments.injected_concepts.requests import InjectionDirections, request_of
 from experiments.shared.answer_mass import MASS_NEEDED, AnswerMass, answer_readout
 from experiments.shared.concept_vectors import along, concept_vectors, flipped, without
 from experiments.shared.detection_rates import beyond_entropy, by_unit, difference_in_differences
@@ -45,7 +45,7 @@ from experiments.shared.line_files import questions_of, words_of
 from introlab.activations.extract import read
 from introlab.activations.forward import Text
 from introlab.errors import InputError
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.experiment.runner import execute
 from introlab.generation.requests import Generation, Request
 from introlab.network.messages import user
@@ -64,7 +64,7 @@ def rig(bench):
     words = (*plan.tuned, *plan.tested, "yes", "no")
     vectors = concept_vectors(here, words, plan.prompts.baseline_words[:20], plan.prompts.contexts, [2])
     axis = vectors.directions[2]["yes"].vector - vectors.directions[2]["no"].vector
-    return here, plan, InjectionRig(vectors, {2: (axis, axis.roll(1))}, 2, 0.3)
+    return here, plan, InjectionDirections(vectors, {2: (axis, axis.roll(1))}, 2, 0.3)
 
 
 # What is read
@@ -419,7 +419,7 @@ def test_a_network_built_by_hand_is_found_to_detect_through_the_cache_alone_and_
     words = list(InjectionPrompts.of(materials_for(here)).concepts)
     asked = InjectedConcepts(layer=0, strength=1.0, tune=0, test=36, random_directions=12, wordings=1, max_new=2)
     built = build(tmp_path, here, words, sees=sees)
-    found = asked.analyze(list(asked.trials(Bench(built, materials_for(here)))))
+    found = asked.analyze(list(asked.trials(RunContext(built, materials_for(here)))))
     cache = found.estimate("detected, by place", **{"injected into": PLACES[CACHE]})
     share = found.estimate("named among ten", question=CHOOSE, arm=TARGET)
     (told,) = found.verdicts.values()

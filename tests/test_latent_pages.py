@@ -15,7 +15,7 @@ from introlab.network.sites import Site
 from introlab.reporting import detokenize as pieces
 from probes.sae.latent_dashboard import write_pages
 from probes.sae.latent_probes import by_text
-from probes.sae.max_activating_examples import QUANTILES, ActivatingText, Portrait, frequencies, portraits
+from probes.sae.max_activating_examples import QUANTILES, ActivatingText, LatentSummary, frequencies, latent_summaries
 from probes.sae.model import Sae
 
 RED, BLUE = 20, 21
@@ -32,7 +32,7 @@ def written(family_folder, tmp_path_factory):
 def test_portraits_are_what_a_plain_count_gives(written):
     model, sae, _ = written
     texts = random_texts(60, length=9, seed=1)
-    found = portraits(model, sae, texts, [0, 1, 2, 7], largest=4, each=2, batch_size=13)
+    found = latent_summaries(model, sae, texts, [0, 1, 2, 7], largest=4, each=2, batch_size=13)
     held = {index: latents for index, _, (latents,) in by_text(model, [sae], texts)}
     every = [held[index] for index in range(len(texts))]
     for one in found:
@@ -58,14 +58,14 @@ def test_portraits_are_what_a_plain_count_gives(written):
 
 def test_quantile_examples_lie_between_the_largest_and_the_least(written):
     model, sae, _ = written
-    (one,) = portraits(model, sae, random_texts(200, seed=2), [9], largest=3, each=2)
+    (one,) = latent_summaries(model, sae, random_texts(200, seed=2), [9], largest=3, each=2)
     by_kind = {kind: [max(each.values[1:]) for each in one.examples if each.kind == kind] for kind in kinds_of(one)}
     assert list(by_kind) == ["largest", *(f"quantile {at:g}" for at in QUANTILES), "silent"][: len(by_kind)]
     middle = [by_kind[f"quantile {at:g}"][0] for at in QUANTILES]
     assert sorted(middle, reverse=True) == middle and min(by_kind["largest"]) >= middle[0]
 
 
-def kinds_of(one: Portrait) -> dict[str, None]:
+def kinds_of(one: LatentSummary) -> dict[str, None]:
     return dict.fromkeys(example.kind for example in one.examples)
 
 
@@ -77,7 +77,7 @@ def test_a_latent_that_writes_a_word_promotes_it(written):
     writer = copy.deepcopy(sae.sae)
     writer.W_dec[5], writer.W_dec[6] = words[33] * 50, -words[33] * 50
     there = Sae(writer, last, "writer", model.fingerprint)
-    up, down = portraits(model, there, random_texts(30, seed=4), [5, 6], words=3)
+    up, down = latent_summaries(model, there, random_texts(30, seed=4), [5, 6], words=3)
     token = model.tokenizer.decode([33])
     assert up.promoted[0][0] == token and down.suppressed[0][0] == token
     assert up.promoted[0][1] > 0 > down.suppressed[0][1]
@@ -94,7 +94,7 @@ def test_pieces_put_together_are_the_text(organism, written):
 def portrait(index, tokens, values, prompt_len=1):
     active = torch.tensor([value for value in values[1:] if value > 0])
     example = ActivatingText("largest", "a <b>name</b>", tokens, values, prompt_len)
-    return Portrait(index, 100, active, 0.5, (example,), (("<i>", 1.0),), (("</td>", -0.5),))
+    return LatentSummary(index, 100, active, 0.5, (example,), (("<i>", 1.0),), (("</td>", -0.5),))
 
 
 def test_pages_are_whole_escaped_and_offline(tmp_path):
@@ -132,7 +132,7 @@ def test_latents_and_texts_that_are_not_there_are_refused(written):
     texts = random_texts(3)
     for latents, some in (([99], texts), ([-1], texts), ([0], []), ([0], [Text((5,), 1, "short")])):
         with pytest.raises(InputError):
-            portraits(model, sae, some, latents)
+            latent_summaries(model, sae, some, latents)
     with pytest.raises(InputError):
         sae(Activations(torch.zeros(1, model.d_model), Site(0), model.fingerprint, ("x",)))
 

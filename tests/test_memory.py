@@ -5,7 +5,7 @@ import torch
 
 from introlab.activations import forward as reading_passes
 from introlab.activations.collect import Reading, Sample, collect
-from introlab.activations.extract import every_position, next_token_logprobs, read, text_logprobs
+from introlab.activations.extract import iter_activations, next_token_logprobs, read, text_logprobs
 from introlab.activations.forward import Text
 from introlab.network.model import Model
 from introlab.network.sites import Site
@@ -40,7 +40,7 @@ def test_every_way_of_reading_goes_on_with_fewer(rows, family_model, tmp_path, s
 
     def found(folder):
         states = read(model, TEXTS, [site], [[0, len(text.ids) - 1] for text in TEXTS])
-        at_once = {index: values for batch in every_position(model, TEXTS, site) for index, values in batch}
+        at_once = {index: values for batch in iter_activations(model, TEXTS, site) for index, values in batch}
         store = collect(model, [Sample(text) for text in TEXTS], [Reading(site, Span.all(), "tokens")], folder)
         index = store.index().sort_values(["sample", "position"])
         return [

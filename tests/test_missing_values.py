@@ -80,8 +80,8 @@ takes(
     call=lambda c: estimates.cluster_bootstrap(lambda i: float(len(i)), c, draws=5),
 )
 takes(discrimination.auroc, VALUES, BITS, CLUSTERS)
-takes(discrimination.within_levels_auroc, VALUES, BITS, LEVELS, CLUSTERS)
-takes(discrimination.auroc_over_deals, WIDE, BITS)
+takes(discrimination.stratified_auroc, VALUES, BITS, LEVELS, CLUSTERS)
+takes(discrimination.permutation_mean_auroc, WIDE, BITS)
 takes(discrimination.auroc_difference, VALUES, OTHERS, BITS, CLUSTERS)
 takes(
     discrimination.average_precision,

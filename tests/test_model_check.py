@@ -11,7 +11,7 @@ from experiments.shared import check_answers
 from experiments.shared.check_page import check_text
 from experiments.shared.model_check import check_model, checks_folder, feasible, model_check, require_decidable
 from introlab.errors import InputError
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.network.model import load
 from introlab.records.model_check import (
     AnswersPart,
@@ -140,12 +140,12 @@ def test_the_first_screen_carries_the_answer():
 def test_asking_again_is_not_asked(organism, monkeypatch):
     model, asked = organism("calibrated"), []
     monkeypatch.setattr(check_answers, "QUESTIONS", 16)
-    first = model_check(Bench(model, materials_for(model)), ("ways",), tell=asked.append)
+    first = model_check(RunContext(model, materials_for(model)), ("ways",), tell=asked.append)
     assert len(asked) == 2, "answers, which ways needs, and ways"
     assert first.topics is None and len(first.answers.of("sum")) > 0
-    assert model_check(Bench(model, materials_for(model)), ("ways",), tell=asked.append) == first
+    assert model_check(RunContext(model, materials_for(model)), ("ways",), tell=asked.append) == first
     assert len(asked) == 2
-    anew = model_check(Bench(model, materials_for(model)), ("ways",), again=True, tell=asked.append)
+    anew = model_check(RunContext(model, materials_for(model)), ("ways",), again=True, tell=asked.append)
     assert len(asked) == 4 and replace(anew, seconds={}) == replace(first, seconds={})
 
 
@@ -157,8 +157,8 @@ def test_other_materials_templates_and_weights_are_asked_anew(organism, monkeypa
     with (tmp_path / "mine" / "topics.json").open("a") as file:
         file.write("\n")
     raw = load("organism:calibrated", device="cpu", chat="raw")
-    benches = [Bench(model, mine), Bench(model, Materials.load(tmp_path / "mine")), Bench(raw, mine)]
-    for bench in (*benches, Bench(organism("base"), mine)):
+    benches = [RunContext(model, mine), RunContext(model, Materials.load(tmp_path / "mine")), RunContext(raw, mine)]
+    for bench in (*benches, RunContext(organism("base"), mine)):
         model_check(bench, ("answers",), tell=asked.append)
     assert len(asked) == 4
 
@@ -167,7 +167,7 @@ def test_other_materials_templates_and_weights_are_asked_anew(organism, monkeypa
 def test_a_kept_part_that_was_changed_is_asked_anew(organism, monkeypatch, fault):
     model, asked = organism("calibrated"), []
     monkeypatch.setattr(check_answers, "QUESTIONS", 16)
-    bench = Bench(model, materials_for(model))
+    bench = RunContext(model, materials_for(model))
     first = model_check(bench, ("answers",))
     (path,) = checks_folder().rglob("answers-*.json")
     path.write_bytes(path.read_bytes().replace(b'"right": true', b'"right": false', 1) if fault is None else fault)
@@ -181,12 +181,12 @@ def test_a_cache_that_cannot_be_written_costs_nothing_else(organism, monkeypatch
     monkeypatch.setattr(check_answers, "QUESTIONS", 16)
     model = organism("calibrated")
     with pytest.warns(UserWarning, match="not kept"):
-        assert model_check(Bench(model, materials_for(model)), ("answers",)).answers
+        assert model_check(RunContext(model, materials_for(model)), ("answers",)).answers
 
 
 def test_no_test_question_is_asked(organism):
     model = organism("calibrated")
-    asked = {one.id for one in check_answers.questions(Bench(model, materials_for(model)))}
+    asked = {one.id for one in check_answers.questions(RunContext(model, materials_for(model)))}
     splits = {one.split for one in materials_for(model).questions if one.id in asked}
     assert splits == {"extract"} and len(asked) > 100
 
@@ -196,7 +196,7 @@ def test_a_twin_that_never_reconsiders_is_told_from_one_that_does(organism):
     shares = {}
     for name in ("reflective", "unreflective"):
         model = organism(name)
-        part = model_check(Bench(model, materials_for(model)), ("rechecks",)).rechecks
+        part = model_check(RunContext(model, materials_for(model)), ("rechecks",)).rechecks
         shares[name] = part.reconsidered / part.decided
     assert shares["unreflective"] <= 0.1 < 0.25 <= shares["reflective"]
 
@@ -233,7 +233,7 @@ def test_anyway_and_organisms_are_not_stopped(organism, family_model, monkeypatc
 
     model = organism("calibrated")
     monkeypatch.setattr("experiments.shared.model_check.model_check", refused)
-    require_decidable(find("confidence")(), Bench(model, materials_for(model)))
+    require_decidable(find("confidence")(), RunContext(model, materials_for(model)))
     from introlab.experiment.runner import _bench
     from introlab.experiment.settings import Settings
 
@@ -246,7 +246,7 @@ def test_the_error_names_what_to_change(family_model, monkeypatch):
     monkeypatch.setattr("experiments.shared.model_check.model_check", lambda *_: made(in_kind=0))
     model = family_model("llama")
     with pytest.raises(InputError, match="ask_after"):
-        require_decidable(find("confidence")(), Bench(model, Materials.load(GENERAL)))
+        require_decidable(find("confidence")(), RunContext(model, Materials.load(GENERAL)))
 
 
 def test_the_command_prints_a_page_and_json(command, monkeypatch):

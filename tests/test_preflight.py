@@ -10,7 +10,7 @@ import introlab.experiment.preflight as preflight
 from experiments import discover, find
 from experiments.confidence.experiment import Confidence
 from introlab.errors import InputError, RunFolderError
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.experiment.preflight import Pace, check_disk, first_requests, measure
 from introlab.experiment.runner import execute
 from introlab.experiment.settings import Settings
@@ -98,7 +98,7 @@ def test_what_keeps_an_experiment_from_asking_is_its_own_error(bench):
     here = bench("calibrated")
 
     class Textless(type(find("confidence")())):
-        def trials(self, bench: Bench):
+        def trials(self, bench: RunContext):
             yield from ()
 
     assert first_requests(Textless(), here) == ([], ())

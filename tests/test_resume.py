@@ -20,7 +20,7 @@ from introlab.experiment.runner import execute
 from introlab.experiment.settings import Settings
 from introlab.generation.requests import Generation, Request
 from introlab.generation.sampling import GREEDY
-from introlab.generation.text_cache import Journal
+from introlab.generation.text_cache import CompletionCache
 from introlab.io.jsonl import Lines
 from introlab.records.receipt import Receipt
 from introlab.records.run import Run
@@ -167,16 +167,16 @@ def test_a_text_in_the_journal_is_what_it_was(tmp_path):
     receipt = Receipt("resid_post[3]", "generated", {"edit": "add", "raw": 0.1}, ((3, 4),), ((4, 9),), 0.1, "applied")
     text = Generation((1, 2), (-0.1, -1e-9), {"p": (0.1, 0.7)}, (receipt,), "budget", {"f": ((0, (0.1, 0.9)),)})
     asked = [Request((1, 2, 3), "item", index, sampling=GREEDY, note={"any": object()}) for index in range(3)]
-    call = Journal(tmp_path / "texts", "m").call("stage", asked)
+    call = CompletionCache(tmp_path / "texts", "m").call("stage", asked)
     assert [one.item for one in call.left] == ["item"] * 3 and not call.done
     (given, back), *_ = call.noted((request, text) for request in [call.left[1]])
     assert given == asked[1] and given.note is asked[1].note and back is text
-    again = Journal(tmp_path / "texts", "m").call("stage", asked)
+    again = CompletionCache(tmp_path / "texts", "m").call("stage", asked)
     assert again.done == [(asked[1], text)] and len(again.left) == 2
-    other = Journal(tmp_path / "texts", "m")
+    other = CompletionCache(tmp_path / "texts", "m")
     assert not other.call("another stage", asked).done
     assert not other.call("stage", asked).done, "the second call of a run is not the first"
-    assert not Journal(tmp_path / "texts", "another model").call("stage", asked).done
+    assert not CompletionCache(tmp_path / "texts", "another model").call("stage", asked).done
 
 
 KILLED = [

@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from introlab.errors import InputError
 from introlab.stats.calibration_error import calibration_error, expected_calibration_error
-from introlab.stats.discrimination import auroc, auroc_difference, rank_correlation, within_levels_auroc
+from introlab.stats.discrimination import auroc, auroc_difference, rank_correlation, stratified_auroc
 from introlab.stats.stratified_auroc import Separation
 
 SCORED = st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=4, max_size=60).filter(
@@ -98,7 +98,7 @@ def test_within_levels_takes_difficulty_out():
     clusters = [str(index) for index in range(400)]
     scores = (levels + rng.normal(0, 0.01, 400)).tolist()
     assert auroc(scores, labels, clusters).above(0.75)
-    inside = within_levels_auroc(scores, labels, levels.tolist(), clusters)
+    inside = stratified_auroc(scores, labels, levels.tolist(), clusters)
     assert inside.low < 0.5 < inside.high
 
 
@@ -106,7 +106,7 @@ def test_within_one_level_it_is_plain_auroc():
     rng = np.random.default_rng(1)
     labels, scores = (rng.random(100) < 0.5).tolist(), rng.random(100).tolist()
     clusters = [str(index) for index in range(100)]
-    assert within_levels_auroc(scores, labels, [1] * 100, clusters).value == pytest.approx(
+    assert stratified_auroc(scores, labels, [1] * 100, clusters).value == pytest.approx(
         auroc(scores, labels, clusters).value
     )
 

@@ -10,7 +10,7 @@ from experiments.self_prediction import analysis, prompts
 from experiments.self_prediction.cells import Cell, ahead, right
 from experiments.self_prediction.elicitation import Prediction, weighed
 from experiments.self_prediction.experiment import SelfPrediction
-from experiments.self_prediction.input_only import foretold
+from experiments.self_prediction.input_only import predicted
 from experiments.self_prediction.labels import CROSS, MODE
 from experiments.self_prediction.prompts import PredictionPrompts, named, wordings
 from experiments.self_prediction.properties import REGISTRY, described
@@ -111,7 +111,7 @@ def test_the_input_only_predictor_finds_what_the_words_tell_and_nothing_else():
         for word, value in (("red", "x"), ("blue", "y"))
     ]
     asked = [(question("the red one 40 ?"), "t"), (question("the blue one 41 ?"), "t"), (question(), "other task")]
-    assert foretold(told, asked) == [{"answer": "x"}, {"answer": "y"}, {}]
+    assert predicted(told, asked) == [{"answer": "x"}, {"answer": "y"}, {}]
 
 
 def test_the_mode_is_of_the_items_judged():

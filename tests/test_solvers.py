@@ -16,12 +16,12 @@ from introlab.errors import InputError
 from introlab.stats.discrimination import auroc_of
 from probes.linear import dataset as problems
 from probes.linear import lbfgs as descent
-from probes.linear.dataset import Problem
+from probes.linear.dataset import ProbeDataset
 from probes.linear.solvers import difference_of_means, lda, logistic, ridge
 
 
 class Made(NamedTuple):
-    problem: Problem
+    problem: ProbeDataset
     values: np.ndarray
     """As they are."""
     labels: np.ndarray
@@ -37,7 +37,7 @@ def made(*, rows: int = 600, width: int = 24, seed: int = 0, folds: int = 4) -> 
     part = torch.tensor(draw.integers(folds, size=rows))
     uses = ~torch.eye(folds, dtype=torch.bool)
     uses[-1] = True  # the last fold is fitted on everything
-    return Made(Problem(torch.tensor(values), torch.tensor(labels), part, uses), values, labels)
+    return Made(ProbeDataset(torch.tensor(values), torch.tensor(labels), part, uses), values, labels)
 
 
 def fits(one: Made) -> Iterator[tuple[int, int, np.ndarray]]:
@@ -111,7 +111,7 @@ def test_a_difference_of_means_is_one():
 def test_one_part_is_a_fold_of_all_parts(method):
     """On more rows than a chunk holds."""
     one = made(rows=10_000)
-    plain = method(Problem.plain(one.problem.rows, one.problem.labels))
+    plain = method(ProbeDataset.plain(one.problem.rows, one.problem.labels))
     for target in range(3):
         found = method(one.problem).coef[3, target, 0].numpy()
         assert cosine(plain.coef[0, target, 0].numpy(), found) > 0.9999
@@ -140,7 +140,7 @@ def test_soft_labels_are_rows_of_both_kinds():
     """A share of .3 is a row that counts .3 as positive and .7 as negative (arXiv 2207.05221, P(IK))."""
     one = made()
     share = np.random.default_rng(3).uniform(size=(600, 1)) * one.labels[:, :1] + 0.05
-    found = logistic(Problem.plain(torch.tensor(one.values), torch.tensor(share.clip(0, 1))), (1.0,))
+    found = logistic(ProbeDataset.plain(torch.tensor(one.values), torch.tensor(share.clip(0, 1))), (1.0,))
     twice = np.concatenate([scaled(one), scaled(one)])
     weight = np.concatenate([share[:, 0], 1 - share[:, 0]]).clip(0, 1)
     peer = LogisticRegression(tol=1e-8, max_iter=5000).fit(twice, [1] * 600 + [0] * 600, sample_weight=weight)
@@ -159,7 +159,7 @@ def test_balanced_is_scikit_learns():
 def test_classes_that_can_be_told_apart_exactly_are_no_trouble():
     values = torch.randn(200, 10, generator=torch.Generator().manual_seed(0))
     labels = (values[:, :1] > 0).double()
-    found = logistic(Problem.plain(values, labels), (1e-3,))
+    found = logistic(ProbeDataset.plain(values, labels), (1e-3,))
     assert roc_auc_score(labels[:, 0], found.scores(values)[:, 0, 0, 0]) == 1.0
     assert bool(torch.isfinite(found.coef).all())
 
@@ -174,15 +174,15 @@ def test_bad_numbers_are_refused():
     values, labels = torch.randn(20, 3), torch.tensor([[0.0], [1.0]] * 10)
     for given_labels in (labels * 2, labels * torch.nan):
         with pytest.raises(InputError, match="no shares"):
-            Problem.plain(values, given_labels)
+            ProbeDataset.plain(values, given_labels)
     with pytest.raises(InputError, match="both classes"):
-        Problem.plain(values, labels * 0)
+        ProbeDataset.plain(values, labels * 0)
     with pytest.raises(InputError, match="different number"):
-        Problem.plain(values, labels[:10])
+        ProbeDataset.plain(values, labels[:10])
     with pytest.raises(InputError, match="NaN"):
-        logistic(Problem.plain(values * torch.nan, labels))
+        logistic(ProbeDataset.plain(values * torch.nan, labels))
     with pytest.raises(InputError, match="do not vary"):
-        logistic(Problem.plain(torch.ones(20, 3), labels))
+        logistic(ProbeDataset.plain(torch.ones(20, 3), labels))
 
 
 class OnDisk:
@@ -204,6 +204,6 @@ def test_rows_may_stay_on_disk(method, monkeypatch):
     monkeypatch.setattr(problems, "CHUNK", 100)
     one = made()
     rows = OnDisk(one.problem.rows[0:600])
-    found = method(Problem(rows, one.problem.labels, one.problem.part, one.problem.uses))
+    found = method(ProbeDataset(rows, one.problem.labels, one.problem.part, one.problem.uses))
     assert rows.most <= 100
     assert torch.equal(found.coef, method(one.problem).coef)

@@ -9,7 +9,7 @@ import pytest
 
 import introlab as lab
 from introlab.errors import InputError
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.tasks.materials import materials_for
 
 
@@ -44,7 +44,7 @@ class Nonsense(SchoolTalk):
 @pytest.fixture(scope="module")
 def trials(organism):
     model = organism("compliant")
-    return list(SchoolTalk.debug_size().trials(Bench(model, materials_for(model))))
+    return list(SchoolTalk.debug_size().trials(RunContext(model, materials_for(model))))
 
 
 def test_it_is_an_experiment_like_the_labs_own(trials, organism):
@@ -52,7 +52,7 @@ def test_it_is_an_experiment_like_the_labs_own(trials, organism):
     experiment, model = SchoolTalk.debug_size(), organism("compliant")
     assert experiment.name() == "school_talk" and experiment.question().endswith("?")
     assert SchoolTalk.from_parameters(json.loads(json.dumps(experiment.parameters()))) == experiment
-    size = experiment.size(Bench(model, materials_for(model)))
+    size = experiment.size(RunContext(model, materials_for(model)))
     assert size.texts == len(trials) == len({trial.id for trial in trials})
     assert sum(len(trial.tokens) for trial in trials) <= size.tokens
     seen = {split: {trial.prompt for trial in trials if trial.split == split} for split in ("extract", "test")}
@@ -78,7 +78,7 @@ def test_its_findings_are_whole_and_say_what_is_so(trials):
 
 def test_trials_do_not_depend_on_batch_size_or_order(trials, organism):
     model = organism("compliant")
-    bench = Bench(model, materials_for(model), batch_size=3, shuffle=5)
+    bench = RunContext(model, materials_for(model), batch_size=3, shuffle=5)
     others = {trial.id: trial for trial in SchoolTalk.debug_size().trials(bench)}
     assert [(t.tokens, t.outcomes) for t in trials] == [(others[t.id].tokens, others[t.id].outcomes) for t in trials]
 
@@ -86,7 +86,9 @@ def test_trials_do_not_depend_on_batch_size_or_order(trials, organism):
 def test_a_measure_that_sees_nothing_finds_nothing(trials, organism):
     """The negative control on a model: no effect is claimed, and asking in words shows that nothing can be seen."""
     model = organism("compliant")
-    findings = Nonsense.debug_size().analyze(list(Nonsense.debug_size().trials(Bench(model, materials_for(model)))))
+    findings = Nonsense.debug_size().analyze(
+        list(Nonsense.debug_size().trials(RunContext(model, materials_for(model))))
+    )
     assert "no detectable effect" in findings.answer and "minimum detectable" in findings.answer
     assert findings.check("prompting").passed is False
 
@@ -177,4 +179,4 @@ def test_a_declaration_that_cannot_be_run_is_refused_first(experiment, words, or
 def test_a_measure_outside_its_range_is_refused(organism):
     model = organism("compliant")
     with pytest.raises(InputError, match="from 0 to 1"):
-        list(OutOfRange.debug_size().trials(Bench(model, materials_for(model))))
+        list(OutOfRange.debug_size().trials(RunContext(model, materials_for(model))))

@@ -45,11 +45,11 @@ def test_a_limit_is_spread_over_the_levels(organism):
 def test_another_seed_draws_other_questions_and_topics(family_model):
     """Of some 330 questions of a kind 60 are drawn: two draws share 11 in the mean, and 30 once in 10^9."""
     materials = materials_for(family_model("llama"))
-    one, again, other = ({q.id for q in materials.evenly("test", 300, seed=seed)} for seed in (0, 0, 1))
+    one, again, other = ({q.id for q in materials.balanced_sample("test", 300, seed=seed)} for seed in (0, 0, 1))
     assert one == again and len(one) == len(other) == 300
     every = {q.id for q in materials.questions if q.split == "test"}
     assert len(one & other) < len(one) * (len(one) / len(every) + 0.2)
-    fewer = {q.id for q in materials.evenly("test", 100, seed=1)}
+    fewer = {q.id for q in materials.balanced_sample("test", 100, seed=1)}
     assert fewer < other
     assert materials.draw_topics(8, seed=0) != materials.draw_topics(8, seed=1)
     assert len(materials.draw_topics(99)) == len(materials.lab_topics)

@@ -147,7 +147,7 @@ def test_a_bank_gives_probes_that_are_saved_and_read_back(family_model, tmp_path
     assert torch.equal(again.says(here), calibrated(here) >= 0.5)
     for seen in (names, fresh.examples):
         with pytest.raises(SplitOverlap):
-            again.check_unseen(seen)
+            again.check_held_out(seen)
     with pytest.raises(SplitOverlap):
         probe.calibrated(here, labels, method="platt")
     with pytest.raises(ModelMismatch):

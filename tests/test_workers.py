@@ -9,12 +9,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from introlab.activations.directions import Direction, random_like
+from introlab.activations.directions import Direction, random_control
 from introlab.errors import ContextOverflow
 from introlab.generation.process_pool import LocalPool, local_workers
 from introlab.generation.requests import Generation, Request
 from introlab.generation.scheduler import generate
-from introlab.generation.workers import TRIES, SharedOut, WorkersLost, shares
+from introlab.generation.workers import TRIES, Distributed, WorkersLost, shares
 from introlab.interventions.interfaces import Intervention
 from introlab.network.messages import user
 from introlab.network.sites import Site
@@ -35,7 +35,7 @@ def asked(bench):
     like = Direction(torch.eye(model.d_model)[0], 12.0, Site(3), model.fingerprint, model.family, "random", ())
     made = []
     for index, question in enumerate(at.materials.pick("test", limit=200)):
-        push = Intervention(Add(random_like(like, index), Dose(12.0, 1.0, 0.5)), Site(3), Span.generated())
+        push = Intervention(Add(random_control(like, index), Dose(12.0, 1.0, 0.5)), Site(3), Span.generated())
         prompt = tuple(model.ids([user(question.text)], room=12))
         edits = (push,) if index % 2 else ()
         made.append(Request(prompt, question.id, interventions=edits, max_new=12, note=lambda index=index: index))
@@ -74,7 +74,7 @@ def test_a_process_killed_in_the_middle_costs_nothing(asked, alone):
     pool = LocalPool(2, LOADING)
     try:
         before = pool.processes()
-        found = with_pool(asked, SharedOut(pool), lambda: os.kill(before[0], signal.SIGKILL))
+        found = with_pool(asked, Distributed(pool), lambda: os.kill(before[0], signal.SIGKILL))
         assert found == alone
         assert pool.processes()[0] != before[0] and pool.processes()[1] == before[1]
     finally:
@@ -95,7 +95,7 @@ def test_ray_writes_what_one_process_writes_and_survives_a_lost_actor(asked, alo
     try:
         pool = RayPool(2, LOADING)
         first = pool.actors[0]
-        assert with_pool(asked, SharedOut(pool), lambda: ray.kill(first)) == alone
+        assert with_pool(asked, Distributed(pool), lambda: ray.kill(first)) == alone
         assert pool.actors[0] is not first
     finally:
         ray.shutdown()
@@ -129,7 +129,7 @@ def test_every_text_comes_once_whoever_is_lost(count, size, batch, lost):
     """Two losses at most: no share can be lost three times."""
     requests = requests_of(count)
     pool = Unreliable(size, [index in lost for index in range(31)])
-    found = list(SharedOut(pool)(None, requests, seed=0, batch_size=batch))
+    found = list(Distributed(pool)(None, requests, seed=0, batch_size=batch))
     assert sorted(request.item for request, _ in found) == sorted(request.item for request in requests)
     parts = shares(requests, seed=0, batch_size=batch, readouts=())
     assert sorted(index for part in parts for index in part.indices) == list(range(count))
@@ -138,4 +138,4 @@ def test_every_text_comes_once_whoever_is_lost(count, size, batch, lost):
 def test_texts_that_cost_every_worker_its_life_stop_the_run():
     pool = Unreliable(2, [True] * TRIES)
     with pytest.raises(WorkersLost, match="item 0"):
-        list(SharedOut(pool)(None, requests_of(1), seed=0))
+        list(Distributed(pool)(None, requests_of(1), seed=0))

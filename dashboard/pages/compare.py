@@ -6,14 +6,14 @@ from dash import Dash, Input, Output, dcc, html
 
 from dashboard import components as parts
 from dashboard.components import Part
-from dashboard.run_cache import Shelf
+from dashboard.run_cache import RunCache
 from introlab.records.run import Run
 from introlab.reporting.comparison import EXPLAINED, PAIRED, Comparison, compare
 
 PATH, TITLE = "/compare", "Compare"
 
 
-def layout(shelf: Shelf, query: dict[str, str]) -> Part:
+def layout(shelf: RunCache, query: dict[str, str]) -> Part:
     names = [entry.name for entry in shelf.catalogue.entries() if entry.state == "complete"]
     first, second = (query.get(which) if query.get(which) in names else None for which in ("first", "second"))
     return [
@@ -29,7 +29,7 @@ def layout(shelf: Shelf, query: dict[str, str]) -> Part:
     ]
 
 
-def connect(app: Dash, shelf: Shelf) -> None:
+def connect(app: Dash, shelf: RunCache) -> None:
     @app.callback(Output("compared", "children"), Input("compare-first", "value"), Input("compare-second", "value"))
     def show(first: str | None, second: str | None) -> Part:
         if not first or not second:

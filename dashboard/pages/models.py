@@ -3,13 +3,13 @@
 from dash import Dash, html
 
 from dashboard.components import Part
-from dashboard.run_cache import Shelf
+from dashboard.run_cache import RunCache
 from introlab.network.listing import ALSO, listed_models
 
 PATH, TITLE = "/models", "Models"
 
 
-def layout(shelf: Shelf, query: dict[str, str]) -> Part:
+def layout(shelf: RunCache, query: dict[str, str]) -> Part:
     head = html.Tr([html.Th(name) for name in ("model", "what it is", "licence", "state")])
     rows = [
         html.Tr([html.Td(html.Code(each.spec)), html.Td(each.what), html.Td(each.licence), html.Td(each.state)])
@@ -22,5 +22,5 @@ def layout(shelf: Shelf, query: dict[str, str]) -> Part:
     ]
 
 
-def connect(app: Dash, shelf: Shelf) -> None:
+def connect(app: Dash, shelf: RunCache) -> None:
     """Nothing on this page changes."""

@@ -7,7 +7,7 @@ from dash import Dash, Input, Output, State, dcc, html, no_update
 
 from dashboard import components as parts
 from dashboard.components import Part
-from dashboard.run_cache import Shelf
+from dashboard.run_cache import RunCache
 from dashboard.trial_list import browser, connect_browser, examples
 from introlab.errors import InputError
 from introlab.records.catalog import UNREADABLE, CatalogEntry
@@ -24,7 +24,7 @@ LAST = 4
 """Trials shown of it."""
 
 
-def layout(shelf: Shelf, query: dict[str, str]) -> Part:
+def layout(shelf: RunCache, query: dict[str, str]) -> Part:
     entry = shelf.catalogue.entry(query.get("name", ""))
     return [
         html.P([dcc.Link("Runs", href="/"), " / ", entry.name], className="where"),
@@ -34,7 +34,7 @@ def layout(shelf: Shelf, query: dict[str, str]) -> Part:
     ]
 
 
-def connect(app: Dash, shelf: Shelf) -> None:
+def connect(app: Dash, shelf: RunCache) -> None:
     connect_browser(app, shelf)
 
     @app.callback(
@@ -55,7 +55,7 @@ def connect(app: Dash, shelf: Shelf) -> None:
         return _progress(shelf, entry), no_update, False
 
 
-def _body(shelf: Shelf, entry: CatalogEntry) -> Part:
+def _body(shelf: RunCache, entry: CatalogEntry) -> Part:
     if entry.state == "broken":
         return parts.refusal(f"{entry.name}: {entry.problem}")
     question = html.P(str(entry.manifest.get("question", "")), className="question")
@@ -113,7 +113,7 @@ def _repeat(manifest: Mapping[str, Any]) -> Part:
     return html.Section([html.H2("How to repeat this"), *body])
 
 
-def _progress(shelf: Shelf, entry: CatalogEntry) -> Part:
+def _progress(shelf: RunCache, entry: CatalogEntry) -> Part:
     """Counted from where it was counted last."""
     texts = shelf.catalogue.count_lines(entry.folder / "texts.jsonl")
     stated = entry.manifest.get("expected")

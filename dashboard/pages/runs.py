@@ -6,7 +6,7 @@ from typing import Any
 from dash import Dash, Input, Output, dcc, html
 
 from dashboard.components import Part, address, chooser, size, state
-from dashboard.run_cache import Shelf
+from dashboard.run_cache import RunCache
 from introlab.records.catalog import STATES, CatalogEntry
 from introlab.reporting.tables import place
 
@@ -25,7 +25,7 @@ _ORDERS: dict[str, Callable[[CatalogEntry], Any]] = {
 _DESCENDING = {"newest", "largest", "most trials"}
 
 
-def layout(shelf: Shelf, query: dict[str, str]) -> Part:
+def layout(shelf: RunCache, query: dict[str, str]) -> Part:
     entries = shelf.catalogue.entries()
     experiments = sorted({entry.experiment for entry in entries} - {""})
     return [
@@ -44,7 +44,7 @@ def layout(shelf: Shelf, query: dict[str, str]) -> Part:
     ]
 
 
-def connect(app: Dash, shelf: Shelf) -> None:
+def connect(app: Dash, shelf: RunCache) -> None:
     @app.callback(
         Output("runs", "children"),
         Input("of-experiment", "value"),

@@ -7,7 +7,7 @@ from dash import Dash, Input, Output, State, dcc, html
 
 from dashboard import components as parts
 from dashboard.components import Part
-from dashboard.run_cache import Shelf
+from dashboard.run_cache import RunCache
 from introlab.records.receipt import Receipt, places
 from introlab.records.trial import Trial
 from introlab.reporting.detokenize import per_token
@@ -19,7 +19,7 @@ MOST_TOKENS, MOST_READINGS = 4_000, 500
 """That are shown one by one, and offered to be coloured by: a page must open whatever a trial holds."""
 
 
-def layout(shelf: Shelf, query: dict[str, str]) -> Part:
+def layout(shelf: RunCache, query: dict[str, str]) -> Part:
     run, id = query.get("run", ""), query.get("id", "")
     trial = shelf.trials(run).trial(id)
     readings = list(per_token(trial.readings, len(trial.tokens)))[:MOST_READINGS]
@@ -63,7 +63,7 @@ def layout(shelf: Shelf, query: dict[str, str]) -> Part:
     ]
 
 
-def connect(app: Dash, shelf: Shelf) -> None:
+def connect(app: Dash, shelf: RunCache) -> None:
     @app.callback(
         Output("tokens", "children"), Input("colour-by", "value"), State("trial-at", "data"), prevent_initial_call=True
     )

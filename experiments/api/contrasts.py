@@ -5,7 +5,7 @@ from typing import Literal
 
 from experiments.api.texts import AnyText, ReadableText, as_list, readable, site_of
 from introlab.activations.directions import Direction, difference_of_means
-from introlab.activations.directions import random_like as random_direction
+from introlab.activations.directions import random_control as random_direction
 from introlab.activations.extract import Activations, mean_over
 from introlab.activations.forward import TOGETHER
 from introlab.errors import InputError
@@ -91,7 +91,7 @@ def evaluate_probe(
     texts = [*sides[0], *sides[1]]
     both = _activations(model, texts, site, over, batch_size)
     labels = [1.0] * len(sides[0]) + [0.0] * len(sides[1])
-    beside = evaluate.Beside(
+    beside = evaluate.Baselines(
         texts=[each.words for each in texts], numbers={"length": [float(len(each.text.ids)) for each in texts]}
     )
     groups = [each.text.example for each in texts]

@@ -147,13 +147,13 @@ def _completion(model: Model, request: Request, generation: Generation, prompt: 
         **vars(generation),
         prompt=prompt,
         text=model.text(generation.tokens),
-        pieces=pieces_of(model, generation.tokens),
+        pieces=token_texts(model, generation.tokens),
         prompt_ids=request.prompt,
         model=model.fingerprint,
     )
 
 
-def pieces_of(model: Model, tokens: Sequence[int]) -> tuple[str, ...]:
+def token_texts(model: Model, tokens: Sequence[int]) -> tuple[str, ...]:
     """What each token writes, special ones included; "" of one that only begins a character."""
     from introlab.reporting.detokenize import written
 

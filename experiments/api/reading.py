@@ -9,10 +9,10 @@ from markupsafe import Markup
 from tqdm.auto import tqdm
 
 from experiments.api.completion import Completion
-from experiments.api.generating import pieces_of
+from experiments.api.generating import token_texts
 from experiments.api.readouts import Readouts, readouts_of
 from experiments.api.texts import AnyText, as_list, is_one, readable
-from introlab.activations.extract import every_position
+from introlab.activations.extract import iter_activations
 from introlab.activations.forward import TOGETHER, Text
 from introlab.errors import InputError
 from introlab.interventions.interfaces import Readout
@@ -91,7 +91,7 @@ def read(
     for reading in tqdm(chosen, desc="reading", unit="reading", disable=not progress):
         _fill(model, given, reading, values, batch_size)
     found = [
-        TokenReadings(text.ids, pieces_of(model, text.ids), readings, text.prompt_len)
+        TokenReadings(text.ids, token_texts(model, text.ids), readings, text.prompt_len)
         for text, readings in zip(given, values, strict=True)
     ]
     return found[0] if is_one(texts) else found
@@ -101,7 +101,7 @@ def _fill(
     model: Model, texts: Sequence[Text], reading: Readout, values: list[dict[str, tuple[float, ...]]], batch_size: int
 ) -> None:
     assert reading.site is not None
-    for batch in every_position(model, texts, reading.site, batch_size=batch_size):
+    for batch in iter_activations(model, texts, reading.site, batch_size=batch_size):
         for index, residual in batch:
             values[index][reading.name] = tuple(reading(residual).tolist())
 

@@ -19,7 +19,7 @@ from introlab.records.trial import Trial
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-    from introlab.experiment.context import Bench
+    from introlab.experiment.context import RunContext
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class SteeringExperiment(Experiment):
     null: ClassVar[float] = 0.0
     controls: ClassVar[tuple[str, ...]] = ("baseline", "random_direction", "prompting", "coherence")
     debug: ClassVar[dict[str, Any]] = {"random_directions": 3, "per_direction": 2, "max_new": 24}
-    ranked_by: ClassVar[str | None] = "measure"
+    rank_texts_by: ClassVar[str | None] = "measure"
 
     positive: ClassVar[tuple[str, ...]]
     """Prompts whose answers have what the direction points towards."""
@@ -74,12 +74,12 @@ class SteeringExperiment(Experiment):
         """The strength at which the effect is judged."""
         return self.strengths[-1]
 
-    def size(self, bench: "Bench") -> Size:
+    def size(self, bench: "RunContext") -> Size:
         from experiments.api.steering_procedure import size
 
         return size(self, bench)
 
-    def trials(self, bench: "Bench") -> Iterator[Trial]:
+    def trials(self, bench: "RunContext") -> Iterator[Trial]:
         from experiments.api.steering_procedure import trials
 
         yield from trials(self, bench)

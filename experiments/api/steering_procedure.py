@@ -9,7 +9,7 @@ from experiments.api.texts import site_of
 from introlab.activations.directions import Direction, difference_of_means
 from introlab.activations.forward import Text
 from introlab.errors import InputError
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.generation.requests import Generation, Request
 from introlab.generation.sampling import Sampling
 from introlab.interventions.interfaces import Intervention
@@ -17,8 +17,8 @@ from introlab.network.messages import user
 from introlab.records.size import Size
 from introlab.records.trial import Trial
 from probes.text.coherence import CoherenceBounds, compression, redundancy
-from steering.contrast import over_new_tokens
-from steering.edits import push_along
+from steering.contrast import mean_over_completion
+from steering.edits import steer_along
 from steering.strength import typical_norm
 
 
@@ -33,7 +33,7 @@ class _Cell:
     prompt: str = ""
 
 
-def size(experiment: SteeringExperiment, bench: Bench) -> Size:
+def size(experiment: SteeringExperiment, bench: RunContext) -> Size:
     """Of the prompts, conditions and draws that are declared."""
     _check(experiment)
     tested = len(experiment.prompts) * (2 + len(experiment.strengths))
@@ -41,7 +41,7 @@ def size(experiment: SteeringExperiment, bench: Bench) -> Size:
     return Size(texts, texts * experiment.max_new)
 
 
-def trials(experiment: SteeringExperiment, bench: Bench) -> Iterator[Trial]:
+def trials(experiment: SteeringExperiment, bench: RunContext) -> Iterator[Trial]:
     """Answers the direction is fitted on, then every condition on every prompt."""
     _check(experiment)
     fitted_on = [_request(experiment, bench, prompt, _Cell("extract", "positive")) for prompt in experiment.positive]
@@ -101,7 +101,7 @@ def _drawn(experiment: SteeringExperiment) -> list[tuple[int, str]]:
 
 
 def _request(
-    experiment: SteeringExperiment, bench: Bench, prompt: str, cell: _Cell, *interventions: Intervention
+    experiment: SteeringExperiment, bench: RunContext, prompt: str, cell: _Cell, *interventions: Intervention
 ) -> Request:
     words = f"{prompt} {experiment.request}" if cell.condition == "prompting" else prompt
     return Request(
@@ -114,7 +114,7 @@ def _request(
     )
 
 
-def _written(bench: Bench, requests: Sequence[Request], stage: str) -> list[tuple[Request, Generation]]:
+def _written(bench: RunContext, requests: Sequence[Request], stage: str) -> list[tuple[Request, Generation]]:
     """In the order of the requests, whatever the order of work."""
     written = {_key(request): (request, generation) for request, generation in bench.generate(requests, stage=stage)}
     return [written[_key(request)] for request in requests]
@@ -126,23 +126,23 @@ def _key(request: Request) -> tuple[object, ...]:
 
 
 def _direction(
-    experiment: SteeringExperiment, bench: Bench, written: Sequence[tuple[Request, Generation]]
+    experiment: SteeringExperiment, bench: RunContext, written: Sequence[tuple[Request, Generation]]
 ) -> tuple[Direction, float]:
     """The direction of the answers, and the norm of the residual where they end."""
     texts = [Text.written(request.prompt, generation.tokens, request.item) for request, generation in written]
     positive = [request.note.condition == "positive" for request, _ in written]
     site = site_of(bench.model, experiment.layer)
-    values = over_new_tokens(bench.model, texts, site, batch_size=bench.batch_size)
+    values = mean_over_completion(bench.model, texts, site, batch_size=bench.batch_size)
     direction = difference_of_means(
         values.where(positive), values.where([not each for each in positive]), model=bench.model
     )
-    direction.check_unseen(experiment.prompts)
+    direction.check_held_out(experiment.prompts)
     return direction, typical_norm(bench.model, texts, site, batch_size=bench.batch_size)
 
 
-def _steered(experiment: SteeringExperiment, bench: Bench, direction: Direction, norm: float) -> list[Request]:
+def _steered(experiment: SteeringExperiment, bench: RunContext, direction: Direction, norm: float) -> list[Request]:
     def push(along: Direction, strength: float) -> Intervention:
-        return push_along(along, natural=strength, residual_norm=norm)
+        return steer_along(along, natural=strength, residual_norm=norm)
 
     requests = [
         _request(experiment, bench, prompt, _Cell("test", "push", strength), push(direction, strength))
@@ -160,7 +160,7 @@ def _steered(experiment: SteeringExperiment, bench: Bench, direction: Direction,
 
 def _trial(
     experiment: SteeringExperiment,
-    bench: Bench,
+    bench: RunContext,
     request: Request,
     generation: Generation,
     bounds: CoherenceBounds | None,

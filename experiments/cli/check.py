@@ -28,11 +28,11 @@ class CheckModel(LoadsModel):
     def __call__(self) -> int:
         from experiments.shared.check_page import check_text
         from experiments.shared.model_check import feasible, model_check
-        from introlab.experiment.context import Bench
+        from introlab.experiment.context import RunContext
         from introlab.tasks.materials import materials_for
 
         model = self.load()
-        bench = Bench(model, materials_for(model, self.materials), batch_size=self.batch_size)
+        bench = RunContext(model, materials_for(model, self.materials), batch_size=self.batch_size)
         check = model_check(bench, again=self.again, tell=tell)
         found = feasible(check, bench.materials, [kind() for _, kind in sorted(discover().items())])
         if self.json:

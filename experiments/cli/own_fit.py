@@ -17,7 +17,7 @@ from introlab.stats.interval import Estimate
 from introlab.tasks.text_files import TextEntry, labelled, read_texts
 from probes.linear.bank import Method
 from probes.linear.baselines import numbers_only, text_only
-from probes.linear.evaluate import Beside, evaluate
+from probes.linear.evaluate import Baselines, evaluate
 from probes.linear.fit import fit_probe
 from probes.linear.probe import Probe
 
@@ -98,9 +98,9 @@ def _labels(entries: list[TextEntry]) -> list[bool]:
     return labels
 
 
-def _beside(lines: list[Line]) -> Beside:
+def _beside(lines: list[Line]) -> Baselines:
     lengths = [len(line.text.ids) for line in lines]
-    return Beside(texts=[line.entry.words for line in lines], numbers={"length": lengths})
+    return Baselines(texts=[line.entry.words for line in lines], numbers={"length": lengths})
 
 
 def _best(found: Findings) -> Site:

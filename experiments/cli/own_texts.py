@@ -7,7 +7,7 @@ from pathlib import Path
 
 from experiments.cli.loading import LoadsModel
 from experiments.cli.output_files import new_file, tell_facts
-from introlab.activations.directions import Direction, random_like
+from introlab.activations.directions import Direction, random_control
 from introlab.activations.extract import Activations, read
 from introlab.activations.forward import Text
 from introlab.errors import InputError
@@ -19,7 +19,7 @@ from introlab.network.model import Model
 from introlab.network.sites import STREAMS, Site
 from introlab.network.spans import Span
 from introlab.tasks.text_files import TextEntry, read_texts
-from steering.edits import push_along
+from steering.edits import steer_along
 from steering.strength import typical_norm
 
 
@@ -145,7 +145,7 @@ class Steer(LoadsModel):
     def __call__(self) -> int:
         fitted, path, span = Direction.load(self.direction), new_file(self.out), Span.parse(self.span)
         entries, model = read_texts(self.texts), self.load()
-        direction = fitted.carried_to(model) if self.transfer else fitted
+        direction = fitted.transfer_to(model) if self.transfer else fitted
         direction.check_model(model)
         lines = in_tokens(model, entries, room=self.max_new)
         norm = typical_norm(model, [line.text for line in lines], direction.site, batch_size=self.batch_size)
@@ -153,7 +153,7 @@ class Steer(LoadsModel):
             self._request(line, condition, strength, each, span, norm)
             for line in lines
             for strength in (0.0, *self.strength)
-            for condition, each in (("push", direction), ("random_direction", random_like(direction, self.seed)))
+            for condition, each in (("push", direction), ("random_direction", random_control(direction, self.seed)))
             if strength or condition == "push"
         ]
         with path.open("w", encoding="utf-8") as file:
@@ -178,7 +178,9 @@ class Steer(LoadsModel):
         return Request(
             line.text.ids,
             line.entry.id,
-            interventions=(push_along(direction, natural=strength, residual_norm=norm, span=span),) if strength else (),
+            interventions=(steer_along(direction, natural=strength, residual_norm=norm, span=span),)
+            if strength
+            else (),
             max_new=self.max_new,
             sampling=Sampling(temperature=self.temperature),
             note={"id": line.entry.id, "condition": condition if strength else "baseline", "strength": strength},

@@ -18,7 +18,7 @@ from introlab.tasks.materials import materials_for
 from introlab.tasks.text_files import read_texts
 from probes.sae.corpus import own_answers
 from probes.sae.latent_dashboard import write_pages
-from probes.sae.max_activating_examples import frequencies, portraits
+from probes.sae.max_activating_examples import frequencies, latent_summaries
 from probes.sae.model import Sae
 
 QUESTIONS, EACH = 150, 3
@@ -50,7 +50,7 @@ class Pages(LoadsModel):
             raise InputError("there is something here already", given=self.out, do="choose another --out")
         texts = [line.text for line in in_tokens(model, read_texts(self.texts))] if self.texts else self._own(model)
         latents = self.latents or self._spread(model, sae, texts)
-        found = portraits(model, sae, texts, latents, batch_size=self.batch_size)
+        found = latent_summaries(model, sae, texts, latents, batch_size=self.batch_size)
         about = f"{sae.latents} latents of {sae.name} at {sae.site} of {model.name}, read on {len(texts)} texts."
         say(write_pages(found, self.out, about=about))
         return 0

@@ -7,7 +7,7 @@ from experiments.confidence.cases import room_for
 from experiments.confidence.elicitation import WRITTEN
 from experiments.confidence.prompts import ConfidencePrompts
 from experiments.confidence.ways import Way, ways_of
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.generation.prefill import ALIKE, common
 from introlab.network.messages import assistant, user
 from introlab.records.size import Size
@@ -28,7 +28,7 @@ ANALYSIS = 6.0
 """Seconds of intervals and report."""
 
 
-def sized(experiment: "Confidence", bench: Bench, asked: Mapping[Split, Sequence[Question]]) -> Size:
+def sized(experiment: "Confidence", bench: RunContext, asked: Mapping[Split, Sequence[Question]]) -> Size:
     """Of these questions. What is read of each: the question while it is answered; question and answer in the model and
     in an untrained one; and what it is asked about its answer, less what beginnings have in common."""
     room, count = room_for(bench, experiment.room), {split: len(some) for split, some in asked.items()}
@@ -54,7 +54,7 @@ def sized(experiment: "Confidence", bench: Bench, asked: Mapping[Split, Sequence
 class _Tokens:
     """Means over some questions."""
 
-    def __init__(self, bench: Bench, questions: Sequence[Question]):
+    def __init__(self, bench: RunContext, questions: Sequence[Question]):
         self._bench = bench
         some = questions[:: max(1, len(questions) // COUNTED)][:COUNTED]
         self._some, wording = some, ConfidencePrompts.of(bench.materials)

@@ -24,7 +24,7 @@ from experiments.shared.answer_variation import place_rows, varies
 from introlab.records.findings import Check, Findings, Ground, Row
 from introlab.records.trial import Trial
 from introlab.stats.calibration_error import calibration_error
-from introlab.stats.discrimination import auroc, rank_correlation, within_levels_auroc
+from introlab.stats.discrimination import auroc, rank_correlation, stratified_auroc
 from introlab.stats.estimates import mean, proportion
 from introlab.stats.selective_prediction import accuracy_at, area_under_risk, brier, estimated, rejection_ratio
 from probes.linear.calibration import FEWEST, fit_calibration
@@ -163,7 +163,7 @@ def _carried_over(model: str, answered: Sequence[Trial]) -> Iterator[Row]:
         values, right, clusters, _ = columns(kept, name)
         kinds = [str(trial.outcomes["kind"]) for trial in kept]
         where = {"model": model, "probe fitted on": fitted}
-        yield Row("auroc within kinds", where, within_levels_auroc(values, right, kinds, clusters))
+        yield Row("auroc within kinds", where, stratified_auroc(values, right, kinds, clusters))
 
 
 def _baselines(model: str, answered: Sequence[Trial]) -> Iterator[Row]:

@@ -7,7 +7,7 @@ import numpy as np
 from introlab.records.findings import Row
 from introlab.records.trial import Trial
 from introlab.stats.baseline_gain import gain_over
-from introlab.stats.discrimination import auroc_over_deals
+from introlab.stats.discrimination import permutation_mean_auroc
 from introlab.stats.estimates import proportion
 from introlab.stats.interval import Estimate
 
@@ -36,7 +36,7 @@ def reliability(
 
 def over_deals(answered: Sequence[Trial]) -> Estimate:
     deals = [trial.readings["shuffled_labels"] for trial in answered]
-    return auroc_over_deals(deals, [bool(trial.outcomes["right"]) for trial in answered])
+    return permutation_mean_auroc(deals, [bool(trial.outcomes["right"]) for trial in answered])
 
 
 def gain(

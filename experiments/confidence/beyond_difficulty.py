@@ -13,7 +13,7 @@ from experiments.confidence.labels import AUROC_OF, BASELINES, MAIN, PROBED, SIG
 from introlab.records.findings import Answer, Check, Ground, Row
 from introlab.records.trial import Trial
 from introlab.stats.baseline_gain import smallest_gain
-from introlab.stats.discrimination import within_levels_auroc
+from introlab.stats.discrimination import stratified_auroc
 from introlab.stats.interval import Estimate, missing
 
 WITHIN, GAIN, BEST_GAIN = "within levels", "gain within levels", "gain within levels over the best baseline"
@@ -67,7 +67,7 @@ def within_levels_rows(model: str, answered: Sequence[Trial], signals: Sequence[
     inside: dict[str, Estimate] = {}
     for name in (*signals, *BASELINES):
         values, right, clusters, levels = columns(answered, name)
-        found = within_levels_auroc(values, right, levels, clusters)
+        found = stratified_auroc(values, right, levels, clusters)
         inside[name] = _if_enough(found, answered, name)
         yield Row(
             WITHIN, {"model": model, "signal": name}, inside[name], "control" if name in BASELINES else "secondary"

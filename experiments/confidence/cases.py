@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from experiments.confidence.labels import NO_ANSWER
 from experiments.shared.choices import chosen
 from introlab.activations.forward import Text
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.generation.model_sampling import sampling_for
 from introlab.generation.requests import Generation, Request
 from introlab.generation.sampling import GREEDY, Sampling
@@ -59,14 +59,14 @@ class AnsweredQuestion:
         return [first - 1, first - 1 + self.found.token, first + self.found.last, first + len(self.greedy.tokens) - 1]
 
 
-def room_for(bench: Bench, given: int | None) -> int:
+def room_for(bench: RunContext, given: int | None) -> int:
     """New tokens at most: as given, or as the materials choose."""
     room = chosen(bench, "confidence", "room", given)
     return ROOM if room is None else int(room)
 
 
 def answered(
-    bench: Bench, questions: Sequence[Question], *, samples: int, stage: str, room: int | None = None
+    bench: RunContext, questions: Sequence[Question], *, samples: int, stage: str, room: int | None = None
 ) -> list[AnsweredQuestion]:
     """Every question answered, in order of their ids."""
     room, reader = room_for(bench, room), reader_for(bench.materials)
@@ -90,7 +90,7 @@ def _requests(
 
 
 def _case(
-    bench: Bench, reader: AnswerReader, question: Question, prompt: tuple[int, ...], written: dict[int, Generation]
+    bench: RunContext, reader: AnswerReader, question: Question, prompt: tuple[int, ...], written: dict[int, Generation]
 ) -> AnsweredQuestion:
     greedy, *sampled = (reader(question, bench.model.text(written[index].tokens)) for index in sorted(written))
     samples = tuple(written[index] for index in sorted(written) if index)

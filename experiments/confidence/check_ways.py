@@ -8,7 +8,7 @@ from itertools import pairwise
 from experiments.confidence.elicitation import WRITTEN, NextWord, read_replies
 from experiments.confidence.ways import FILE, Way, chosen_way, ways_of
 from experiments.shared.check_answers import replies
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.network.messages import Message, assistant, user
 from introlab.records.model_check import CheckedAnswer, CheckedWay, ModelCheck, RawExchange, WaysPart
 
@@ -17,7 +17,7 @@ ANSWERS = 16
 _When = str
 
 
-def measure(bench: Bench, check: ModelCheck) -> WaysPart:
+def measure(bench: RunContext, check: ModelCheck) -> WaysPart:
     """Ask about answers of the check; nothing where none could be read."""
     answers = check.answers.answers if check.answers else ()
     read = [one for one in answers if one.answer is not None]
@@ -55,7 +55,7 @@ def _between(answers: Sequence[CheckedAnswer], way: Way) -> list[list[Message]]:
     return [[user(way.ask.format(first=one.text, second=other.text))] for one, other in pairwise(answers)]
 
 
-def _tried(bench: Bench, way: Way, when: _When, dialogues: Sequence[Sequence[Message]]) -> CheckedWay:
+def _tried(bench: RunContext, way: Way, when: _When, dialogues: Sequence[Sequence[Message]]) -> CheckedWay:
     """As the experiment asks, with replies exchanged where the way has a second order."""
     first = dialogues[:1] if way.read == "next token" else dialogues
     written = replies(bench, first, WRITTEN, f"check: {way.name}", prefill=way.prefill)
@@ -69,7 +69,9 @@ def _tried(bench: Bench, way: Way, when: _When, dialogues: Sequence[Sequence[Mes
     return CheckedWay(way.name, when, tuple(stated), tuple(mass), example)  # type: ignore[arg-type]
 
 
-def _read(bench: Bench, way: Way, dialogues: Sequence[Sequence[Message]]) -> tuple[list[float | None], list[float]]:
+def _read(
+    bench: RunContext, way: Way, dialogues: Sequence[Sequence[Message]]
+) -> tuple[list[float | None], list[float]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that there is no single token for a word shows as mass 0
         asked = NextWord(dialogues, tuple(way.scale), tuple(way.scale.values()), way.prefill)

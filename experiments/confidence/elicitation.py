@@ -10,7 +10,7 @@ from experiments.confidence.ways import Way
 from introlab.activations.extract import Activations, mean_over
 from introlab.activations.forward import TOGETHER, Text
 from introlab.errors import InputError
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.generation.requests import Request
 from introlab.generation.sampling import GREEDY
 from introlab.network.answer_tokens import single_tokens
@@ -43,7 +43,7 @@ class NextWord:
 
 
 def said(
-    bench: Bench, answered: Sequence[tuple[Question, str]], samples: Sequence[Sequence[str]], way: Way
+    bench: RunContext, answered: Sequence[tuple[Question, str]], samples: Sequence[Sequence[str]], way: Way
 ) -> list[dict[str, float | None]]:
     """What it says about its confidence: asked before the answer, and asked in this way after it; and P(True), how
     likely it calls its answer right, asked plainly, and after it was shown what it answered at other times (arXiv
@@ -66,7 +66,7 @@ def said(
 
 
 def said_after(
-    bench: Bench,
+    bench: RunContext,
     answered: Sequence[tuple[Question, str]],
     way: Way,
     replies: Mapping[str, Stated] | None = None,
@@ -87,7 +87,7 @@ def said_after(
 
 
 def said_in_each(
-    bench: Bench, answered: Sequence[tuple[Question, str]], ways: Sequence[Way]
+    bench: RunContext, answered: Sequence[tuple[Question, str]], ways: Sequence[Way]
 ) -> dict[str, list[float | None]]:
     """What is said in each of several ways, by its name. All at once."""
     asks = {name: each for way in ways for name, each in _asks(answered, way).items()}
@@ -114,7 +114,7 @@ def _dialogues(answered: Sequence[tuple[Question, str]], way: Way) -> list[list[
     return [[user(question.text), assistant(text), user(way.ask)] for question, text in answered]
 
 
-def _written(bench: Bench, answered: Sequence[tuple[Question, str]], way: Way) -> list[str]:
+def _written(bench: RunContext, answered: Sequence[tuple[Question, str]], way: Way) -> list[str]:
     """Greedy replies, in the order asked."""
     prompts = [tuple(bench.model.ids(each, prefill=way.prefill, room=WRITTEN)) for each in _dialogues(answered, way)]
     requests = [Request(ids, str(index), max_new=WRITTEN, sampling=GREEDY) for index, ids in enumerate(prompts)]
@@ -122,7 +122,7 @@ def _written(bench: Bench, answered: Sequence[tuple[Question, str]], way: Way) -
     return [bench.model.text(done[str(index)].tokens) for index in range(len(answered))]
 
 
-def read_replies(bench: Bench, asks: Mapping[str, NextWord]) -> dict[str, Stated]:
+def read_replies(bench: RunContext, asks: Mapping[str, NextWord]) -> dict[str, Stated]:
     """For each ask and dialogue what is stated (None where the words have less than MASS_NEEDED of the probability),
     and the words' mass. A model that has no single token for one of the words cannot be asked this way: a warning says
     so, and nothing is stated."""
@@ -144,7 +144,7 @@ def read_replies(bench: Bench, asks: Mapping[str, NextWord]) -> dict[str, Stated
     return found
 
 
-def _has_words(bench: Bench, words: Sequence[str]) -> bool:
+def _has_words(bench: RunContext, words: Sequence[str]) -> bool:
     try:
         single_tokens(bench.model, words)
     except InputError as error:
@@ -153,7 +153,7 @@ def _has_words(bench: Bench, words: Sequence[str]) -> bool:
     return True
 
 
-def embeddings(bench: Bench, texts: Sequence[Text]) -> Activations:
+def embeddings(bench: RunContext, texts: Sequence[Text]) -> Activations:
     """What enters the first block, averaged over the question: all a probe can know before the model computes."""
     spans = [(0, text.prompt_len) for text in texts]
     return mean_over(bench.model, texts, Site(0, "resid_pre"), spans, batch_size=bench.batch_size)

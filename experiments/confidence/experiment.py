@@ -14,7 +14,7 @@ from introlab.tasks.materials import Materials
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-    from introlab.experiment.context import Bench
+    from introlab.experiment.context import RunContext
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ class Confidence(Experiment):
     )
     debug: ClassVar = {"fit": 60, "tune": 60, "test": 60, "samples": 3, "shuffles": 3}
     models: ClassVar[tuple[str, ...]] = ("organism:calibrated", "organism:overconfident", "organism:shuffled")
-    ranked_by: ClassVar = "probed_before_answer"
+    rank_texts_by: ClassVar = "probed_before_answer"
     per_token: ClassVar = ("logprob_per_token", "entropy_per_token")
     cuts: ClassVar[tuple[Cut, ...]] = (
         Cut("samples", 2),
@@ -84,7 +84,7 @@ class Confidence(Experiment):
 
         return feasible(self, check)
 
-    def require_decidable(self, bench: "Bench") -> None:
+    def require_decidable(self, bench: "RunContext") -> None:
         from experiments.shared.model_check import require_decidable
 
         require_decidable(self, bench)

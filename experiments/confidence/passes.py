@@ -9,7 +9,7 @@ from experiments.confidence.cases import AnsweredQuestion
 from experiments.confidence.labels import PLACES
 from introlab.activations.extract import Activations, read_with_logprobs
 from introlab.activations.forward import Text
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.network.model import Model
 from introlab.network.sites import Site
 
@@ -26,7 +26,7 @@ class Looked:
     """How expected the question's tokens are, on average: of a person it has not met, less. Of every question."""
 
 
-def look_at(bench: Bench, cases: Sequence[AnsweredQuestion]) -> Looked:
+def look_at(bench: RunContext, cases: Sequence[AnsweredQuestion]) -> Looked:
     """Read every question with its answer once. Without cases there is nothing to look at."""
     if not cases:
         return Looked({}, ())

@@ -12,7 +12,7 @@ from experiments.confidence.passes import Looked, Read, look_at, sites_of
 from experiments.confidence.transfer import fit_without_each_kind, on_fresh_kinds
 from introlab.activations.extract import read
 from introlab.errors import InputError
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.network.model import Model
 from introlab.network.random_init import untrained
 from introlab.network.sites import Site
@@ -31,7 +31,7 @@ MAIN = PLACES.index("before_answer")
 class Probes:
     """Fitted on some questions, layer and penalty chosen on others; reads any third set."""
 
-    bench: Bench
+    bench: RunContext
     train: Sequence[AnsweredQuestion]
     chosen: Mapping[str, Probe]
     """By place; `p_ik` at the end of the prompt where there are samples to fit it on; `embedding` and
@@ -48,7 +48,7 @@ class Probes:
         on."""
         if not cases:
             return []
-        self.chosen["before_answer"].check_unseen([case.question.id for case in cases])
+        self.chosen["before_answer"].check_held_out([case.question.id for case in cases])
         here = (looked or look_at(self.bench, cases)).residuals
         columns: dict[str, Sequence[object]] = {
             f"probed_{place}": self.chosen[place](here[self._site(place), index]).tolist()
@@ -92,7 +92,7 @@ class Probes:
 
 
 def fit_probes(
-    bench: Bench,
+    bench: RunContext,
     train: Sequence[AnsweredQuestion],
     tune: Sequence[AnsweredQuestion],
     *,
@@ -136,6 +136,6 @@ def _right(cases: Sequence[AnsweredQuestion]) -> list[bool]:
     return [bool(case.right) for case in cases]
 
 
-def _residuals(bench: Bench, model: Model, cases: Sequence[AnsweredQuestion], sites: Sequence[Site]) -> Read:
+def _residuals(bench: RunContext, model: Model, cases: Sequence[AnsweredQuestion], sites: Sequence[Site]) -> Read:
     texts, places = [case.text for case in cases], [case.positions for case in cases]
     return read(model, texts, sites, places, batch_size=bench.batch_size)

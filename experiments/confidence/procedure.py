@@ -12,7 +12,7 @@ from experiments.confidence.probing import Probes, fit_probes
 from experiments.confidence.signals import signals
 from experiments.confidence.ways import Way, chosen_way, ways_of
 from experiments.shared.answer_variation import answer_given
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.generation.model_sampling import sampling_for
 from introlab.generation.sampling import SAMPLED
 from introlab.records.size import Size
@@ -20,12 +20,12 @@ from introlab.records.trial import Trial
 from introlab.tasks.materials import SPLITS, Question, Split
 
 
-def size(experiment: Confidence, bench: Bench) -> Size:
+def size(experiment: Confidence, bench: RunContext) -> Size:
     asked: dict[Split, list[Question]] = {split: _questions(experiment, bench, split) for split in SPLITS}
     return sized(experiment, bench, asked)
 
 
-def trials(experiment: Confidence, bench: Bench) -> Iterator[Trial]:
+def trials(experiment: Confidence, bench: RunContext) -> Iterator[Trial]:
     train = _answered(experiment, bench, "extract")
     second = _answered(experiment, bench, "calibrate")
     groups = sorted({case.question.group for case in second})
@@ -43,7 +43,7 @@ def trials(experiment: Confidence, bench: Bench) -> Iterator[Trial]:
 
 
 def _asked(
-    experiment: Confidence, bench: Bench, cases: Sequence[AnsweredQuestion]
+    experiment: Confidence, bench: RunContext, cases: Sequence[AnsweredQuestion]
 ) -> tuple[Way, dict[str, dict[str, object]]]:
     """The way in which it is asked how sure it is, and by question what it said in each way; nothing where there is
     only one."""
@@ -65,12 +65,12 @@ def thinned(cases: Sequence[AnsweredQuestion], most: int) -> Sequence[AnsweredQu
     return cases[::step]
 
 
-def _questions(experiment: Confidence, bench: Bench, split: Split) -> list[Question]:
+def _questions(experiment: Confidence, bench: RunContext, split: Split) -> list[Question]:
     limit = {"extract": experiment.fit, "calibrate": experiment.tune, "test": experiment.test}[split]
-    return bench.materials.evenly(split, limit, seed=bench.seed)
+    return bench.materials.balanced_sample(split, limit, seed=bench.seed)
 
 
-def _answered(experiment: Confidence, bench: Bench, split: Split) -> list[AnsweredQuestion]:
+def _answered(experiment: Confidence, bench: RunContext, split: Split) -> list[AnsweredQuestion]:
     stage = f"answers, {split} questions"
     questions = _questions(experiment, bench, split)
     return answered(bench, questions, samples=experiment.samples, stage=stage, room=experiment.room)
@@ -78,7 +78,7 @@ def _answered(experiment: Confidence, bench: Bench, split: Split) -> list[Answer
 
 def _trials(
     experiment: Confidence,
-    bench: Bench,
+    bench: RunContext,
     cases: Sequence[AnsweredQuestion],
     split: Split,
     way: Way,
@@ -105,7 +105,7 @@ def _trials(
             yield from (_trial(experiment, bench, case, split, index, drawn) for index in samples)
 
 
-def _drawn(bench: Bench) -> dict[str, object]:
+def _drawn(bench: RunContext) -> dict[str, object]:
     """How samples were drawn, where it is not at temperature 1 over all words."""
     sampling = sampling_for(bench.model)
     return {} if sampling == SAMPLED else {"sampling": asdict(sampling)}
@@ -113,7 +113,7 @@ def _drawn(bench: Bench) -> dict[str, object]:
 
 def _trial(
     experiment: Confidence,
-    bench: Bench,
+    bench: RunContext,
     case: AnsweredQuestion,
     split: Split,
     index: int,

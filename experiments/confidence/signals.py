@@ -9,7 +9,7 @@ from experiments.confidence.elicitation import said
 from experiments.confidence.labels import PLACES
 from experiments.confidence.passes import Looked, look_at
 from experiments.confidence.ways import Way
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from probes.logit_lens import lens_agreement
 from probes.uncertainty import semantic_entropy
 
@@ -18,7 +18,7 @@ SHOWN = 5
 
 
 def signals(
-    bench: Bench, cases: Sequence[AnsweredQuestion], way: Way, looked: Looked | None = None
+    bench: RunContext, cases: Sequence[AnsweredQuestion], way: Way, looked: Looked | None = None
 ) -> list[dict[str, float | None]]:
     """One dictionary per case; all are the higher the surer. None where the model did not answer in kind. `looked` is
     what was read of these cases, where they were read before."""
@@ -57,7 +57,7 @@ def _of_samples(case: AnsweredQuestion) -> dict[str, float | None]:
     return {"self_consistency": agree, "minus_semantic_entropy": -semantic_entropy(case.answers)}
 
 
-def _of_layers(bench: Bench, cases: Sequence[AnsweredQuestion], looked: Looked) -> list[float | None]:
+def _of_layers(bench: RunContext, cases: Sequence[AnsweredQuestion], looked: Looked) -> list[float | None]:
     """The share of layers after which the answer is what the model would already say."""
     written = [case.greedy.tokens[case.found.token] for case in cases if case.found is not None]
     if not written:

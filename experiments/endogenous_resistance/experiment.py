@@ -16,7 +16,7 @@ from introlab.tasks.materials import Materials
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-    from introlab.experiment.context import Bench
+    from introlab.experiment.context import RunContext
 
 PARTS: tuple[str, ...] = get_args(Part)
 
@@ -136,7 +136,7 @@ class EndogenousResistance(Experiment):
         named = self.sae or setting(materials, self.name(), "sae")
         return feasible(self.name(), check, lacks="" if named else "--sae (an autoencoder of this model)")
 
-    def require_decidable(self, bench: "Bench") -> None:
+    def require_decidable(self, bench: "RunContext") -> None:
         from experiments.shared.model_check import require_decidable
 
         require_decidable(self, bench)

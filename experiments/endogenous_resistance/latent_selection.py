@@ -73,7 +73,7 @@ def observe_topics(model: Model, sae: Sae, texts: Sequence[Text], materials: Mat
     return Seen(by_topic, elsewhere, counts, counts / max(1, tokens), topics)
 
 
-def loudest_on(
+def top_latents_on(
     model: Model, sae: Sae, prompts: Mapping[str, str], batch_size: int
 ) -> dict[str, Float[Tensor, " latent"]]:
     """Of each prompt, by its topic, the largest value of each latent at any of its tokens (the prompt is the user's

@@ -14,8 +14,8 @@ from experiments.endogenous_resistance.latent_selection import (
     choose,
     known_by_texts,
     labelled,
-    loudest_on,
     observe_topics,
+    top_latents_on,
 )
 from experiments.endogenous_resistance.latent_timecourse import aligned, episode
 from experiments.endogenous_resistance.lora import Tuning
@@ -27,7 +27,7 @@ from experiments.shared.generations import Written, finished
 from experiments.shared.reading_amounts import mean_tokens
 from experiments.shared.side_effects import damage_trials
 from introlab.errors import InputError
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.generation.sampling import Sampling
 from introlab.interventions.interfaces import Intervention
 from introlab.network.messages import user
@@ -50,7 +50,7 @@ def has(experiment: EndogenousResistance, part: Part) -> bool:
     return bool({part, "all"} & set(experiment.parts))
 
 
-def size(experiment: EndogenousResistance, bench: Bench) -> Size:
+def size(experiment: EndogenousResistance, bench: RunContext) -> Size:
     """At most: fewer latents may pass the filters, and no detectors may be found."""
     scenes = experiment.latents * min(experiment.prompts, len(bench.materials.lab_topics) - 1)
     own = experiment.own_texts * len(bench.materials.topics) + experiment.own_texts * len(bench.materials.lab_topics)
@@ -69,13 +69,13 @@ def size(experiment: EndogenousResistance, bench: Bench) -> Size:
     )
 
 
-def trials(experiment: EndogenousResistance, bench: Bench) -> Iterator[Trial]:
+def trials(experiment: EndogenousResistance, bench: RunContext) -> Iterator[Trial]:
     setup, own = _setup(experiment, bench)
     yield setup.transfer()
     yield from setup.trials(own)
     seen = _seen(experiment, setup, own)
     prompts = {topic: setup.prompt(topic, "test") for topic in setup.topics}
-    loudest = loudest_on(bench.model, setup.sae, prompts, setup.reading)
+    loudest = top_latents_on(bench.model, setup.sae, prompts, setup.reading)
     known = labelled(Path(experiment.labels)) if experiment.labels else known_by_texts(seen, bench.materials)
     chosen = choose(
         known, loudest, count=experiment.latents, concreteness=experiment.concreteness, seed=experiment.seed
@@ -134,7 +134,7 @@ def _plan(experiment: EndogenousResistance, topics: int) -> Plan:
     )
 
 
-def sae_spec(experiment: EndogenousResistance, bench: Bench) -> str:
+def sae_spec(experiment: EndogenousResistance, bench: RunContext) -> str:
     """Raises InputError where neither the user nor the materials name an autoencoder."""
     spec = chosen(bench, experiment.name(), "sae", experiment.sae)
     if spec is None:
@@ -147,7 +147,7 @@ def sae_spec(experiment: EndogenousResistance, bench: Bench) -> str:
     return spec
 
 
-def _setup(experiment: EndogenousResistance, bench: Bench) -> tuple[Setup, list[Written]]:
+def _setup(experiment: EndogenousResistance, bench: RunContext) -> tuple[Setup, list[Written]]:
     """With unsteered texts: about pairs of topics, by which latents are known, and to the prompts of the search."""
     read = Sae.load(sae_spec(experiment, bench), model=bench.model)
     setup = Setup(

@@ -9,7 +9,7 @@ from experiments.endogenous_resistance.latent_selection import Chosen
 from experiments.shared.generations import Written, bounds_of, trial_of, with_logprobs
 from introlab.activations.directions import Direction
 from introlab.errors import InputError
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.generation.requests import Request
 from introlab.generation.sampling import Sampling
 from introlab.interventions.interfaces import Intervention
@@ -20,7 +20,7 @@ from introlab.records.trial import Trial
 from probes.sae.model import LINEAGE, Sae
 from probes.text.attempts import degraded, read_attempts
 from probes.text.coherence import CoherenceTest
-from steering.edits import push_along
+from steering.edits import steer_along
 from steering.sae_edits import Latent
 from steering.strength import Dose
 
@@ -31,7 +31,7 @@ _AT_ONCE, _PROMPT = 2**27, 128
 class Setup:
     """One model under the protocol."""
 
-    bench: Bench
+    bench: RunContext
     experiment: str
     sae: Sae
     site: Site
@@ -96,7 +96,7 @@ class Setup:
 
     def direction(self, latent: int) -> Direction:
         """What a latent writes; its natural unit raises it by 1."""
-        return self.sae.written_by(latent, self.bench.model).moved_to(self.site)
+        return self.sae.written_by(latent, self.bench.model).at_site(self.site)
 
     def push(self, latent: int, strength: float) -> Intervention:
         """Raises a latent by `strength`, the error term kept: published as mode add."""
@@ -108,7 +108,7 @@ class Setup:
     def stray(self, latent: int, strength: float, draw: int) -> Intervention:
         """A random direction of equal norm."""
         away = self.bench.random_direction(self.direction(latent), draw)
-        return push_along(away, natural=strength, residual_norm=self.norm, span=self.span)
+        return steer_along(away, natural=strength, residual_norm=self.norm, span=self.span)
 
     def request(
         self, prompt: str, topic: str, item: str, *interventions: Intervention, replicate: int = 0, **note: Any

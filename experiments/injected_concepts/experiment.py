@@ -40,7 +40,7 @@ class InjectedConcepts(Experiment):
         "promoted_word",
         "coherence",
     )
-    ranked_by: ClassVar = "yes_share"
+    rank_texts_by: ClassVar = "yes_share"
     cuts: ClassVar[tuple[Cut, ...]] = (
         Cut("strengths", (0.2, 0.4)),
         Cut("depths", (0.4, 0.6)),

@@ -11,11 +11,11 @@ from experiments.injected_concepts.labels import DETECT, RANDOM, TARGET, UNRELAT
 from experiments.injected_concepts.prompts import InjectionPrompts
 from experiments.injected_concepts.readings import asked_of, named_freely
 from experiments.injected_concepts.regulation import regulated
-from experiments.injected_concepts.requests import InjectionRig, request_of
+from experiments.injected_concepts.requests import InjectionDirections, request_of
 from experiments.shared.concept_vectors import concept_vectors
 from experiments.shared.detection_rates import beyond, by_unit, difference_in_differences, rate
 from introlab.activations.directions import Direction
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.network.answer_tokens import answer_tokens
 from introlab.network.sites import Site
 from introlab.records.size import Size
@@ -27,7 +27,7 @@ STEP = 0.05
 """Of a share of yes: less is no reason to choose."""
 
 
-def size(experiment: InjectedConcepts, bench: Bench) -> Size:
+def size(experiment: InjectedConcepts, bench: RunContext) -> Size:
     plan = plan_of(experiment, bench)
     layers, strengths = grid(experiment, bench)
     searched = list(plan.searching(layers, strengths)) if searches(experiment) else []
@@ -36,7 +36,7 @@ def size(experiment: InjectedConcepts, bench: Bench) -> Size:
     return Size(once + freely, once + freely * experiment.max_new)
 
 
-def trials(experiment: InjectedConcepts, bench: Bench) -> Iterator[Trial]:
+def trials(experiment: InjectedConcepts, bench: RunContext) -> Iterator[Trial]:
     plan, name = plan_of(experiment, bench), experiment.trial_name()
     layers, strengths = grid(experiment, bench)
     rig = _rig(experiment, bench, plan, layers, strengths)
@@ -53,7 +53,7 @@ def trials(experiment: InjectedConcepts, bench: Bench) -> Iterator[Trial]:
     yield from regulated(bench, name, rig, plan)
 
 
-def plan_of(experiment: InjectedConcepts, bench: Bench) -> InjectionPlan:
+def plan_of(experiment: InjectedConcepts, bench: RunContext) -> InjectionPlan:
     """Raises InputError for files that cannot be used."""
     prompts = InjectionPrompts.of(bench.materials, concepts=experiment.concepts, questions=experiment.questions)
     return InjectionPlan.of(
@@ -61,7 +61,7 @@ def plan_of(experiment: InjectedConcepts, bench: Bench) -> InjectionPlan:
     )
 
 
-def grid(experiment: InjectedConcepts, bench: Bench) -> tuple[list[int], list[float]]:
+def grid(experiment: InjectedConcepts, bench: RunContext) -> tuple[list[int], list[float]]:
     """Blocks and strengths that are tried: those given, or shares of the depth and of the residual norm."""
     count = bench.model.n_layers
     layers = sorted({min(count - 1, round(depth * count)) for depth in experiment.depths})
@@ -101,8 +101,12 @@ def best(trials: Sequence[Trial], otherwise: tuple[int, float]) -> tuple[int, fl
 
 
 def _rig(
-    experiment: InjectedConcepts, bench: Bench, plan: InjectionPlan, layers: Sequence[int], strengths: Sequence[float]
-) -> InjectionRig:
+    experiment: InjectedConcepts,
+    bench: RunContext,
+    plan: InjectionPlan,
+    layers: Sequence[int],
+    strengths: Sequence[float],
+) -> InjectionDirections:
     """At the middle of the grid, until a better place is found."""
     prompts = plan.prompts
     words = (*plan.tuned, *plan.tested, *prompts.yes_no)
@@ -110,10 +114,10 @@ def _rig(
         bench, words, prompts.baseline_words, prompts.contexts, layers, read_at=experiment.read_at
     )
     axes = {layer: _yes_axes(bench, known, prompts) for layer, known in vectors.directions.items()}
-    return InjectionRig(vectors, axes, layers[len(layers) // 2], strengths[len(strengths) // 2], bench.seed)
+    return InjectionDirections(vectors, axes, layers[len(layers) // 2], strengths[len(strengths) // 2], bench.seed)
 
 
-def _yes_axes(bench: Bench, known: Mapping[str, Direction], prompts: InjectionPrompts) -> tuple[Tensor, Tensor]:
+def _yes_axes(bench: RunContext, known: Mapping[str, Direction], prompts: InjectionPrompts) -> tuple[Tensor, Tensor]:
     """From no to yes, as words are read and as they are written; the former alone where a model has no single token for
     one of them (it cannot be asked then, and its verdict is *cannot tell*)."""
     yes, no = prompts.yes_no

@@ -7,10 +7,10 @@ from typing import Any
 from experiments.injected_concepts.design import Asking
 from experiments.injected_concepts.labels import CHOOSE, CHOOSE_UNRELATED, COMPARE, LOCALISE, NAME
 from experiments.injected_concepts.prompts import InjectionPrompts
-from experiments.injected_concepts.requests import InjectionRig, dialogue, request_of
+from experiments.injected_concepts.requests import InjectionDirections, dialogue, request_of
 from experiments.shared.answer_mass import AnswerMass, answer_readout, first_tokens
 from experiments.shared.generations import Written, trial_of
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.interventions.interfaces import Readout
 from introlab.records.trial import Trial
 from probes.online import Entropy, Options
@@ -32,7 +32,12 @@ def answers_of(one: Asking, prompts: InjectionPrompts) -> tuple[str, ...]:
 
 
 def asked_of(
-    bench: Bench, name: str, rig: InjectionRig, prompts: InjectionPrompts, askings: Sequence[Asking], stage: str
+    bench: RunContext,
+    name: str,
+    rig: InjectionDirections,
+    prompts: InjectionPrompts,
+    askings: Sequence[Asking],
+    stage: str,
 ) -> Iterator[Trial]:
     """Every answer that is read from next-token mass, in one pass each, as they come."""
     groups: dict[tuple[str, ...], list[Asking]] = {}
@@ -50,7 +55,7 @@ def asked_of(
             yield _answer(bench, name, pair, one, [float(mass) for mass in masses])
 
 
-def _words(bench: Bench, prompts: InjectionPrompts, words: Sequence[str], some: Sequence[Asking]) -> Options:
+def _words(bench: RunContext, prompts: InjectionPrompts, words: Sequence[str], some: Sequence[Asking]) -> Options:
     """The first token of each word after the begun answer."""
     messages, prefill = dialogue(some[0]), prompts.name_prefill
     before = bench.model.ids(messages, prefill=prefill, room=1)
@@ -58,7 +63,7 @@ def _words(bench: Bench, prompts: InjectionPrompts, words: Sequence[str], some: 
     return Options("answers", first_tokens(bench.model, before, whole))
 
 
-def _answer(bench: Bench, name: str, pair: Written, one: Asking, masses: Sequence[float]) -> Trial:
+def _answer(bench: RunContext, name: str, pair: Written, one: Asking, masses: Sequence[float]) -> Trial:
     read = AnswerMass.of(masses)
     entropy = float(pair[1].readings[_ENTROPY][0])
     readings: dict[str, Any] = {**_about(one, pair), "mass": _short(read.mass), "entropy": _short(entropy)}
@@ -92,7 +97,9 @@ def _short(value: float) -> float:
     return float(f"{value:.6g}")
 
 
-def named_freely(bench: Bench, name: str, prompts: InjectionPrompts, written: Sequence[Written]) -> Iterator[Trial]:
+def named_freely(
+    bench: RunContext, name: str, prompts: InjectionPrompts, written: Sequence[Written]
+) -> Iterator[Trial]:
     """Free replies: does it claim a thought, does it name the concept, which comes first, and does the text hold
     together?"""
     plain = [pair[1] for pair in written if not pair[0].interventions]

@@ -11,17 +11,17 @@ import torch
 from experiments.injected_concepts.design import InjectionPlan
 from experiments.injected_concepts.labels import REGULATE
 from experiments.injected_concepts.prompts import told
-from experiments.injected_concepts.requests import InjectionRig
+from experiments.injected_concepts.requests import InjectionDirections
 from experiments.shared.concept_vectors import extent
 from introlab.activations.extract import mean_over
 from introlab.activations.forward import Text
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.network.messages import user
 from introlab.network.sites import Site
 from introlab.records.trial import Trial
 
 
-def regulated(bench: Bench, name: str, rig: InjectionRig, plan: InjectionPlan) -> Iterator[Trial]:
+def regulated(bench: RunContext, name: str, rig: InjectionDirections, plan: InjectionPlan) -> Iterator[Trial]:
     """Every other tested concept, asked to think of it, asked not to, and not mentioned."""
     prompts, words = plan.prompts, plan.tested[::2]
     asked = {"think": prompts.think, "think not": prompts.think_not, "copy": prompts.copy}

@@ -18,9 +18,9 @@ from experiments.injected_concepts.labels import (
     YES_PUSH,
     condition_of,
 )
-from experiments.shared.concept_vectors import ConceptVectors, along, extent, flipped, piece_in, without
-from introlab.activations.directions import Direction, random_like
-from introlab.experiment.context import RANDOM_DIRECTIONS, Bench
+from experiments.shared.concept_vectors import ConceptVectors, along, extent, flipped, token_text_in, without
+from introlab.activations.directions import Direction, random_control
+from introlab.experiment.context import RANDOM_DIRECTIONS, RunContext
 from introlab.generation.requests import Request
 from introlab.generation.sampling import GREEDY
 from introlab.interventions.interfaces import Intervention
@@ -29,7 +29,7 @@ from introlab.network.spans import Span
 
 
 @dataclass(frozen=True)
-class InjectionRig:
+class InjectionDirections:
     """Vectors, and where and how strongly they are injected unless it is said otherwise."""
 
     vectors: ConceptVectors
@@ -48,7 +48,7 @@ class InjectionRig:
         base = known[one.injected] if one.injected else next(iter(known.values()))
         if one.arm == RANDOM:
             assert one.draw is not None
-            return random_like(base, RANDOM_DIRECTIONS * self.seed + one.draw)
+            return random_control(base, RANDOM_DIRECTIONS * self.seed + one.draw)
         if one.arm == YES_PUSH:
             return along(base, read, "from no to yes")
         if one.arm == FLIPPED:
@@ -62,7 +62,7 @@ def dialogue(one: Asking) -> list[Message]:
     return [*([system(one.system)] if one.system else []), *before, user(one.text)]
 
 
-def request_of(bench: Bench, rig: InjectionRig, one: Asking, max_new: int) -> Request:
+def request_of(bench: RunContext, rig: InjectionDirections, one: Asking, max_new: int) -> Request:
     """One text to be written: a single token where an answer is read from its mass."""
     messages = dialogue(one)
     ids = tuple(bench.model.ids(messages, prefill=one.prefill, room=max_new))
@@ -87,7 +87,7 @@ def request_of(bench: Bench, rig: InjectionRig, one: Asking, max_new: int) -> Re
 
 
 def _pushes(
-    bench: Bench, rig: InjectionRig, one: Asking, messages: Sequence[Message], ids: Sequence[int]
+    bench: RunContext, rig: InjectionDirections, one: Asking, messages: Sequence[Message], ids: Sequence[int]
 ) -> tuple[Intervention, ...]:
     direction, strength = rig.direction(one), rig.strength if one.strength is None else one.strength
     spans = bench.model.chat.spans(messages, prefill=one.prefill)
@@ -96,7 +96,7 @@ def _pushes(
         assert one.right is not None
         doses = {one.right: strength} | ({1 - one.right: WEAKER * strength} if one.asked == COMPARE else {})
         start, stop = extent(last)
-        where = {which: piece_in(bench, ids, start, stop, one.pieces[which]) for which in doses}
+        where = {which: token_text_in(bench, ids, start, stop, one.pieces[which]) for which in doses}
         return tuple(rig.vectors.push(direction, doses[which], Span.positions(*where[which])) for which in doses)
     span = {CACHE: spans["user 0"], ANSWER: Span.generated(), BOTH: last + Span.generated()}.get(one.place, last)
     return (rig.vectors.push(direction, strength, span),)

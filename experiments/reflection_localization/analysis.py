@@ -13,7 +13,7 @@ from experiments.shared.side_effect_rows import damage_rows
 from introlab.records.findings import Check, Findings, Row
 from introlab.records.trial import Trial
 from introlab.stats.baseline_gain import gain_over
-from introlab.stats.discrimination import auroc, auroc_over_deals, within_levels_auroc
+from introlab.stats.discrimination import auroc, permutation_mean_auroc, stratified_auroc
 from introlab.stats.estimates import paired_difference, proportion
 from introlab.stats.interval import Estimate, missing
 from probes.text.horizons import EVERY_LEAD, LEADS, TARGETS
@@ -64,7 +64,7 @@ class _Column:
     @property
     def within(self) -> Estimate:
         return (
-            within_levels_auroc(self.values, self.labels, self.levels, self.clusters)
+            stratified_auroc(self.values, self.labels, self.levels, self.clusters)
             if self.values
             else missing("not read")
         )
@@ -103,7 +103,7 @@ def _main(model: str, read: Sequence[Trial]) -> Iterator[Row]:
     yield Row(PRIMARY, where, here.within, "primary")
     yield Row("about to reconsider", where, here.auroc)
     deals = [trial.readings["shuffled_labels"] for trial in read]
-    yield Row("probes of shuffled labels", where, auroc_over_deals(deals, here.labels), "control")
+    yield Row("probes of shuffled labels", where, permutation_mean_auroc(deals, here.labels), "control")
     for other in MUST_BEAT:
         yield Row("gain within levels", {"model": model, "over": other}, _gain(read, f"{other}_{lead}", "main"))
 
@@ -220,7 +220,7 @@ def _paired(trials: Sequence[Trial], reading: str, sign: int) -> Estimate:
     if not kept:
         return missing("not read")
     values, wrong = [sign * trial.readings[reading] for trial in kept], [bool(t.outcomes["wrong"]) for t in kept]
-    return within_levels_auroc(values, wrong, [trial.item for trial in kept], [trial.cluster for trial in kept])
+    return stratified_auroc(values, wrong, [trial.item for trial in kept], [trial.cluster for trial in kept])
 
 
 def _labels(model: str, trials: Sequence[Trial]) -> Iterator[Row]:

@@ -7,12 +7,12 @@ from experiments.shared.lookahead import residuals_ahead
 from experiments.shared.reflection_cases import ReflectionCase, goes_on, reconsider_tokens
 from introlab.activations.directions import Direction, difference_of_means
 from introlab.activations.forward import Text
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.interventions.interfaces import Intervention
 from introlab.network.messages import user
 from probes.linear.bank import Place
 from steering.causal_effects import Arm, arms, level_of, next_token_probability
-from steering.edits import push_along
+from steering.edits import steer_along
 from steering.strength import typical_norm
 
 STRENGTH = 1.0
@@ -23,7 +23,7 @@ STRENGTH = 1.0
 class Cause:
     """Reconsidering minus letting stand, at one place, and how to add and remove it."""
 
-    bench: Bench
+    bench: RunContext
     direction: Direction
     level: float
     """Mean projection of texts that let their answer stand."""
@@ -32,12 +32,12 @@ class Cause:
     def push(self, draw: int | None) -> Intervention:
         """Along the direction, or along a random one of equal norm, wherever new text is predicted."""
         along = self.direction if draw is None else self.bench.random_direction(self.direction, draw)
-        return push_along(along, natural=STRENGTH, residual_norm=self.residual_norm)
+        return steer_along(along, natural=STRENGTH, residual_norm=self.residual_norm)
 
     def readings(self, cases: Sequence[ReflectionCase], *, draws: int) -> Iterator[dict[str, object]]:
         """For each text, P(reconsider) at its decision in every arm, `arm random` over the draws, and `asked` in words
         to check. Raises SplitOverlap for a text it was fitted on."""
-        self.direction.check_unseen([case.item for case in cases])
+        self.direction.check_held_out([case.item for case in cases])
         model, wording = self.bench.model, self.bench.materials.wording
         tokens = reconsider_tokens(model, wording)
         each = arms(
@@ -69,7 +69,7 @@ class Cause:
         return plain["asked", None]
 
 
-def fit_cause(bench: Bench, train: Sequence[ReflectionCase], place: Place) -> Cause:
+def fit_cause(bench: RunContext, train: Sequence[ReflectionCase], place: Place) -> Cause:
     """The difference of means at this place, from the texts the probes were fitted on."""
     (site, lead), goes = place, goes_on(train)
     here = residuals_ahead(bench, bench.model, train, (lead,))[site, 0]

@@ -15,7 +15,7 @@ from introlab.tasks.materials import Materials
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-    from introlab.experiment.context import Bench
+    from introlab.experiment.context import RunContext
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,7 @@ class ReflectionLocalization(Experiment):
         "neutral": 6,
     }
     models: ClassVar[tuple[str, ...]] = ("organism:reflective", "organism:ritual")
-    ranked_by: ClassVar = "main"
+    rank_texts_by: ClassVar = "main"
     per_token: ClassVar = PER_TOKEN
     cuts: ClassVar[tuple[Cut, ...]] = (
         Cut("shuffles", 5),
@@ -106,7 +106,7 @@ class ReflectionLocalization(Experiment):
 
         return feasible(self.name(), max(self.fit, type(self)().fit), check)
 
-    def require_decidable(self, bench: "Bench") -> None:
+    def require_decidable(self, bench: "RunContext") -> None:
         from experiments.shared.model_check import require_decidable
 
         require_decidable(self, bench)

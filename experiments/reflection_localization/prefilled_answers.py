@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from experiments.shared.reflection_cases import reconsider_tokens
 from introlab.activations.extract import Activations, next_token_logprobs, read
 from introlab.activations.forward import Text
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.network.answer_tokens import answer_tokens
 from introlab.network.messages import user
 from introlab.network.sites import Site
@@ -34,7 +34,7 @@ class Planted:
         return self.answer != self.question.answer
 
 
-def planted(bench: Bench, questions: Sequence[Question]) -> list[Planted]:
+def planted(bench: RunContext, questions: Sequence[Question]) -> list[Planted]:
     """Four texts of every question: right and wrong, own and another's. The wrong answer is the right one of the next
     question of its kind that has another; questions of a kind with one answer only are left out."""
     found: list[Planted] = []
@@ -54,7 +54,7 @@ def planted(bench: Bench, questions: Sequence[Question]) -> list[Planted]:
 class ErrorProbes:
     """Fitted on answers planted after some questions, layer and penalty chosen on others."""
 
-    bench: Bench
+    bench: RunContext
     error: Probe
     """Of answers of its own, prefilled: whether they are wrong."""
     owner: Probe
@@ -63,7 +63,7 @@ class ErrorProbes:
     def readings(self, cases: Sequence[Planted]) -> list[dict[str, float | None]]:
         """Both probes, P(reconsider) where the model goes on, and the probability it gives the answer where it would be
         its own (None where that takes several tokens). Raises SplitOverlap for a question that was fitted on."""
-        self.error.check_unseen([case.question.id for case in cases])
+        self.error.check_held_out([case.question.id for case in cases])
         here, model = _at_answers(self.bench, cases), self.bench.model
         tokens = list(reconsider_tokens(model, self.bench.materials.wording))
         texts = [case.placed.text for case in cases]
@@ -86,7 +86,7 @@ class ErrorProbes:
         return [float(row[list(ids)].exp().sum()) if ids else None for row, ids in zip(log_p, forms, strict=True)]
 
 
-def fit_errors(bench: Bench, train: Sequence[Question], tune: Sequence[Question]) -> ErrorProbes | None:
+def fit_errors(bench: RunContext, train: Sequence[Question], tune: Sequence[Question]) -> ErrorProbes | None:
     """None where there are no two answers to choose from."""
     fitted, kept = planted(bench, train), planted(bench, tune)
     if not fitted or not kept:
@@ -112,7 +112,7 @@ def fit_errors(bench: Bench, train: Sequence[Question], tune: Sequence[Question]
     return ErrorProbes(bench, probe(wrong, among=own), probe(own, among=wrong))
 
 
-def _at_answers(bench: Bench, cases: Sequence[Planted]) -> dict[Site, Activations]:
+def _at_answers(bench: RunContext, cases: Sequence[Planted]) -> dict[Site, Activations]:
     """After every block, at the last token of each planted answer."""
     sites = [Site(layer) for layer in range(bench.model.n_layers)]
     texts, places = [case.placed.text for case in cases], [[case.placed.at] for case in cases]

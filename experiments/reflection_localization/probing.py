@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.shared.lookahead import Read, residuals_ahead, to_beat
+from experiments.shared.lookahead import Read, baselines_to_beat, residuals_ahead
 from experiments.shared.reflection_cases import ReflectionCase, goes_on, reconsider_tokens
 from introlab.activations.extract import Activations, mean_over
 from introlab.errors import InputError
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.network.model import Model
 from introlab.network.random_init import untrained
 from introlab.network.sites import Site
@@ -52,7 +52,7 @@ def level_of(case: ReflectionCase) -> str:
 class ReflectionMap:
     """Fitted on some questions, places and penalties chosen on others; reads any third set."""
 
-    bench: Bench
+    bench: RunContext
     train: Sequence[ReflectionCase]
     trained: Read
     every: Mapping[Key, Probe]
@@ -73,7 +73,7 @@ class ReflectionMap:
 
     def __call__(self, cases: Sequence[ReflectionCase], *, shuffles: int) -> list[dict[str, object]]:
         """Readings of each case. Raises SplitOverlap for one that was fitted on."""
-        self.every[self.main].check_unseen([case.item for case in cases])
+        self.every[self.main].check_held_out([case.item for case in cases])
         here = residuals_ahead(self.bench, self.bench.model, cases, EVERY_LEAD)
         place, _, _ = self.main
         groups = [case.question.group for case in self.train]
@@ -130,13 +130,13 @@ class ReflectionMap:
         blank, embedding = (self.baselines[name, lead] for name in ("untrained_network", "embedding"))
         return {
             "p_reconsider": lens(model, here[last, lead].values)[:, ids].logsumexp(-1).tolist(),
-            **dict(to_beat(model, self.train, cases, lead)),
+            **dict(baselines_to_beat(model, self.train, cases, lead)),
             "embedding": embedding.log_odds(_embedded(self.bench, cases, lead)).tolist(),
             "untrained_network": blank.log_odds(nothing[blank.direction.site, lead]).tolist(),
         }
 
 
-def fit_map(bench: Bench, train: Sequence[ReflectionCase], tune: Sequence[ReflectionCase]) -> ReflectionMap:
+def fit_map(bench: RunContext, train: Sequence[ReflectionCase], tune: Sequence[ReflectionCase]) -> ReflectionMap:
     """Raises InputError where too few texts reconsider, or too few do not. Other targets are left out where that is so
     of them."""
     labels, tuning = labels_of(train), labels_of(tune)
@@ -212,7 +212,7 @@ def _easy(train: Sequence[ReflectionCase]) -> frozenset[str]:
 
 
 def _baselines(
-    bench: Bench, blank: Model, train: Sequence[ReflectionCase], tune: Sequence[ReflectionCase]
+    bench: RunContext, blank: Model, train: Sequence[ReflectionCase], tune: Sequence[ReflectionCase]
 ) -> dict[tuple[str, int], Probe]:
     """Fitted and chosen as the probe is."""
     found: dict[tuple[str, int], Probe] = {}
@@ -230,7 +230,7 @@ def _sites(model: Model) -> list[Site]:
     return [Site(layer) for layer in range(model.n_layers)]
 
 
-def _embedded(bench: Bench, cases: Sequence[ReflectionCase], lead: int) -> Activations:
+def _embedded(bench: RunContext, cases: Sequence[ReflectionCase], lead: int) -> Activations:
     """What enters the first block, averaged over the text up to this lead."""
     spans = [(0, max(0, case.decision - lead) + 1) for case in cases]
     return mean_over(

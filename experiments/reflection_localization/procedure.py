@@ -12,7 +12,7 @@ from experiments.shared.condition_families import PERSONA
 from experiments.shared.reading_amounts import mean_tokens
 from experiments.shared.reflection_cases import ReflectionCase, decided, written_cases
 from experiments.shared.side_effects import damage_trials
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.generation.requests import Request
 from introlab.generation.sampling import Sampling
 from introlab.network.messages import system, user
@@ -28,7 +28,7 @@ ANALYSIS = 15.0
 """Seconds of fits, intervals and report, as seen on organisms."""
 
 
-def size(experiment: ReflectionLocalization, bench: Bench) -> Size:
+def size(experiment: ReflectionLocalization, bench: RunContext) -> Size:
     plain = sum(len(_questions(experiment, bench, split)) for split in SPLITS)
     told = len(bench.materials.wording.personas) * len(_questions(experiment, bench, "test", experiment.told))
     texts = plain + told
@@ -46,7 +46,7 @@ def size(experiment: ReflectionLocalization, bench: Bench) -> Size:
     )
 
 
-def trials(experiment: ReflectionLocalization, bench: Bench) -> Iterator[Trial]:
+def trials(experiment: ReflectionLocalization, bench: RunContext) -> Iterator[Trial]:
     fitted: list[list[ReflectionCase]] = []
     for split in ("extract", "calibrate"):
         written = _written(experiment, bench, split)
@@ -68,7 +68,7 @@ def trials(experiment: ReflectionLocalization, bench: Bench) -> Iterator[Trial]:
 
 
 def _questions(
-    experiment: ReflectionLocalization, bench: Bench, split: Split, limit: int | None = None
+    experiment: ReflectionLocalization, bench: RunContext, split: Split, limit: int | None = None
 ) -> list[Question]:
     """Spread over the levels, so that fewer are as hard as more."""
     limit = min(
@@ -79,7 +79,7 @@ def _questions(
 
 
 def _written(
-    experiment: ReflectionLocalization, bench: Bench, split: Split, persona: str | None = None
+    experiment: ReflectionLocalization, bench: RunContext, split: Split, persona: str | None = None
 ) -> list[ReflectionCase]:
     """In order of their ids, so that the order of work does not matter further on."""
     told = [system(bench.materials.wording.personas[persona])] if persona else []
@@ -97,7 +97,7 @@ def _written(
     return sorted(written_cases(bench, requests, stage), key=lambda case: case.item)
 
 
-def _personas(experiment: ReflectionLocalization, bench: Bench, reading: ReflectionMap) -> Iterator[Trial]:
+def _personas(experiment: ReflectionLocalization, bench: RunContext, reading: ReflectionMap) -> Iterator[Trial]:
     """The test questions under other personas, read by the same probes."""
     for persona in bench.materials.wording.personas:
         cases = _written(experiment, bench, "test", persona)
@@ -108,14 +108,14 @@ def _personas(experiment: ReflectionLocalization, bench: Bench, reading: Reflect
 
 
 def _caused(
-    experiment: ReflectionLocalization, bench: Bench, cases: Sequence[ReflectionCase], cause: Cause
+    experiment: ReflectionLocalization, bench: RunContext, cases: Sequence[ReflectionCase], cause: Cause
 ) -> Iterator[Trial]:
     readings = cause.readings(cases, draws=experiment.random_directions) if cases else ()
     for case, each in zip(cases, readings, strict=True):
         yield _without_text(experiment, bench, case.question, "causality", each, {})
 
 
-def _damage(experiment: ReflectionLocalization, bench: Bench, cause: Cause) -> Iterator[Trial]:
+def _damage(experiment: ReflectionLocalization, bench: RunContext, cause: Cause) -> Iterator[Trial]:
     """What the push does to questions of another kind, where there are any."""
     others = sorted(
         {question.kind for question in bench.materials.questions}
@@ -130,7 +130,7 @@ def _damage(experiment: ReflectionLocalization, bench: Bench, cause: Cause) -> I
     )
 
 
-def _errors(experiment: ReflectionLocalization, bench: Bench) -> Iterator[Trial]:
+def _errors(experiment: ReflectionLocalization, bench: RunContext) -> Iterator[Trial]:
     train, tune, test = (_questions(experiment, bench, split, experiment.planted) for split in SPLITS)
     probes = fit_errors(bench, train, tune)
     cases = planted(bench, test)
@@ -144,7 +144,7 @@ def _errors(experiment: ReflectionLocalization, bench: Bench) -> Iterator[Trial]
 
 def _trial(
     experiment: ReflectionLocalization,
-    bench: Bench,
+    bench: RunContext,
     case: ReflectionCase,
     split: Split,
     reading: ReflectionMap | None = None,
@@ -182,7 +182,7 @@ def _trial(
 
 def _without_text(
     experiment: ReflectionLocalization,
-    bench: Bench,
+    bench: RunContext,
     question: Question,
     condition: str,
     readings: dict[str, Any],

@@ -9,7 +9,7 @@ from experiments.shared.side_effect_rows import damage_rows
 from introlab.records.findings import Check, Findings, Row
 from introlab.records.trial import Trial
 from introlab.stats.baseline_gain import gain_over
-from introlab.stats.discrimination import auroc, auroc_over_deals, within_levels_auroc
+from introlab.stats.discrimination import auroc, permutation_mean_auroc, stratified_auroc
 from introlab.stats.estimates import difference, mean, paired_difference, proportion, rank_among
 from introlab.stats.interval import Estimate
 from introlab.stats.power import beside
@@ -66,17 +66,17 @@ def _lead_rows(model: str, tested: Sequence[Trial]) -> Iterator[Row]:
         yield Row(
             "auroc within levels of p_reconsider",
             {**where, "lead": 1.0},
-            within_levels_auroc(own, labels, levels, clusters),
+            stratified_auroc(own, labels, levels, clusters),
         )
         for lead in LEADS:
             at = {**where, "lead": float(lead)}
             values = [t.readings[f"probe_{lead}"] for t in baseline]
             yield Row("auroc of probe", at, auroc(values, labels, clusters))
-            yield Row("auroc within levels of probe", at, within_levels_auroc(values, labels, levels, clusters))
+            yield Row("auroc within levels of probe", at, stratified_auroc(values, labels, levels, clusters))
     for lead in LEADS:
         at = {"model": model, "lead": float(lead)}
         deals = [t.readings[f"shuffled_labels_{lead}"] for t in baseline]
-        yield Row("auroc of shuffled_labels", at, auroc_over_deals(deals, goes), "control")
+        yield Row("auroc of shuffled_labels", at, permutation_mean_auroc(deals, goes), "control")
         for name in MUST_BEAT:
             values = [t.readings[f"{name}_{lead}"] for t in baseline]
             yield Row(f"auroc of {name}", at, auroc(values, goes, clusters), "control")

@@ -15,7 +15,7 @@ from introlab.tasks.materials import Materials
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-    from introlab.experiment.context import Bench
+    from introlab.experiment.context import RunContext
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,7 @@ class ReflectionSteering(Experiment):
         "neutral": 6,
     }
     models: ClassVar[tuple[str, ...]] = ("organism:reflective", "organism:personas")
-    ranked_by: ClassVar = "p_reconsider"
+    rank_texts_by: ClassVar = "p_reconsider"
     per_token: ClassVar = PER_TOKEN
     cuts: ClassVar[tuple[Cut, ...]] = (
         Cut("strengths", ()),
@@ -101,7 +101,7 @@ class ReflectionSteering(Experiment):
 
         return feasible(self.name(), max(self.fit, type(self)().fit), check)
 
-    def require_decidable(self, bench: "Bench") -> None:
+    def require_decidable(self, bench: "RunContext") -> None:
         from experiments.shared.model_check import require_decidable
 
         require_decidable(self, bench)

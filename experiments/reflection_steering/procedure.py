@@ -14,7 +14,7 @@ from experiments.shared.side_effects import damage_trials
 from introlab.activations.directions import Direction, difference_of_means
 from introlab.activations.extract import read
 from introlab.errors import InputError
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.generation.requests import Request
 from introlab.generation.sampling import Sampling
 from introlab.interventions.interfaces import Intervention
@@ -23,7 +23,7 @@ from introlab.network.sites import Site
 from introlab.records.size import Size
 from introlab.records.trial import Trial
 from introlab.tasks.materials import Question, Split
-from steering.edits import push_along
+from steering.edits import steer_along
 from steering.strength import typical_norm
 
 
@@ -31,7 +31,7 @@ from steering.strength import typical_norm
 class _Rig:
     """What is fitted before any test text is written under a push."""
 
-    bench: Bench
+    bench: RunContext
     direction: Direction
     residual_norm: float
     coherence: Coherence
@@ -39,14 +39,14 @@ class _Rig:
     def push(self, strength: float, draw: int | None = None) -> Intervention:
         """Along the direction, or along a random one of equal norm."""
         along = self.direction if draw is None else self.bench.random_direction(self.direction, draw)
-        return push_along(along, natural=strength, residual_norm=self.residual_norm)
+        return steer_along(along, natural=strength, residual_norm=self.residual_norm)
 
 
 ANALYSIS = 10.0
 """Seconds of fits, intervals and report, as seen on organisms."""
 
 
-def size(experiment: ReflectionSteering, bench: Bench) -> Size:
+def size(experiment: ReflectionSteering, bench: RunContext) -> Size:
     plain = sum(len(_questions(experiment, bench, split)) for split in ("extract", "calibrate"))
     test = len(_questions(experiment, bench, "test"))
     pushed = min(experiment.pushed, test)
@@ -64,7 +64,7 @@ def size(experiment: ReflectionSteering, bench: Bench) -> Size:
     )
 
 
-def trials(experiment: ReflectionSteering, bench: Bench) -> Iterator[Trial]:
+def trials(experiment: ReflectionSteering, bench: RunContext) -> Iterator[Trial]:
     extract, calibrate = _written(experiment, bench, "extract"), _written(experiment, bench, "calibrate")
     coherence = Coherence.of(bench.model, extract)
     yield from (_trial(experiment, bench, case, "extract", coherence) for case in extract)
@@ -89,7 +89,9 @@ def _all_strengths(experiment: ReflectionSteering) -> tuple[float, ...]:
     return tuple(sorted({*experiment.strengths, experiment.verdict_strength, -experiment.verdict_strength}))
 
 
-def _questions(experiment: ReflectionSteering, bench: Bench, split: Split, limit: int | None = None) -> list[Question]:
+def _questions(
+    experiment: ReflectionSteering, bench: RunContext, split: Split, limit: int | None = None
+) -> list[Question]:
     """Spread over the levels, so that fewer are as hard as more."""
     limit = limit or {"extract": experiment.fit, "calibrate": experiment.tune, "test": experiment.test}[split]
     kind = question_kind(bench, experiment.name(), experiment.kind)
@@ -98,7 +100,7 @@ def _questions(experiment: ReflectionSteering, bench: Bench, split: Split, limit
 
 def _request(
     experiment: ReflectionSteering,
-    bench: Bench,
+    bench: RunContext,
     question: Question,
     *pushes: Intervention,
     persona: str | None = None,
@@ -117,13 +119,15 @@ def _request(
     )
 
 
-def _written(experiment: ReflectionSteering, bench: Bench, split: Split) -> list[ReflectionCase]:
+def _written(experiment: ReflectionSteering, bench: RunContext, split: Split) -> list[ReflectionCase]:
     requests = [_request(experiment, bench, question) for question in _questions(experiment, bench, split)]
     # Sorted, so that the order of work does not matter further on.
     return sorted(written_cases(bench, requests, f"answers, {split} questions"), key=lambda case: case.item)
 
 
-def _rig(experiment: ReflectionSteering, bench: Bench, cases: Sequence[ReflectionCase], coherence: Coherence) -> _Rig:
+def _rig(
+    experiment: ReflectionSteering, bench: RunContext, cases: Sequence[ReflectionCase], coherence: Coherence
+) -> _Rig:
     """Reconsidering minus letting stand, read where the decision token is predicted: the same token in both."""
     site, texts, goes = (
         Site(block(bench, experiment.layer, depth=1 / 2)),
@@ -136,9 +140,9 @@ def _rig(experiment: ReflectionSteering, bench: Bench, cases: Sequence[Reflectio
     return _Rig(bench, direction, typical_norm(bench.model, texts, site, batch_size=bench.batch_size), coherence)
 
 
-def _arms(experiment: ReflectionSteering, bench: Bench, rig: _Rig) -> Iterator[Trial]:
+def _arms(experiment: ReflectionSteering, bench: RunContext, rig: _Rig) -> Iterator[Trial]:
     questions = _questions(experiment, bench, "test", min(experiment.pushed, experiment.test))
-    rig.direction.check_unseen([question.id for question in questions])
+    rig.direction.check_held_out([question.id for question in questions])
     wording, requests = bench.materials.wording, []
     for question in questions:
         requests += [
@@ -161,7 +165,7 @@ def _arms(experiment: ReflectionSteering, bench: Bench, rig: _Rig) -> Iterator[T
         yield _trial(experiment, bench, case, "test", rig.coherence)
 
 
-def _damage(experiment: ReflectionSteering, bench: Bench, rig: _Rig) -> Iterator[Trial]:
+def _damage(experiment: ReflectionSteering, bench: RunContext, rig: _Rig) -> Iterator[Trial]:
     """What the same pushes do to questions of another kind, where there are any."""
     others = sorted(
         {question.kind for question in bench.materials.questions}
@@ -180,7 +184,7 @@ def _damage(experiment: ReflectionSteering, bench: Bench, rig: _Rig) -> Iterator
 
 def _trial(
     experiment: ReflectionSteering,
-    bench: Bench,
+    bench: RunContext,
     case: ReflectionCase,
     split: Split,
     coherence: Coherence,

@@ -1,1 +1,1 @@
-"""Self-prediction: does a model foretell its own answers better than anyone who is not that model could?"""
+"""Self-prediction: does a model predict its own answers better than anyone who is not that model could?"""

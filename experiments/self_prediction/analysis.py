@@ -1,4 +1,4 @@
-"""From answers and predictions to how far a model foretells itself, and whether that follows a change."""
+"""From answers and predictions to how far a model predicts itself, and whether that follows a change."""
 
 from collections.abc import Iterator, Sequence
 
@@ -148,10 +148,10 @@ def changed_cells(tested: Sequence[Trial], change: str, properties: Sequence[str
 
 def _change_rows(model: str, change: str, cells: Sequence[Cell]) -> Iterator[Row]:
     where = {"model": model, "change": change}
-    yield Row("foretells the new answer", where, accuracy(cells, SELF))
+    yield Row("predicts the new answer", where, accuracy(cells, SELF))
     yield Row(COMMONEST, where, proportion(right(cells, MODE), clusters(cells)), "detail")
     old = [cell.told(SELF) == cell.told(OLD[change]) for cell in cells]
-    yield Row("foretells the old answer", where, proportion(old, clusters(cells)))
+    yield Row("predicts the old answer", where, proportion(old, clusters(cells)))
     pairs = list(zip(map(float, right(cells, SELF)), map(float, old), strict=True))
     yield Row(NEW_OVER_OLD, where, paired_difference(pairs, clusters(cells)))
     over = {rival: ahead(cells, rival) for rival in CHANGE_RIVALS[change]}

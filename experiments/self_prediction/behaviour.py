@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from experiments.self_prediction.properties import described
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.generation.model_sampling import sampling_for
 from introlab.generation.requests import Generation, Request
 from introlab.generation.sampling import GREEDY
@@ -31,13 +31,13 @@ def task_of(question: Question) -> str:
     return f"{question.kind}: {asks_for(question)}"
 
 
-def prompt_of(bench: Bench, question: Question, room: int, told: str | None = None) -> tuple[int, ...]:
+def prompt_of(bench: RunContext, question: Question, room: int, told: str | None = None) -> tuple[int, ...]:
     before = [system(told)] if told else []
     return tuple(bench.model.ids([*before, user(question.text)], room=room))
 
 
 def behaviours(
-    bench: Bench,
+    bench: RunContext,
     questions: Sequence[Question],
     asked: Sequence[str],
     room: int,
@@ -67,7 +67,7 @@ def behaviours(
     return [[found[index, each] for each in range(1 + samples)] for index in range(len(questions))]
 
 
-def bench_of(bench: Bench, spec: str) -> Bench:
+def run_context(bench: RunContext, spec: str) -> RunContext:
     """The same bench with another model, asked with the same materials. It writes in this process, and what it wrote
     is not kept for a run that goes on."""
     model = bench.model

@@ -1,4 +1,4 @@
-"""One property of one answer, what everyone foretold of it, and what it was before a change."""
+"""One property of one answer, what everyone predicted of it, and what it was before a change."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from introlab.stats.interval import Estimate, missing
 
 @dataclass(frozen=True)
 class Cell:
-    """`value` is what was answered; `trial` has who foretold what."""
+    """`value` is what was answered; `trial` has who predicted what."""
 
     trial: Trial
     name: str
@@ -24,7 +24,7 @@ class Cell:
         return str(self.trial.outcomes["task"]), self.name
 
     def told(self, who: str) -> str | None:
-        """What this one foretold, or (`other behaviour`, `before behaviour`, `unchanged behaviour`) answered."""
+        """What this one predicted, or (`other behaviour`, `before behaviour`, `unchanged behaviour`) answered."""
         return self.trial.readings.get(who, {}).get(self.name)
 
     def has(self, who: str) -> bool:
@@ -49,7 +49,7 @@ def in_kind(cells: Sequence[Cell]) -> Estimate:
 
 
 def usable(cells: Sequence[Cell]) -> list[str]:
-    """The properties that are foretold in kind often enough; where they are, what is not in kind counts as wrong."""
+    """The properties that are predicted in kind often enough; where they are, what is not in kind counts as wrong."""
     names = sorted({cell.name for cell in cells})
     shares = {name: in_kind([cell for cell in cells if cell.name == name]) for name in names}
     return [name for name, share in shares.items() if share.value is not None and share.value >= IN_KIND]
@@ -60,7 +60,7 @@ def clusters(cells: Sequence[Cell]) -> list[str]:
 
 
 def right(cells: Sequence[Cell], who: str) -> list[bool]:
-    """Whether what this one foretold is what was answered; MODE foretells the most frequent value among these cells,
+    """Whether what this one predicted is what was answered; MODE predicts the most frequent value among these cells,
     which is more than anyone could know beforehand."""
     if who != MODE:
         return [cell.told(who) == cell.value for cell in cells]
@@ -72,7 +72,7 @@ def right(cells: Sequence[Cell], who: str) -> list[bool]:
 
 
 def accuracy(cells: Sequence[Cell], who: str) -> Estimate:
-    """How often it was foretold; no value where this one was not asked."""
+    """How often it was predicted; no value where this one was not asked."""
     if not asked_of(cells, who):
         return missing("not asked")
     return proportion(right(cells, who), clusters(cells))
@@ -83,7 +83,7 @@ def asked_of(cells: Sequence[Cell], who: str) -> bool:
 
 
 def ahead(cells: Sequence[Cell], rival: str, who: str = SELF) -> Estimate:
-    """How much more often it was foretold by `who` than by the rival, on the same items."""
+    """How much more often it was predicted by `who` than by the rival, on the same items."""
     if not (asked_of(cells, who) and asked_of(cells, rival)):
         return missing("not asked", "paired difference")
     pairs = list(zip(map(float, right(cells, who)), map(float, right(cells, rival)), strict=True))

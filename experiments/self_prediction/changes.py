@@ -8,14 +8,14 @@ from experiments.self_prediction.behaviour import Behaviour, behaviours, prompt_
 from experiments.self_prediction.experiment import SelfPrediction
 from experiments.self_prediction.prompts import PredictionPrompts
 from experiments.shared.choices import block
-from introlab.activations.directions import Direction, difference_of_means, random_like
+from introlab.activations.directions import Direction, difference_of_means, random_control
 from introlab.activations.extract import read
 from introlab.activations.forward import Text
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.interventions.interfaces import Intervention
 from introlab.network.sites import Site
 from introlab.tasks.materials import Question
-from steering.edits import push_along
+from steering.edits import steer_along
 from steering.strength import typical_norm
 
 ENOUGH = 0.25
@@ -34,13 +34,13 @@ class Pushes:
 
     def along(self, draw: int | None = None) -> Intervention:
         """Along the direction, or along a random one of equal norm."""
-        direction = self.direction if draw is None else random_like(self.direction, draw)
-        return push_along(direction, natural=self.natural, residual_norm=self.residual_norm)
+        direction = self.direction if draw is None else random_control(self.direction, draw)
+        return steer_along(direction, natural=self.natural, residual_norm=self.residual_norm)
 
 
 def fit_pushes(
     experiment: SelfPrediction,
-    bench: Bench,
+    bench: RunContext,
     fitted: Sequence[Question],
     tuned: Sequence[list[Behaviour]],
     asked: Sequence[str],
@@ -72,7 +72,7 @@ def fit_pushes(
 
 
 def _effect(
-    experiment: SelfPrediction, bench: Bench, tuned: Sequence[list[Behaviour]], asked: Sequence[str], push: Pushes
+    experiment: SelfPrediction, bench: RunContext, tuned: Sequence[list[Behaviour]], asked: Sequence[str], push: Pushes
 ) -> tuple[float, float]:
     """Of the answers that were read without it: the share that it changes, and the share that still can be read."""
     plain = [one[0] for one in tuned if one[0].answer is not None]

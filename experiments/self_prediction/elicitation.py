@@ -10,7 +10,7 @@ from experiments.self_prediction.prompts import PredictionPrompts, wordings
 from experiments.self_prediction.properties import REGISTRY
 from introlab.activations.extract import next_token_logprobs
 from introlab.activations.forward import Text
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.interventions.interfaces import Intervention
 from introlab.network.answer_tokens import answer_tokens
 from introlab.network.messages import system, user
@@ -19,10 +19,10 @@ from introlab.tasks.materials import Question
 
 @dataclass(frozen=True)
 class Prediction:
-    """What is foretold of a property: a value where one is in kind, and the probability of each."""
+    """What is predicted of a property: a value where one is in kind, and the probability of each."""
 
     mass: float
-    """On all values that can be foretold."""
+    """On all values that can be predicted."""
     shares: Mapping[str, float]
     """Of each value, within that mass."""
 
@@ -34,11 +34,11 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Candidates:
-    """The values a property can be foretold to have, by task; those that are one token in the model that is asked."""
+    """The values a property can be predicted to have, by task; those that are one token in the model that is asked."""
 
     of_task: Mapping[str, Mapping[str, tuple[str, ...]]]
 
-    def forms(self, bench: Bench, task: str, prompted: str) -> dict[str, tuple[int, ...]]:
+    def forms(self, bench: RunContext, task: str, prompted: str) -> dict[str, tuple[int, ...]]:
         """Values and the tokens they are written as; a token that two values share belongs to neither."""
         values = REGISTRY[prompted].values or self.of_task.get(task, {}).get(prompted, ())
         found = {value: set(answer_tokens(bench.model, value)) for value in values}
@@ -51,7 +51,7 @@ Ask = tuple[Question, str, str]
 
 
 def predictions(
-    bench: Bench,
+    bench: RunContext,
     asks: Sequence[Ask],
     candidates: Candidates,
     *,

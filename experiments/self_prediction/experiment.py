@@ -1,4 +1,4 @@
-"""Does a model foretell its own answers better than another model, the commonest answer or the question's words?"""
+"""Does a model predict its own answers better than another model, the commonest answer or the question's words?"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class SelfPrediction(Experiment):
-    """Does a model foretell its own answers better than anyone could who is not that model, and after a change, too?
+    """Does a model predict its own answers better than anyone could who is not that model, and after a change, too?
 
     Every question is answered; what the model says it would answer is read from next-token probabilities, property by
     property of the answer. Beside it, on the same items: another model's predictions, the most frequent answer, and a
@@ -78,7 +78,7 @@ class SelfPrediction(Experiment):
         return draw(findings)
 
     def simulate(self, effect: float, seed: int, fault: str | None = None) -> list[Trial]:
-        """160 questions: the model foretells its answers by `effect` times 0.4 more often than its best rival."""
+        """160 questions: the model predicts its answers by `effect` times 0.4 more often than its best rival."""
         from experiments.self_prediction.simulation import simulated
 
         return simulated(self.trial_name(), effect, seed, fault)

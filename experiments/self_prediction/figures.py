@@ -1,4 +1,4 @@
-"""Who foretells the answers, on the same items; and whether the prediction follows a change."""
+"""Who predicts the answers, on the same items; and whether the prediction follows a change."""
 
 from plotly.graph_objects import Figure
 
@@ -11,7 +11,7 @@ def draw(found: Findings) -> dict[str, Figure]:
     """Two pictures of all models, and one of each model's properties."""
     models = sorted({str(row.where["model"]) for row in found.rows})
     names = {SELF: "the model itself", **RIVALS}
-    drawn = {"who foretells": _who(found, models, names), "after a change": _changes(found, models)}
+    drawn = {"who predicts": _who(found, models, names), "after a change": _changes(found, models)}
     for model in models:
         rows = {
             label: {
@@ -19,8 +19,8 @@ def draw(found: Findings) -> dict[str, Figure]:
             }
             for who, label in names.items()
         }
-        title = f"Which properties of its answers are foretold, by whom? ({model})"
-        drawn[f"properties {model.removeprefix('organism:')}"] = figures.bars(rows, title=title, y="share foretold")
+        title = f"Which properties of its answers are predicted, by whom? ({model})"
+        drawn[f"properties {model.removeprefix('organism:')}"] = figures.bars(rows, title=title, y="share predicted")
     return drawn
 
 
@@ -29,7 +29,7 @@ def _who(found: Findings, models: list[str], names: dict[str, str]) -> Figure:
         label: {model: row for model in models for row in found.select("accuracy", model=model, who=who)}
         for who, label in names.items()
     }
-    return figures.bars(groups, title="Who foretells the model's answers, on the same items?", y="share foretold")
+    return figures.bars(groups, title="Who predicts the model's answers, on the same items?", y="share predicted")
 
 
 def _changes(found: Findings, models: list[str]) -> Figure:
@@ -41,8 +41,8 @@ def _changes(found: Findings, models: list[str]) -> Figure:
             for row in found.select(measure, model=model, change=change)
         }
         for measure, text in (
-            ("foretells the new answer", "the answer after the change"),
-            ("foretells the old answer", "the answer before it"),
+            ("predicts the new answer", "the answer after the change"),
+            ("predicts the old answer", "the answer before it"),
         )
     }
-    return figures.bars(groups, title="Of answers that a change made others: what is foretold?", y="share foretold")
+    return figures.bars(groups, title="Of answers that a change made others: what is predicted?", y="share predicted")

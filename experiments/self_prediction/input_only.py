@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from introlab.tasks.materials import Question
 
 FEWEST_TO_FIT = 8
-"""Examples of a task and property below which the most frequent value is foretold."""
+"""Examples of a task and property below which the most frequent value is predicted."""
 
 Described = Mapping[str, str]
 """The values of an answer's properties."""
 
 
-def foretold(
+def predicted(
     seen: Sequence[tuple[Question, str, Described]], asked: Sequence[tuple[Question, str]]
 ) -> list[dict[str, str]]:
     """For each question (with its task), the value of every property that the questions of `seen` and what was
@@ -46,6 +46,6 @@ def _fitted(examples: Sequence[tuple[str, str]], texts: Sequence[str]) -> list[s
     )
     model = make_pipeline(words, LogisticRegression(C=10.0, max_iter=300))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # one that has not converged still foretells
+        warnings.simplefilter("ignore")  # one that has not converged still predicts
         model.fit([text for text, _ in examples], values)
     return [str(value) for value in model.predict(list(texts))]

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from experiments.self_prediction.behaviour import Behaviour, behaviours, bench_of, task_of
+from experiments.self_prediction.behaviour import Behaviour, behaviours, run_context, task_of
 from experiments.self_prediction.changes import Pushes, fit_pushes
 from experiments.self_prediction.elicitation import Candidates, Prediction, predictions
 from experiments.self_prediction.experiment import SelfPrediction
-from experiments.self_prediction.input_only import foretold
+from experiments.self_prediction.input_only import predicted
 from experiments.self_prediction.labels import (
     AS_OTHER,
     BASELINE,
@@ -27,7 +27,7 @@ from experiments.self_prediction.prompts import PredictionPrompts
 from experiments.self_prediction.properties import described
 from experiments.shared.choices import chosen, question_kind
 from introlab.errors import InputError
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.interventions.interfaces import Intervention
 from introlab.records.size import Size
 from introlab.records.trial import Trial
@@ -38,7 +38,7 @@ Readings = list[dict[str, Any]]
 """What is read of each item."""
 
 
-def size(experiment: SelfPrediction, bench: Bench) -> Size:
+def size(experiment: SelfPrediction, bench: RunContext) -> Size:
     """Of the model asked about alone, without the answers by which the strength is chosen."""
     plain = sum(len(questions(experiment, bench, split)) for split in SPLITS)
     test = len(questions(experiment, bench, "test"))
@@ -48,7 +48,7 @@ def size(experiment: SelfPrediction, bench: Bench) -> Size:
     return Size(texts, texts * experiment.room)
 
 
-def questions(experiment: SelfPrediction, bench: Bench, split: Split) -> list[Question]:
+def questions(experiment: SelfPrediction, bench: RunContext, split: Split) -> list[Question]:
     """Those asked, in order of their ids: as many of every kind, and of these as the seed draws. Raises InputError
     where the materials have none of the kind or about the noun."""
     limit = {"extract": experiment.fit, "calibrate": experiment.tune, "test": experiment.test}[split]
@@ -70,14 +70,14 @@ class _Setting:
     """What stays the same for all arms of a model."""
 
     experiment: SelfPrediction
-    bench: Bench
+    bench: RunContext
     asked: tuple[str, ...]
     candidates: Candidates
     extract: Sequence[tuple[Question, str, dict[str, str]]]
-    others: dict[str, Bench] = field(default_factory=dict[str, Bench])
+    others: dict[str, RunContext] = field(default_factory=dict[str, RunContext])
 
-    def foretell(
-        self, items: Sequence[Question], bench: Bench | None = None, **how: Any
+    def predict(
+        self, items: Sequence[Question], bench: RunContext | None = None, **how: Any
     ) -> list[dict[str, Prediction]]:
         """A prediction for each item and each property that an answer to it can have."""
         asks = [(one, task_of(one), name) for one in items for name in self.asked if self._applies(one, name)]
@@ -97,7 +97,7 @@ def _form(question: Question) -> str:
     return question.answer if question.options else question.answer.lower()
 
 
-def trials(experiment: SelfPrediction, bench: Bench) -> Iterator[Trial]:
+def trials(experiment: SelfPrediction, bench: RunContext) -> Iterator[Trial]:
     prompts = PredictionPrompts.of(bench.materials)
     asked = prompts.properties
     plain = {split: _plain(experiment, bench, split, asked) for split in SPLITS}
@@ -119,13 +119,13 @@ def trials(experiment: SelfPrediction, bench: Bench) -> Iterator[Trial]:
     yield from _stray(setting, some, pushes)
 
 
-def _plain(experiment: SelfPrediction, bench: Bench, split: Split, asked: Sequence[str]) -> list[list[Behaviour]]:
+def _plain(experiment: SelfPrediction, bench: RunContext, split: Split, asked: Sequence[str]) -> list[list[Behaviour]]:
     samples = experiment.samples if split == "test" else 0
     some = questions(experiment, bench, split)
     return behaviours(bench, some, asked, experiment.room, stage=f"answers, {split} questions", samples=samples)
 
 
-def _candidates(bench: Bench, extract: Sequence[Behaviour], asked: Sequence[str]) -> Candidates:
+def _candidates(bench: RunContext, extract: Sequence[Behaviour], asked: Sequence[str]) -> Candidates:
     """What an answer of a task can be: the right answers to its questions, and what was answered to those that are
     fitted on."""
     found: dict[str, dict[str, set[str]]] = {}
@@ -145,9 +145,9 @@ def _unchanged(setting: _Setting, tested: Sequence[list[Behaviour]]) -> Iterator
     """Every predictor of the answers as they are, and the models they are set beside."""
     bench, items = setting.bench, [one[0].question for one in tested]
     readings: Readings = [{} for _ in items]
-    _note(readings, SELF, setting.foretell(items), [one[0].properties for one in tested])
-    _note(readings, AS_OTHER, setting.foretell(items, of_other=True))
-    input_only = foretold(setting.extract, [(one, task_of(one)) for one in items])
+    _note(readings, SELF, setting.predict(items), [one[0].properties for one in tested])
+    _note(readings, AS_OTHER, setting.predict(items, of_other=True))
+    input_only = predicted(setting.extract, [(one, task_of(one)) for one in items])
     for reading, told, several in zip(readings, input_only, tested, strict=True):
         reading[INPUT_ONLY] = told
         reading["sampled share"] = _shares(several)
@@ -155,20 +155,20 @@ def _unchanged(setting: _Setting, tested: Sequence[list[Behaviour]]) -> Iterator
         spec = _spec(setting.experiment, bench, role)
         if spec is None:
             continue
-        there = bench_of(bench, spec)
+        there = run_context(bench, spec)
         answers = behaviours(there, items, setting.asked, setting.experiment.room, stage=f"answers of {spec}")
         for reading, one in zip(readings, answers, strict=True):
             reading[f"{role} model"], reading[f"{role} behaviour"] = spec, one[0].properties
         if role == "other":
-            _note(readings, CROSS, setting.foretell(items, there, of_other=True))
-            _note(readings, CROSS_OWN, setting.foretell(items, there))
+            _note(readings, CROSS, setting.predict(items, there, of_other=True))
+            _note(readings, CROSS_OWN, setting.predict(items, there))
     for several, reading in zip(tested, readings, strict=True):
         yield _trial(setting.experiment, bench, several[0], "test", BASELINE, reading)
         for index, one in enumerate(several[1:], 1):
             yield _trial(setting.experiment, bench, one, "test", SAMPLE, {}, replicate=index)
 
 
-def _spec(experiment: SelfPrediction, bench: Bench, role: str) -> str | None:
+def _spec(experiment: SelfPrediction, bench: RunContext, role: str) -> str | None:
     """The other model, or this one before it was fine-tuned: as given, or as the materials choose for this model."""
     given = experiment.other if role == "other" else experiment.before
     found = chosen(bench, "self_prediction", role, given)
@@ -194,7 +194,7 @@ def _note(
     told: Sequence[dict[str, Prediction]],
     behaviour: Sequence[dict[str, str]] | None = None,
 ) -> None:
-    """What someone foretells, with how much of the probability lay on what could be foretold; where the behaviour is
+    """What someone predicts, with how much of the probability lay on what could be predicted; where the behaviour is
     given, also how probable it was held to be."""
     for index, (reading, each) in enumerate(zip(readings, told, strict=True)):
         reading[who] = {name: one.value for name, one in each.items()}
@@ -237,9 +237,9 @@ def _asked_again(
     answers = behaviours(bench, items, setting.asked, room, stage=f"answers, {arm}", told=told, pushes=edits)
     readings: Readings = [{} for _ in items]
     how: dict[str, Any] = {"told": told, "pushes": edits}
-    _note(readings, SELF, setting.foretell(items, **how), [one[0].properties for one in answers])
-    _note(readings, AS_OTHER, setting.foretell(items, of_other=True, **how))
-    _note(readings, UNCHANGED, setting.foretell(items))
+    _note(readings, SELF, setting.predict(items, **how), [one[0].properties for one in answers])
+    _note(readings, AS_OTHER, setting.predict(items, of_other=True, **how))
+    _note(readings, UNCHANGED, setting.predict(items))
     for one, again, reading, draw in zip(some, answers, readings, draws, strict=True):
         reading["unchanged behaviour"] = one.properties
         yield _trial(setting.experiment, bench, again[0], "test", arm, reading, draw=draw, strength=strength)
@@ -247,7 +247,7 @@ def _asked_again(
 
 def _trial(
     experiment: SelfPrediction,
-    bench: Bench,
+    bench: RunContext,
     one: Behaviour,
     split: Split,
     condition: str,

@@ -19,7 +19,7 @@ from experiments.self_prediction.labels import (
 from introlab.records.trial import Trial
 
 World = Literal["self", "text only", "mode", "word push", "silent"]
-"""Foretells itself; knows what the question tells; names the most frequent answer; foretells itself as long as nothing
+"""Foretells itself; knows what the question tells; names the most frequent answer; predicts itself as long as nothing
 is changed, and otherwise what was pushed; gives no prediction in kind."""
 ITEMS, VALUES, NAME = 160, tuple("abcdefgh"), "answer"
 KNOWN, GAIN = 0.5, 0.4
@@ -77,7 +77,7 @@ def _again(
 
 
 Teller = Callable[[str, str, str], str | None]
-"""From an answer, what the question tells of it, and the answer before a change, to what is foretold."""
+"""From an answer, what the question tells of it, and the answer before a change, to what is predicted."""
 
 
 def _predictor(rng: random.Random, chance: float, world: World, fault: str | None) -> Teller:

@@ -29,7 +29,7 @@ COMMONEST = "share of the most frequent new answer"
 COLLAPSED = 0.8
 """From this share on the changed answers are one answer: the change broke the behaviour, and no prediction of it can be
 told from naming that answer."""
-NEW_OVER_OLD, NEW_OVER_RIVAL = "foretells the new answer over the old", "foretells the new answer over the best rival"
+NEW_OVER_OLD, NEW_OVER_RIVAL = "predicts the new answer over the old", "predicts the new answer over the best rival"
 
 
 def grounds_of(found: Findings, unread: str | None) -> tuple[Ground, ...]:
@@ -56,7 +56,7 @@ def grounds_of(found: Findings, unread: str | None) -> tuple[Ground, ...]:
 
 
 def _follows(found: Findings, change: str) -> Ground:
-    """Yes where the new answer is foretold more often than the old one and than by any rival."""
+    """Yes where the new answer is predicted more often than the old one and than by any rival."""
     question = f"{FOLLOWS[:-1]} by {CHANGES[change]}?"
     new, rival = (found.estimate(name, change=change) for name in (NEW_OVER_OLD, NEW_OVER_RIVAL))
     if new.n < FEWEST:
@@ -64,12 +64,12 @@ def _follows(found: Findings, change: str) -> Ground:
         return Ground(question, "cannot tell", f"{new.n} changed answers; {FEWEST} are needed ({why})")
     commonest = found.estimate(COMMONEST, change=change)
     if commonest.value is not None and commonest.value >= COLLAPSED:
-        number = f"{commonest.percent} of {new.n} changed answers are the same one: too strong a change to be foretold"
+        number = f"{commonest.percent} of {new.n} changed answers are the same one: too strong a change to be predicted"
         return Ground(question, "cannot tell", number)
     return Ground(
         question,
         _both(_answer(new), _answer(rival)),
-        f"of {new.n} changed answers, the new one is foretold {new} more often than the old one, and {rival} more "
+        f"of {new.n} changed answers, the new one is predicted {new} more often than the old one, and {rival} more "
         "often than by the best rival",
     )
 
@@ -96,7 +96,7 @@ def sentence(model: str, word: str, found: Findings, unread: str | None) -> str:
     if unread:
         return f"{model}: cannot tell. {unread}"
     best, own = found.estimate("self-prediction beyond the best rival"), found.estimate("accuracy", who="self")
-    says = {"yes": "foretells its own answers better than", "no": "does not foretell its own answers better than"}
+    says = {"yes": "predicts its own answers better than", "no": "does not predict its own answers better than"}
     start = f"{model} {says[word]} every rival" if word in says else f"{model}: {word}; against its best rival"
     return f"{start}: right about {own.percent} of its answers, ahead of the best rival by {beside(best)}."
 
@@ -108,9 +108,9 @@ def alternatives(model: str, found: Findings) -> str:
     }
     push = found.estimate("new answer, self over as_other", change="push")
     told = (
-        ("anyone who knows the questions would foretell it (words of the question)", over[INPUT_ONLY]),
+        ("anyone who knows the questions would predict it (words of the question)", over[INPUT_ONLY]),
         (
-            "a similar model would foretell it (the other model, by its better way)",
+            "a similar model would predict it (the other model, by its better way)",
             _weaker(over[CROSS], over[CROSS_OWN]),
         ),
         ("it names the most frequent answer", over[MODE]),

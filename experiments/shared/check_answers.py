@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 
 from experiments.shared.choices import chosen
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.generation.requests import Request
 from introlab.generation.sampling import GREEDY
 from introlab.network.messages import Message, user
@@ -18,7 +18,7 @@ ROOM = 40
 """New tokens at most, where the materials do not say."""
 
 
-def measure(bench: Bench, _: ModelCheck) -> AnswersPart:
+def measure(bench: RunContext, _: ModelCheck) -> AnswersPart:
     """Ask the questions of the extract split: no test question is seen."""
     asked, reader = questions(bench), reader_for(bench.materials)
     room = int(chosen(bench, "confidence", "room", None) or ROOM)
@@ -34,7 +34,7 @@ def measure(bench: Bench, _: ModelCheck) -> AnswersPart:
     return AnswersPart(room, prompts, tuple(answers))
 
 
-def questions(bench: Bench) -> list[Question]:
+def questions(bench: RunContext) -> list[Question]:
     """Drawn with a fixed seed from the extract questions, equally many of every kind and level."""
     cells: dict[tuple[str, str], list[Question]] = {}
     for one in bench.materials.pick("extract"):
@@ -48,7 +48,7 @@ def questions(bench: Bench) -> list[Question]:
 
 
 def replies(
-    bench: Bench, asked: Sequence[Sequence[Message]], room: int, stage: str, *, prefill: str = ""
+    bench: RunContext, asked: Sequence[Sequence[Message]], room: int, stage: str, *, prefill: str = ""
 ) -> list[tuple[str, str]]:
     """The prompt as it was given and the greedy reply, for each dialogue, in the order asked."""
     prompts = [tuple(bench.model.ids(each, prefill=prefill, room=room)) for each in asked]

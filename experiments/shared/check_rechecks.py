@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from experiments.shared.check_answers import questions, replies
 from experiments.shared.choices import question_kind
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.generation.model_sampling import sampling_for
 from introlab.generation.requests import Request
 from introlab.network.messages import assistant, user
@@ -21,7 +21,7 @@ AGAIN = "Check that answer. What is your final answer?"
 SHOWN = 2
 
 
-def measure(bench: Bench, check: ModelCheck) -> RechecksPart:
+def measure(bench: RunContext, check: ModelCheck) -> RechecksPart:
     """Ask plainly, and with the materials' request to check; and after answers that could be read, once more."""
     asked = _some(bench)
     request = bench.materials.wording.request_check
@@ -41,7 +41,7 @@ def measure(bench: Bench, check: ModelCheck) -> RechecksPart:
     )
 
 
-def _some(bench: Bench) -> list[Question]:
+def _some(bench: RunContext) -> list[Question]:
     """Of the kind that the reflection experiments ask about, evenly over levels."""
     kind = question_kind(bench, "reflection_steering", None)
     every = [one for one in questions(bench) if kind in (None, one.kind)]
@@ -49,7 +49,7 @@ def _some(bench: Bench) -> list[Question]:
     return [every[int(index * len(every) / count)] for index in range(count)]
 
 
-def _found(bench: Bench, asked: Sequence[Question], request: str) -> list[tuple[RawExchange, Reflection | None]]:
+def _found(bench: RunContext, asked: Sequence[Question], request: str) -> list[tuple[RawExchange, Reflection | None]]:
     """Each text as the reflection experiments read it."""
     prompts = [tuple(bench.model.ids([user(f"{one.text} {request}".strip())], room=ROOM)) for one in asked]
     usual = sampling_for(bench.model)
@@ -71,7 +71,7 @@ def _told(found: Reflection | None) -> str:
     return f"{found.first}, then {'reconsiders' if found.reconsidered else 'lets it stand'}"
 
 
-def _asked_again(bench: Bench, check: ModelCheck, asked: Sequence[Question]) -> tuple[int, int]:
+def _asked_again(bench: RunContext, check: ModelCheck, asked: Sequence[Question]) -> tuple[int, int]:
     """Of the same questions as answered in the check: how many have two answers that can be read, and two different
     ones."""
     known = {one.question: one for one in (check.answers.answers if check.answers else ())}

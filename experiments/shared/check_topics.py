@@ -4,7 +4,7 @@ import numpy as np
 
 from introlab.activations.extract import text_logprobs
 from introlab.activations.forward import Text
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.generation.model_sampling import sampling_for
 from introlab.generation.requests import Request
 from introlab.network.messages import user
@@ -20,7 +20,7 @@ LIKELY, REPEATED = -3.5, 0.5
 three-token sequences fewer than this share stood before."""
 
 
-def measure(bench: Bench, _: ModelCheck) -> TopicsPart:
+def measure(bench: RunContext, _: ModelCheck) -> TopicsPart:
     """One text a topic, in the wording of the extract split, sampled as this model is sampled."""
     topics = bench.materials.lab_topics[:TOPICS]
     template, usual = bench.materials.wording.topic_templates["extract"][0], sampling_for(bench.model)

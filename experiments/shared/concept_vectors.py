@@ -11,12 +11,12 @@ from introlab.activations.directions import Direction
 from introlab.activations.extract import read
 from introlab.activations.forward import Text
 from introlab.errors import InputError
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.interventions.interfaces import Intervention
 from introlab.network.messages import user
 from introlab.network.sites import Site
 from introlab.network.spans import Span
-from steering.edits import push_along
+from steering.edits import steer_along
 
 ReadAt = Literal["word", "prompt end"]
 
@@ -33,11 +33,11 @@ class ConceptVectors:
     def push(self, direction: Direction, strength: float, span: Span) -> Intervention:
         """Adds `strength` times the usual norm of the residual along a direction."""
         norm = self.norms[direction.site.layer]
-        return push_along(direction, natural=strength, residual_norm=norm, span=span)
+        return steer_along(direction, natural=strength, residual_norm=norm, span=span)
 
 
 def concept_vectors(
-    bench: Bench,
+    bench: RunContext,
     words: Sequence[str],
     baseline: Sequence[str],
     contexts: Sequence[str],
@@ -72,14 +72,14 @@ def concept_vectors(
     return ConceptVectors(directions, norms)
 
 
-def _text(bench: Bench, context: str, word: str, read_at: ReadAt) -> tuple[Text, int]:
+def _text(bench: RunContext, context: str, word: str, read_at: ReadAt) -> tuple[Text, int]:
     """A context with the word, and the position at which it is read."""
     messages = [user(context.format(word=word))]
     ids = bench.model.ids(messages)
     where = len(ids) - 1
     if read_at == "word":
         (start, stop) = extent(bench.model.chat.spans(messages)["user 0"])
-        where = piece_in(bench, ids, start, stop, word)[1] - 1
+        where = token_text_in(bench, ids, start, stop, word)[1] - 1
     return Text(tuple(ids), len(ids), f"{context} {word}"), where
 
 
@@ -90,7 +90,7 @@ def extent(span: Span) -> tuple[int, int]:
     return part.start, part.stop
 
 
-def piece_in(bench: Bench, ids: Sequence[int], start: int, stop: int, piece: str) -> tuple[int, int]:
+def token_text_in(bench: RunContext, ids: Sequence[int], start: int, stop: int, piece: str) -> tuple[int, int]:
     """The half-open range of positions, within these, whose tokens hold the last occurrence of some words (space aside,
     which tokenizers write in their own ways). Raises InputError where they are not found."""
     ends = [len(_dense(bench.model.text(ids[start : at + 1]))) for at in range(start, stop)]
@@ -110,7 +110,9 @@ def _dense(text: str) -> str:
     return "".join(text.split())
 
 
-def _direction(bench: Bench, row: Tensor, site: Site, norm: float, method: str, examples: tuple[str, ...]) -> Direction:
+def _direction(
+    bench: RunContext, row: Tensor, site: Site, norm: float, method: str, examples: tuple[str, ...]
+) -> Direction:
     return Direction(
         vector=(row / row.norm()).float(),
         scale=norm,

@@ -11,7 +11,7 @@ import numpy as np
 
 from introlab.activations.extract import text_logprobs
 from introlab.activations.forward import Text
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.generation.requests import Generation, Request
 from introlab.network.messages import user
 from introlab.network.model import Model
@@ -27,7 +27,7 @@ def finished(pair: Written) -> Text:
     return Text.written(request.prompt, generation.tokens, f"{request.item} #{request.replicate}")
 
 
-def logprobs(bench: Bench, written: Sequence[Written]) -> list[float | None]:
+def logprobs(bench: RunContext, written: Sequence[Written]) -> list[float | None]:
     """How likely the model finds each text, unsteered: of an organism its sentences, asked for all it may be about; of
     another model the text as it was asked for."""
     if bench.model.family is None:
@@ -37,13 +37,13 @@ def logprobs(bench: Bench, written: Sequence[Written]) -> list[float | None]:
     return sentence_logprobs(bench.model, asked, bench.materials.wording.announcement, batch_size=bench.batch_size)
 
 
-def with_logprobs(bench: Bench, written: Iterable[Written]) -> Iterator[tuple[Written, float | None]]:
+def with_logprobs(bench: RunContext, written: Iterable[Written]) -> Iterator[tuple[Written, float | None]]:
     """As they come, a batch at a time."""
     for chunk in bench.chunks(written):
         yield from zip(chunk, logprobs(bench, chunk), strict=True)
 
 
-def bounds_of(bench: Bench, unsteered: Sequence[Written]) -> CoherenceTest:
+def bounds_of(bench: RunContext, unsteered: Sequence[Written]) -> CoherenceTest:
     """Beyond which a text is incoherent."""
     return coherence_test(bench.model, logprobs(bench, unsteered), [one.tokens for _, one in unsteered])
 
@@ -56,7 +56,7 @@ def coherence_test(model: Model, logprobs: Sequence[float | None], tokens: Seque
 
 
 def trial_of(
-    bench: Bench,
+    bench: RunContext,
     experiment: str,
     pair: Written,
     *,

@@ -5,7 +5,7 @@ from typing import Any
 
 from experiments.shared.reflection_cases import ReflectionCase, decided, goes_on
 from introlab.activations.extract import Activations, read
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.network.model import Model
 from introlab.network.sites import Site
 from probes.linear.baselines import numbers_only, text_only
@@ -16,7 +16,7 @@ Read = dict[tuple[Site, int], Activations]
 
 
 def readings_ahead(
-    bench: Bench,
+    bench: RunContext,
     train: Sequence[ReflectionCase],
     tune: Sequence[ReflectionCase],
     test: Sequence[ReflectionCase],
@@ -40,14 +40,14 @@ def readings_ahead(
             model=bench.model,
         )
         at = probe.direction.site, index
-        probe.direction.check_unseen([case.item for case in test])
+        probe.direction.check_held_out([case.item for case in test])
         columns = {
             "probe": probe(tested[at]).tolist(),
             "layer": [probe.direction.site.layer] * len(test),
             "shuffled_labels": shuffled_scores(
                 trained[at], goes_on(train), groups, tested[at], model=bench.model, count=shuffles
             ),
-            **dict(to_beat(bench.model, train, test, lead)),
+            **dict(baselines_to_beat(bench.model, train, test, lead)),
         }
         for name, values in columns.items():
             for case, value in zip(test, values, strict=True):
@@ -55,7 +55,9 @@ def readings_ahead(
     return found
 
 
-def residuals_ahead(bench: Bench, model: Model, cases: Sequence[ReflectionCase], leads: Sequence[int] = LEADS) -> Read:
+def residuals_ahead(
+    bench: RunContext, model: Model, cases: Sequence[ReflectionCase], leads: Sequence[int] = LEADS
+) -> Read:
     """The residual after every block, by site and index into the leads; a lead that would fall before the text is read
     at its first token."""
     sites = [Site(layer) for layer in range(model.n_layers)]
@@ -63,7 +65,7 @@ def residuals_ahead(bench: Bench, model: Model, cases: Sequence[ReflectionCase],
     return read(model, [case.text() for case in cases], sites, positions, batch_size=bench.batch_size)
 
 
-def to_beat(
+def baselines_to_beat(
     model: Model, train: Sequence[ReflectionCase], test: Sequence[ReflectionCase], lead: int
 ) -> Iterator[tuple[str, Sequence[float]]]:
     """Scores of the test texts from the words up to this lead, the length of the prompt and the position."""

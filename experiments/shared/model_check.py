@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from introlab.errors import InputError
 from introlab.experiment.base import Experiment
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.generation.model_sampling import sampling_for
 from introlab.io.atomic import write_whole
 from introlab.io.json_digest import read_json, sealed
@@ -56,11 +56,15 @@ ENTRIES: dict[CheckPart, PartEntry] = {
 def check_model(model: Model, materials: Path | None = None, *, again: bool = False) -> ModelCheck:
     """Everything that can be told of a model in about two minutes: ask it all, with its own materials or those in a
     folder. `again` asks anew what was kept."""
-    return model_check(Bench(model, materials_for(model, materials)), again=again)
+    return model_check(RunContext(model, materials_for(model, materials)), again=again)
 
 
 def model_check(
-    bench: Bench, parts: Iterable[CheckPart] = PARTS, *, again: bool = False, tell: Callable[[str], None] | None = None
+    bench: RunContext,
+    parts: Iterable[CheckPart] = PARTS,
+    *,
+    again: bool = False,
+    tell: Callable[[str], None] | None = None,
 ) -> ModelCheck:
     """These parts, and those they need; each from the disk where it is there."""
     asked = set(parts)
@@ -80,7 +84,7 @@ def model_check(
     return check
 
 
-def require_decidable(experiment: Experiment, bench: Bench) -> None:
+def require_decidable(experiment: Experiment, bench: RunContext) -> None:
     """Ask for the parts that an experiment needs, and stop where they say that it cannot be decided. Organisms are not
     asked: what they can do is known from their training. Raises InputError, naming what to change."""
     if bench.model.family is not None or not experiment.check_parts:
@@ -125,9 +129,9 @@ def _made_by(part: CheckPart) -> str:
     return digest.hexdigest()[:8] + "".join(f"-{_made_by(need)}" for need in entry.needs)
 
 
-def _asked(bench: Bench, check: ModelCheck, part: CheckPart) -> tuple[Any, float]:
+def _asked(bench: RunContext, check: ModelCheck, part: CheckPart) -> tuple[Any, float]:
     start = time.perf_counter()
-    measure: Callable[[Bench, ModelCheck], Any] = importlib.import_module(ENTRIES[part].module).measure
+    measure: Callable[[RunContext, ModelCheck], Any] = importlib.import_module(ENTRIES[part].module).measure
     found = measure(replace(bench, journal=None), check)
     return found, round(time.perf_counter() - start, 1)
 

@@ -9,7 +9,7 @@ import numpy as np
 from experiments.shared.generations import coherence_test
 from introlab.activations.extract import next_token_logprobs, text_logprobs
 from introlab.activations.forward import Text
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.generation.requests import Generation, Request
 from introlab.network.answer_tokens import answer_tokens, single_tokens
 from introlab.network.model import Model
@@ -66,7 +66,7 @@ def reconsider_tokens(model: Model, wording: Wording) -> tuple[int, ...]:
     return tuple(sorted({one for forms in words.values() for one in forms}))
 
 
-def written_cases(bench: Bench, requests: Sequence[Request], stage: str) -> Iterator[ReflectionCase]:
+def written_cases(bench: RunContext, requests: Sequence[Request], stage: str) -> Iterator[ReflectionCase]:
     """Every text as it is written, read for what became of its answer; requests carry their question as a note."""
     readouts = [TokenProbability("p_reconsider", reconsider_tokens(bench.model, bench.materials.wording))]
     for chunk in bench.chunks(bench.generate(requests, stage=stage, readouts=readouts)):
@@ -76,7 +76,7 @@ def written_cases(bench: Bench, requests: Sequence[Request], stage: str) -> Iter
             yield ReflectionCase(request.note["question"], request, generation, reflection, p, logprob)
 
 
-def mean_logprobs(bench: Bench, chunk: Sequence[tuple[Request, Generation]]) -> list[float | None]:
+def mean_logprobs(bench: RunContext, chunk: Sequence[tuple[Request, Generation]]) -> list[float | None]:
     """How likely the unsteered model finds each text."""
     texts = [Text.written(asked.prompt, said.tokens, asked.item) for asked, said in chunk]
     each = text_logprobs(bench.model, texts, batch_size=bench.batch_size)
@@ -117,7 +117,7 @@ def _bounds(model: Model, cases: Sequence[ReflectionCase]) -> CoherenceTest:
 
 
 def probabilities_of_right(
-    bench: Bench, chunk: Sequence[tuple[Request, Generation]], found: Sequence[Reflection | None]
+    bench: RunContext, chunk: Sequence[tuple[Request, Generation]], found: Sequence[Reflection | None]
 ) -> list[float | None]:
     """Probability of the right answer at the token where the first answer was drawn; None under a push, without an
     answer, or where the right answer is more than one token."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from experiments.shared.side_effect_rows import CONDITIONS
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.interventions.interfaces import Intervention
 from introlab.records.trial import Trial
 from introlab.tasks.materials import Question
@@ -11,7 +11,7 @@ from steering.side_effects import damage
 
 
 def damage_trials(
-    bench: Bench,
+    bench: RunContext,
     experiment: str,
     strength: float,
     questions: Sequence[Question],

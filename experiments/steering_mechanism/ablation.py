@@ -14,15 +14,15 @@ from torch import Tensor
 from experiments.steering_mechanism.detectability import Traces
 from experiments.steering_mechanism.replay import ReplayedText, basis_of, without
 from introlab.activations.directions import Direction
-from introlab.activations.extract import every_position, next_token_logprobs
+from introlab.activations.extract import iter_activations, next_token_logprobs
 from introlab.activations.forward import Text
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.generation.requests import Request
 from introlab.interventions.interfaces import Intervention
 from introlab.network.sites import Site
 from introlab.network.spans import Span
 from probes.linear import solvers
-from probes.linear.dataset import Problem
+from probes.linear.dataset import ProbeDataset
 from steering.edits import Clamp, ClampElsewhere
 
 FEWEST = 3
@@ -33,7 +33,7 @@ FEWEST = 3
 class AblationReading:
     """A direction for every fold, fitted without its topics and pushes, and the level it is held at."""
 
-    bench: Bench
+    bench: RunContext
     name: str
     directions: Sequence[Direction]
     levels: Sequence[float]
@@ -48,7 +48,7 @@ class AblationReading:
         return Intervention(edit, direction.site, self.span)
 
 
-def readings(bench: Bench, seen: Traces, site: Site) -> list[AblationReading]:
+def readings(bench: RunContext, seen: Traces, site: Site) -> list[AblationReading]:
     """The trace of the push, and what comes before an announcement where there are enough of them."""
     known = seen.known["push"][:, None].expand(-1, 2, -1)
     scene = torch.arange(len(seen.found))[:, None, None].expand(known.shape)[known]
@@ -68,7 +68,7 @@ def readings(bench: Bench, seen: Traces, site: Site) -> list[AblationReading]:
         return found
     held = {
         index: each
-        for batch in every_position(bench.model, texts, site, batch_size=bench.batch_size)
+        for batch in iter_activations(bench.model, texts, site, batch_size=bench.batch_size)
         for index, each in batch
     }
     away = _away(bench, seen)
@@ -88,7 +88,7 @@ def ends(tokens: Sequence[int], before: Sequence[int]) -> list[int]:
     return [index for index in range(1, len(tokens)) if tokens[index - 1] in before]
 
 
-def _away(bench: Bench, seen: Traces) -> Tensor:
+def _away(bench: RunContext, seen: Traces) -> Tensor:
     """All topics' directions, and the axis of the words that announcements begin with: an ablation must not merely
     forbid them."""
     pushes = {scene.push: scene.added("push").direction.vector for scene in seen.found}
@@ -103,7 +103,7 @@ def _enough(labels: Bool[Tensor, " row"], fold: Int[Tensor, " row"], apart: Bool
 
 
 def _fitted(
-    bench: Bench,
+    bench: RunContext,
     name: str,
     site: Site,
     values: Float[Tensor, "row d"],
@@ -113,7 +113,7 @@ def _fitted(
     span: Span,
 ) -> AblationReading:
     """Differences of means, and the mean projection of the rows without the label."""
-    coef = solvers.difference_of_means(Problem(values, labels[:, None].double(), fold, seen.apart)).coef[:, 0, 0]
+    coef = solvers.difference_of_means(ProbeDataset(values, labels[:, None].double(), fold, seen.apart)).coef[:, 0, 0]
     directions, levels = [], []
     for one, use in zip(coef / coef.norm(dim=-1, keepdim=True), seen.apart, strict=True):
         allowed = use[fold]
@@ -140,7 +140,7 @@ def requests(seen: Traces, fitted: Sequence[AblationReading], draws: int) -> Ite
     Raises SplitOverlap for a scene that was fitted on."""
     for reading in fitted:
         for index, (scene, fold) in enumerate(zip(seen.found, seen.fold.tolist(), strict=True)):
-            reading.directions[fold].check_unseen([scene.name])
+            reading.directions[fold].check_held_out([scene.name])
             for draw in (None, index % draws):
                 condition = f"ablated {reading.name}" + ("" if draw is None else ", random")
                 yield replace(
@@ -151,7 +151,7 @@ def requests(seen: Traces, fitted: Sequence[AblationReading], draws: int) -> Ite
 
 
 def restarts(
-    bench: Bench, seen: Traces, fitted: Sequence[AblationReading], draws: int
+    bench: RunContext, seen: Traces, fitted: Sequence[AblationReading], draws: int
 ) -> Iterator[tuple[ReplayedText, dict[str, float]]]:
     """Of every scene that announces: how likely its announcement's first word is there - after its own tokens and after
     the clean text's, pushed, not pushed and pushed at random, and under each ablation."""

@@ -9,7 +9,7 @@ from experiments.steering_resistance.scopes import average_of, paired, rate, sha
 from introlab.records.findings import Role, Row
 from introlab.records.trial import Trial
 from introlab.stats.crossed import crossed_jackknife
-from introlab.stats.discrimination import auroc, auroc_of, within_levels_auroc
+from introlab.stats.discrimination import auroc, auroc_of, stratified_auroc
 from introlab.stats.estimates import difference, mean
 from introlab.stats.interval import Estimate, missing
 from introlab.stats.stratified_auroc import Separation
@@ -73,7 +73,7 @@ def _within(found: Scored) -> Estimate:
     if not found:
         return missing("no such tokens")
     levels, scores, pushed, trials = zip(*found, strict=True)
-    over_texts = within_levels_auroc(scores, pushed, levels, [trial.cluster for trial in trials])
+    over_texts = stratified_auroc(scores, pushed, levels, [trial.cluster for trial in trials])
     if over_texts.value is None:
         return over_texts
 

@@ -15,7 +15,7 @@ from experiments.steering_mechanism.labels import HEAD
 from experiments.steering_mechanism.replay import KINDS, Kind, ReplayedText, replayed, scenes
 from introlab.activations.extract import next_token_logprobs, read
 from introlab.activations.forward import Text
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.network.model import Model
 from introlab.network.sites import Site
 from introlab.records.trial import Trial
@@ -30,7 +30,7 @@ MOST_COMPONENTS = 64
 """With more of them, attention is taken by blocks and not by heads, and blocks evenly spaced."""
 
 
-def trials(bench: Bench, written: Sequence[Written], *, experiment: str, at: float) -> Iterator[Trial]:
+def trials(bench: RunContext, written: Sequence[Written], *, experiment: str, at: float) -> Iterator[Trial]:
     """Replays at strength `at`. Conditions: `source push`, `source random_direction` and `source baseline` (one a text,
     the clean one under the push: projection and norm of the change after every block, and what each head and MLP adds
     along the push, as multiples of what was added) and `restart` (one a text that announces, up to TEXTS: effects of
@@ -46,7 +46,7 @@ def trials(bench: Bench, written: Sequence[Written], *, experiment: str, at: flo
 
 
 def faded(
-    bench: Bench, found: Sequence[ReplayedText], layer: int
+    bench: RunContext, found: Sequence[ReplayedText], layer: int
 ) -> Iterator[tuple[ReplayedText, Kind, dict[str, object]]]:
     """What the push has become after every block: the change between replays of the same tokens, meant over tokens.
 
@@ -120,7 +120,7 @@ def components(model: Model, layer: int) -> list[Site]:
 
 
 def restarts(
-    bench: Bench, found: Sequence[ReplayedText], layer: int
+    bench: RunContext, found: Sequence[ReplayedText], layer: int
 ) -> Iterator[tuple[ReplayedText, dict[str, object]]]:
     """Falls of the log-odds of the announcement's first word when a component says what it says after the other prompt:
     `direct` (heard by the last norm alone), `total` (by everybody), and `paths` from the components with the largest
@@ -176,7 +176,7 @@ def _odds(log_p: Float[Tensor, "row vocab"], tokens: Sequence[int]) -> list[floa
     return (p - torch.log1p(-p.exp().clamp_max(1 - 1e-12))).tolist()
 
 
-def _log_odds(bench: Bench, texts: Sequence[Text], asked: Sequence[SteeredPair], each: int) -> list[list[float]]:
+def _log_odds(bench: RunContext, texts: Sequence[Text], asked: Sequence[SteeredPair], each: int) -> list[list[float]]:
     """Of the announcement's first word after these texts, `each` of them for every pair."""
     log_p = next_token_logprobs(bench.model, texts, batch_size=bench.batch_size)
     odds = _odds(log_p, [pair.token for pair in asked for _ in range(each)])
@@ -203,7 +203,7 @@ def _direct(model: Model, asked: Sequence[SteeredPair], every: Sequence[Site]) -
     return found
 
 
-def _total(bench: Bench, asked: Sequence[SteeredPair], every: Sequence[Site]) -> list[dict[Site, float]]:
+def _total(bench: RunContext, asked: Sequence[SteeredPair], every: Sequence[Site]) -> list[dict[Site, float]]:
     """Log-odds, had everybody heard it."""
     texts = []
     for pair in asked:
@@ -212,7 +212,7 @@ def _total(bench: Bench, asked: Sequence[SteeredPair], every: Sequence[Site]) ->
     return [dict(zip(every, odds, strict=True)) for odds in _log_odds(bench, texts, asked, len(every))]
 
 
-def _paths(bench: Bench, pair: SteeredPair, ways: Sequence[tuple[Site, Site]]) -> dict[tuple[Site, Site], float]:
+def _paths(bench: RunContext, pair: SteeredPair, ways: Sequence[tuple[Site, Site]]) -> dict[tuple[Site, Site], float]:
     ways = sorted(set(ways), key=str)
     texts = [_under(pair.clean, path_patch(bench.model, pair.clean, pair.other, *way)) for way in ways]
     return dict(zip(ways, _log_odds(bench, texts, [pair], len(ways))[0], strict=True)) if ways else {}

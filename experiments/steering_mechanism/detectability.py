@@ -21,11 +21,11 @@ from experiments.steering_mechanism.replay import (
     without,
 )
 from introlab.activations.directions import Direction
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.network.model import Model
 from introlab.network.sites import Site
 from probes.linear import solvers
-from probes.linear.dataset import Problem
+from probes.linear.dataset import ProbeDataset
 
 SHRINKAGE = 0.1
 """Of the probes (LDA)."""
@@ -52,14 +52,14 @@ class Traces:
         """The pushed block's output first: what was added is taken out of it, so that nothing is left to read."""
         return sorted({site for site, _ in self.values})
 
-    def problem(self, site: Site, deals: int) -> Problem:
+    def problem(self, site: Site, deals: int) -> ProbeDataset:
         """Pushed or not, of pushed texts; then the same labels dealt anew: in half of the texts they change places."""
         known = self.known["push"][:, None].expand(-1, 2, -1)
         pushed = torch.tensor([0.0, 1.0], dtype=torch.float64)[None, :, None].expand(known.shape)[known]
         scene = torch.arange(len(self.found))[:, None, None].expand(known.shape)[known]
         coins = torch.randint(2, (len(self.found), deals), generator=torch.Generator().manual_seed(0))[scene]
         labels = torch.cat([pushed[:, None], (pushed[:, None] - coins).abs()], 1)
-        return Problem(self.values[site, "push"][known], labels, self.fold[scene], self.apart)
+        return ProbeDataset(self.values[site, "push"][known], labels, self.fold[scene], self.apart)
 
     def scores(self, site: Site, fitted: solvers.Linear, kind: Kind) -> Float[Tensor, "scene pushed offset target"]:
         """Log-odds of being pushed, by the fit that saw neither this topic nor this push."""
@@ -73,14 +73,14 @@ def halfway(model: Model, layer: int) -> Site:
     return Site(layer + (model.n_layers - layer) // 2)
 
 
-def blocks(bench: Bench, layer: int) -> list[Site]:
+def blocks(bench: RunContext, layer: int) -> list[Site]:
     """The pushed block, and those after it that are read."""
     after = list(range(layer + 1, bench.model.n_layers))
     some = {after[round(index)] for index in torch.linspace(0, len(after) - 1, min(MOST_BLOCKS, len(after))).tolist()}
     return [Site(each) for each in sorted({layer, *some, halfway(bench.model, layer).layer})]
 
 
-def traces(bench: Bench, found: Sequence[ReplayedText], directions: Mapping[str, Direction], layer: int) -> Traces:
+def traces(bench: RunContext, found: Sequence[ReplayedText], directions: Mapping[str, Direction], layer: int) -> Traces:
     """Reads every text of these scenes twice."""
     sites = blocks(bench, layer)
     values: dict[tuple[Site, Kind], list[Tensor]] = {(site, kind): [] for site in sites for kind in KINDS}

@@ -8,7 +8,7 @@ from experiments.steering_mechanism import ablation
 from experiments.steering_mechanism import detectability as downstream
 from experiments.steering_mechanism.replay import FOLDS, ReplayedText, scenes
 from introlab.activations.directions import Direction
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.records.trial import Trial
 
 
@@ -18,7 +18,7 @@ def texts_written(scenes: int) -> int:
 
 
 def trials(
-    bench: Bench,
+    bench: RunContext,
     directions: Mapping[str, Direction],
     written: Sequence[Written],
     *,
@@ -52,7 +52,7 @@ def trials(
 
 
 def trial_of(
-    bench: Bench,
+    bench: RunContext,
     scene: ReplayedText,
     experiment: str,
     condition: str,

@@ -14,7 +14,7 @@ from introlab.activations.directions import Direction
 from introlab.activations.extract import read
 from introlab.activations.forward import Text
 from introlab.errors import InputError
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.generation.requests import Generation, Request
 from introlab.interventions.interfaces import Intervention
 from introlab.network.model import Model
@@ -80,7 +80,7 @@ class ReplayedText:
         return Text(ids, len(request.prompt), example, self.interventions(kind) if pushed else ())
 
 
-def scenes(bench: Bench, written: Sequence[Written], at: float) -> list[ReplayedText]:
+def scenes(bench: RunContext, written: Sequence[Written], at: float) -> list[ReplayedText]:
     """Scenes in which all three kinds were written, with pushes of strength `at`; in an order of their own."""
     found: dict[tuple[str, int], dict[Kind, Written]] = {}
     for request, generation in written:
@@ -95,7 +95,7 @@ def scenes(bench: Bench, written: Sequence[Written], at: float) -> list[Replayed
     ]
 
 
-def _events(bench: Bench, request: Request, generation: Generation) -> tuple[int | None, bool, int | None]:
+def _events(bench: RunContext, request: Request, generation: Generation) -> tuple[int | None, bool, int | None]:
     """Onset, whether it is off topic, and restart."""
     model, materials = bench.model, bench.materials
     text = model.text(generation.tokens)
@@ -156,7 +156,7 @@ def windows(scene: ReplayedText, text: Text) -> tuple[list[int], list[bool]]:
 
 
 def replayed(
-    bench: Bench, found: Sequence[ReplayedText], kinds: Sequence[Kind], sites: Sequence[Site]
+    bench: RunContext, found: Sequence[ReplayedText], kinds: Sequence[Kind], sites: Sequence[Site]
 ) -> Iterator[tuple[ReplayedText, Kind, Bool[Tensor, " offset"], dict[Site, Float[Tensor, "pushed offset d"]]]]:
     """Every text, not pushed and pushed, at the positions of WINDOW, and which of them it has; few at a time."""
     pairs: list[tuple[ReplayedText, Kind]] = [(scene, kind) for scene in found for kind in kinds]

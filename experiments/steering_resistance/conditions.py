@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 from experiments.shared.condition_families import KindTopic
-from experiments.steering_resistance.fitted import Rig
+from experiments.steering_resistance.fitted import FittedDirections
 from experiments.steering_resistance.labels import (
     DIFFERENCE,
     EQUAL_DOSE,
@@ -16,15 +16,15 @@ from experiments.steering_resistance.labels import (
 )
 from experiments.steering_resistance.scenarios import Scenario
 from experiments.steering_resistance.trials import request_for
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.generation.requests import Request
 from introlab.network.spans import Span
 from steering.strength_search import Calibrated
 
 
 def main_arms(
-    bench: Bench,
-    rig: Rig,
+    bench: RunContext,
+    rig: FittedDirections,
     scene: Scenario,
     strengths: Sequence[float],
     draw: int,
@@ -35,7 +35,7 @@ def main_arms(
     yield asked(condition="baseline")
     yield asked(condition="prompting", asks_for_both=True)
     direction = rig.aims[DIFFERENCE][scene.push]
-    direction.check_unseen([f"{scene.item} #{scene.replicate}"])
+    direction.check_held_out([f"{scene.item} #{scene.replicate}"])
     for strength in strengths:
         push, stray = rig.push(direction, strength), rig.push(bench.random_direction(direction, draw), strength)
         yield asked(push, condition="push", strength=strength)
@@ -43,7 +43,7 @@ def main_arms(
 
 
 def other_kinds(
-    bench: Bench, rig: Rig, scene: Scenario, at: float, found: Mapping[str, Calibrated], max_new: int
+    bench: RunContext, rig: FittedDirections, scene: Scenario, at: float, found: Mapping[str, Calibrated], max_new: int
 ) -> Iterator[Request]:
     """The other kinds of push at the dose of the difference of means, and all of them at the strength
     that was found for equal effect, whether it reaches it or not."""
@@ -62,7 +62,7 @@ def other_kinds(
         yield request_for(bench, scene, max_new, push, condition=condition, strength=strength)
 
 
-def intrusions(bench: Bench, rig: Rig, scene: Scenario, at: float, max_new: int) -> Iterator[Request]:
+def intrusions(bench: RunContext, rig: FittedDirections, scene: Scenario, at: float, max_new: int) -> Iterator[Request]:
     """What the text says, apart from what the push does: prefilled off-topic text without a push and with one, and
     prefilled text on its topic under the push. All of it is the model's own, written without a push."""
     asked = partial(request_for, bench, scene, max_new)

@@ -8,14 +8,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from experiments.steering_resistance.labels import DIFFERENCE, LATENT, PROBE, RANDOM, RANDOM_LATENT
-from introlab.activations.directions import Direction, random_like
+from introlab.activations.directions import Direction, random_control
 from introlab.activations.extract import Activations
 from introlab.activations.forward import Text
 from introlab.network.model import Model
 from probes.linear.bank import fit_bank
 from probes.sae.latent_probes import by_text, matched_in, ranked
 from probes.sae.model import Sae
-from steering.contrast import each_against_rest
+from steering.contrast import one_vs_rest
 
 Aims = Mapping[str, Mapping[str, Direction]]
 """Directions by kind and topic."""
@@ -31,7 +31,7 @@ def fit_aims(
     One natural unit of the probe's and of the random direction is as long as that of the difference of means; of a
     latent's, what it adds when it is active in texts of its label. Without an autoencoder there are no latents.
     """
-    means = each_against_rest(layer_values, labels, model=model)
+    means = one_vs_rest(layer_values, labels, model=model)
     probes = fit_bank(
         {(layer_values.site, 0): layer_values},
         {topic: [label == topic for label in labels] for topic in means},
@@ -41,7 +41,7 @@ def fit_aims(
     aims = {
         DIFFERENCE: means,
         PROBE: {topic: replace(probe.direction, scale=means[topic].scale) for (_, topic), probe in probes.items()},
-        RANDOM: {topic: random_like(direction, index) for index, (topic, direction) in enumerate(means.items())},
+        RANDOM: {topic: random_control(direction, index) for index, (topic, direction) in enumerate(means.items())},
     }
     return aims if sae is None else aims | _of_latents(model, texts, labels, sae)
 

@@ -16,7 +16,7 @@ from introlab.tasks.materials import Materials
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-    from introlab.experiment.context import Bench
+    from introlab.experiment.context import RunContext
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class SteeringResistance(Experiment):
         "equal_effect",
         *INSIDE,
     )
-    ranked_by: ClassVar = "off_share"
+    rank_texts_by: ClassVar = "off_share"
     per_token: ClassVar = PER_TOKEN
     cuts: ClassVar[tuple[Cut, ...]] = (
         Cut("replicates", 1),
@@ -104,7 +104,7 @@ class SteeringResistance(Experiment):
 
         return feasible(self.name(), check)
 
-    def require_decidable(self, bench: "Bench") -> None:
+    def require_decidable(self, bench: "RunContext") -> None:
         from experiments.shared.model_check import require_decidable
 
         require_decidable(self, bench)

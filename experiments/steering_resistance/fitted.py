@@ -11,7 +11,7 @@ from experiments.steering_resistance.off_topic_probe import fit_detector
 from experiments.steering_resistance.scenarios import Scenario
 from experiments.steering_resistance.trials import request_for
 from introlab.activations.directions import Direction
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.generation.requests import Request
 from introlab.interventions.interfaces import Intervention, Readout
 from introlab.network.sites import Site
@@ -19,13 +19,13 @@ from introlab.network.spans import Span
 from probes.sae.model import Sae
 from probes.text.coherence import CoherenceTest, sentences
 from probes.text.topic_drift import INTRUDED_FROM
-from steering.contrast import over_new_tokens
-from steering.edits import push_along
+from steering.contrast import mean_over_completion
+from steering.edits import steer_along
 from steering.strength import Dose, typical_norm
 
 
 @dataclass(frozen=True)
-class Rig:
+class FittedDirections:
     """Directions by kind and topic, and what goes with them."""
 
     aims: Aims
@@ -39,7 +39,7 @@ class Rig:
 
     def push(self, direction: Direction, natural: float, span: Span | None = None) -> Intervention:
         """Adds so many natural units, by default wherever new text is predicted."""
-        return push_along(direction, natural=natural, residual_norm=self.norms[direction.site], span=span)
+        return steer_along(direction, natural=natural, residual_norm=self.norms[direction.site], span=span)
 
     def equal_dose(self, kind: str, topic: str, other: str, natural: float) -> float:
         """How many natural units of one kind are as large a share of the norm as `natural` units of the other, to four
@@ -49,7 +49,7 @@ class Rig:
         return float(f"{share / Dose.of(one, natural=1.0, residual_norm=self.norms[one.site]).share:.4g}")
 
 
-def unsteered(bench: Bench, topics: Sequence[str], texts: int, max_new: int) -> list[Request]:
+def unsteered(bench: RunContext, topics: Sequence[str], texts: int, max_new: int) -> list[Request]:
     """Requests for each topic alone, from which directions are fitted, and for two topics at once; in a wording that
     the test never uses."""
     requests = []
@@ -63,11 +63,11 @@ def unsteered(bench: Bench, topics: Sequence[str], texts: int, max_new: int) -> 
     return requests
 
 
-def fit_rig(bench: Bench, written: Sequence[Written], layer: int, sae: Sae | None) -> Rig:
+def fit_directions(bench: RunContext, written: Sequence[Written], layer: int, sae: Sae | None) -> FittedDirections:
     """From unsteered texts alone. Their order must not matter further on: they come sorted."""
     alone = [pair for pair in written if pair[0].note["split"] == "extract"]
     texts, labels = [finished(pair) for pair in alone], [request.note["topic"] for request, _ in alone]
-    values = over_new_tokens(bench.model, texts, Site(layer), batch_size=bench.batch_size)
+    values = mean_over_completion(bench.model, texts, Site(layer), batch_size=bench.batch_size)
     aims = fit_aims(bench.model, texts, labels, values, sae)
     sites = sorted({direction.site for kind in aims.values() for direction in kind.values()}, key=str)
     norms = {site: typical_norm(bench.model, texts, site, batch_size=bench.batch_size) for site in sites}
@@ -78,4 +78,6 @@ def fit_rig(bench: Bench, written: Sequence[Written], layer: int, sae: Sae | Non
             owners = [owner for _, owner in bench.materials.topic_words(bench.model.text(piece))]
             if set(owners) == {topic} and len(owners) >= INTRUDED_FROM and piece[-1] not in bench.model.end_ids:
                 own.setdefault(topic, []).append(piece)
-    return Rig(aims, norms, bounds_of(bench, written), own, fit_detector(bench, own, halfway(bench.model, layer)))
+    return FittedDirections(
+        aims, norms, bounds_of(bench, written), own, fit_detector(bench, own, halfway(bench.model, layer))
+    )

@@ -5,13 +5,13 @@ from dataclasses import asdict, dataclass
 from functools import partial
 
 from experiments.shared.condition_families import KindTopic
-from experiments.steering_resistance.fitted import Rig
+from experiments.steering_resistance.fitted import FittedDirections
 from experiments.steering_resistance.labels import CALIBRATION, RANDOM_LATENT
 from experiments.steering_resistance.scenarios import Scenario
 from experiments.steering_resistance.trials import request_for, to_trials
 from introlab.activations.directions import Direction
 from introlab.errors import InputError
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.generation.requests import Request
 from introlab.records.trial import Trial
 from introlab.tasks.materials import Materials
@@ -55,7 +55,7 @@ class MatchedSearch:
 
 
 def matched(
-    bench: Bench, rig: Rig, topics: Sequence[str], search: MatchedSearch, name: str
+    bench: RunContext, rig: FittedDirections, topics: Sequence[str], search: MatchedSearch, name: str
 ) -> tuple[dict[str, Calibrated], list[Trial]]:
     """For every kind and topic (`KIND: TOPIC`), the strength at which first attempts score the target; and every text
     that was written for it."""
@@ -79,7 +79,9 @@ def matched(
     return found, texts
 
 
-def _asked(bench: Bench, rig: Rig, one: Ask, index: int, aims: Mapping[str, Direction], max_new: int) -> Request:
+def _asked(
+    bench: RunContext, rig: FittedDirections, one: Ask, index: int, aims: Mapping[str, Direction], max_new: int
+) -> Request:
     named = KindTopic.parse(one.name)
     scene = Scenario(one.prompt, named.topic, one.replicate)
     push = rig.push(aims[one.name], one.strength)
@@ -87,7 +89,7 @@ def _asked(bench: Bench, rig: Rig, one: Ask, index: int, aims: Mapping[str, Dire
     return asked(push, strength=one.strength, index=index)
 
 
-def calibration_trials(bench: Bench, name: str, found: Mapping[str, Calibrated]) -> Iterator[Trial]:
+def calibration_trials(bench: RunContext, name: str, found: Mapping[str, Calibrated]) -> Iterator[Trial]:
     """What was found for each direction, with all that was tried."""
     for each in found.values():
         named = KindTopic.parse(each.name)

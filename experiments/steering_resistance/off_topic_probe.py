@@ -14,9 +14,9 @@ from torch import Tensor
 from experiments.steering_resistance.labels import DETECTOR
 from experiments.steering_resistance.scenarios import Scenario
 from experiments.steering_resistance.trials import request_for
-from introlab.activations.extract import Activations, every_position
+from introlab.activations.extract import Activations, iter_activations
 from introlab.activations.forward import Text
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.interventions.interfaces import Readout
 from introlab.network.sites import Site
 from introlab.reporting.detokenize import written
@@ -29,7 +29,7 @@ FEWEST = 10
 """Words on topic and off it, below which there is no detector."""
 
 
-def fit_detector(bench: Bench, own: Sentences, site: Site) -> list[Readout]:
+def fit_detector(bench: RunContext, own: Sentences, site: Site) -> list[Readout]:
     """A direction from words on the topic asked about to words off it, read where each has just been read, as one
     reading of every text to be written; none for a model with too few sentences of its own.
 
@@ -53,12 +53,12 @@ def fit_detector(bench: Bench, own: Sentences, site: Site) -> list[Readout]:
 
 
 def of_words(
-    bench: Bench, texts: Sequence[Text], topics: Sequence[str], site: Site
+    bench: RunContext, texts: Sequence[Text], topics: Sequence[str], site: Site
 ) -> list[tuple[float, Float[Tensor, " d_model"], str]]:
     """Of each new token in a topic's word: 1 on the topic asked about and -1 off it, the residual there, and its name;
     in the order of the texts."""
     found: dict[int, list[tuple[float, Tensor, str]]] = {}
-    for batch in every_position(bench.model, texts, site, batch_size=bench.batch_size):
+    for batch in iter_activations(bench.model, texts, site, batch_size=bench.batch_size):
         for index, values in batch:
             text = texts[index]
             pieces = written(bench.model.tokenizer.backend_tokenizer, text.ids[text.prompt_len :])

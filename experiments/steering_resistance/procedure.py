@@ -11,13 +11,13 @@ from experiments.steering_mechanism import attribution as sources
 from experiments.steering_mechanism import detection_trials as noticing
 from experiments.steering_resistance.conditions import intrusions, main_arms, other_kinds
 from experiments.steering_resistance.experiment import SteeringResistance
-from experiments.steering_resistance.fitted import Rig, fit_rig, unsteered
+from experiments.steering_resistance.fitted import FittedDirections, fit_directions, unsteered
 from experiments.steering_resistance.labels import DIFFERENCE
 from experiments.steering_resistance.matched_strength import MatchedSearch, calibration_trials, matched
 from experiments.steering_resistance.restarts import restarts
 from experiments.steering_resistance.scenarios import Scenario, test_scenes, worded
 from experiments.steering_resistance.trials import in_order, to_trials
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.generation.requests import Request
 from introlab.interventions.interfaces import Intervention
 from introlab.network.messages import user
@@ -32,7 +32,7 @@ READ_INSIDE = 40
 """How often a pushed text of the first replicate is read to look inside, with as much as its patches take."""
 
 
-def size(experiment: SteeringResistance, bench: Bench) -> Size:
+def size(experiment: SteeringResistance, bench: RunContext) -> Size:
     topics, scenes = _topics(experiment, bench), _scenes(experiment, bench)
     first = sum(scene.replicate == 0 for scene in scenes)
     kinds = 4 if _sae_spec(experiment, bench) else 3
@@ -58,7 +58,7 @@ def size(experiment: SteeringResistance, bench: Bench) -> Size:
     )
 
 
-def trials(experiment: SteeringResistance, bench: Bench) -> Iterator[Trial]:
+def trials(experiment: SteeringResistance, bench: RunContext) -> Iterator[Trial]:
     topics, scenes = _topics(experiment, bench), _scenes(experiment, bench)
     first = [scene for scene in scenes if scene.replicate == 0]
     rig, before = _rig(experiment, bench, topics)
@@ -86,7 +86,9 @@ def trials(experiment: SteeringResistance, bench: Bench) -> Iterator[Trial]:
     yield from _damage(experiment, bench, rig)
 
 
-def _inside(experiment: SteeringResistance, bench: Bench, rig: Rig, judged: Sequence[Written]) -> Iterator[Trial]:
+def _inside(
+    experiment: SteeringResistance, bench: RunContext, rig: FittedDirections, judged: Sequence[Written]
+) -> Iterator[Trial]:
     """Whether the push is readable without its direction, whether that matters, and where resistance comes from."""
     at, name = experiment.verdict_strength, experiment.trial_name()
     yield from noticing.trials(
@@ -101,11 +103,11 @@ def _inside(experiment: SteeringResistance, bench: Bench, rig: Rig, judged: Sequ
     yield from sources.trials(bench, judged, experiment=name, at=at)
 
 
-def _topics(experiment: SteeringResistance, bench: Bench) -> list[str]:
+def _topics(experiment: SteeringResistance, bench: RunContext) -> list[str]:
     return list(bench.materials.draw_topics(experiment.topics, seed=bench.seed))
 
 
-def _scenes(experiment: SteeringResistance, bench: Bench) -> list[Scenario]:
+def _scenes(experiment: SteeringResistance, bench: RunContext) -> list[Scenario]:
     return test_scenes(_topics(experiment, bench), experiment.replicates)
 
 
@@ -119,11 +121,13 @@ def _search(experiment: SteeringResistance) -> MatchedSearch:
     return MatchedSearch(experiment.target, experiment.strongest, experiment.calibration_steps, 4, experiment.max_new)
 
 
-def _sae_spec(experiment: SteeringResistance, bench: Bench) -> str | None:
+def _sae_spec(experiment: SteeringResistance, bench: RunContext) -> str | None:
     return chosen(bench, experiment.name(), "sae", experiment.sae)
 
 
-def _rig(experiment: SteeringResistance, bench: Bench, topics: Sequence[str]) -> tuple[Rig, list[Written]]:
+def _rig(
+    experiment: SteeringResistance, bench: RunContext, topics: Sequence[str]
+) -> tuple[FittedDirections, list[Written]]:
     """Unsteered texts, in a wording the test never uses, and what is fitted on them."""
     spec = _sae_spec(experiment, bench)
     with warnings.catch_warnings():
@@ -132,7 +136,7 @@ def _rig(experiment: SteeringResistance, bench: Bench, topics: Sequence[str]) ->
         sae = Sae.load(spec, model=bench.model) if spec else None
     requests = unsteered(bench, topics, experiment.fit_texts, experiment.max_new)
     written = in_order(bench.generate(requests, stage="unsteered texts"))
-    return fit_rig(bench, written, block(bench, experiment.layer, depth=1 / 3), sae), written
+    return fit_directions(bench, written, block(bench, experiment.layer, depth=1 / 3), sae), written
 
 
 def _is_pushed(experiment: SteeringResistance, pair: Written) -> bool:
@@ -140,7 +144,7 @@ def _is_pushed(experiment: SteeringResistance, pair: Written) -> bool:
     return note["condition"] == "push" and note["strength"] == experiment.verdict_strength
 
 
-def _damage(experiment: SteeringResistance, bench: Bench, rig: Rig) -> Iterator[Trial]:
+def _damage(experiment: SteeringResistance, bench: RunContext, rig: FittedDirections) -> Iterator[Trial]:
     """What the same pushes do to questions that have nothing to do with topics."""
     questions = bench.materials.pick("calibrate", limit=experiment.neutral, seed=bench.seed)
     directions, at = rig.aims[DIFFERENCE], experiment.verdict_strength

@@ -5,20 +5,20 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from experiments.shared.generations import Written
-from experiments.steering_resistance.fitted import Rig
+from experiments.steering_resistance.fitted import FittedDirections
 from experiments.steering_resistance.labels import DIFFERENCE, PUSH_OFF, PUSH_ON, RECOVERED
 from experiments.steering_resistance.scenarios import Scenario
 from experiments.steering_resistance.trials import request_for
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.generation.requests import Request
 from introlab.network.spans import Span
-from introlab.reporting.detokenize import written as pieces_of
+from introlab.reporting.detokenize import written as token_texts
 from introlab.tasks.materials import Materials
 from probes.text.coherence import sentences
 from probes.text.topic_drift import read_drift
 
 
-def restarts(bench: Bench, rig: Rig, written: Sequence[Written], max_new: int) -> Iterator[Request]:
+def restarts(bench: RunContext, rig: FittedDirections, written: Sequence[Written], max_new: int) -> Iterator[Request]:
     """For each text that a push took off its topic: all up to its restart, and then on with the push and without it.
     Where it did restart, also its first sentence afterwards as the beginning of a text under a new push.
 
@@ -42,13 +42,13 @@ def restarts(bench: Bench, rig: Rig, written: Sequence[Written], max_new: int) -
             yield asked(push, prefill=begun, condition=condition)
 
 
-def _turn(bench: Bench, request: Request, tokens: Sequence[int]) -> tuple[int | None, bool]:
+def _turn(bench: RunContext, request: Request, tokens: Sequence[int]) -> tuple[int | None, bool]:
     """How many new tokens there are up to the restart, and whether it was announced; None where it never left."""
     topic, text = request.note["topic"], bench.model.text(tokens)
     drift = read_drift(text, topic, bench.materials)
     if not drift.intruded:
         return None, False
-    pieces = pieces_of(bench.model.tokenizer.backend_tokenizer, tokens)
+    pieces = token_texts(bench.model.tokenizer.backend_tokenizer, tokens)
     said = _announced_until("".join(pieces), bench.materials)
     whole = 0
     for index, piece in enumerate(pieces, 1):

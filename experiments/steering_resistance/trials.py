@@ -7,13 +7,13 @@ from experiments.shared.condition_families import TopicPair
 from experiments.shared.generations import Written, trial_of, with_logprobs
 from experiments.steering_resistance.labels import DETECTOR
 from experiments.steering_resistance.scenarios import Scenario, worded
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.generation.requests import Generation, Request
 from introlab.generation.sampling import Sampling
 from introlab.interventions.interfaces import Intervention
 from introlab.network.messages import user
 from introlab.records.trial import Trial
-from introlab.reporting.detokenize import written as pieces_of
+from introlab.reporting.detokenize import written as token_texts
 from introlab.tasks.materials import Split
 from probes.text.attempts import read_attempts
 from probes.text.coherence import CoherenceTest
@@ -24,7 +24,7 @@ TEMPERATURE = 0.7
 
 
 def request_for(
-    bench: Bench,
+    bench: RunContext,
     scene: Scenario,
     max_new: int,
     *pushes: Intervention,
@@ -70,17 +70,17 @@ def in_order(written: Iterable[Written]) -> list[Written]:
     return sorted(written, key=place)
 
 
-def to_trials(bench: Bench, name: str, written: Iterable[Written], bounds: CoherenceTest) -> Iterator[Trial]:
+def to_trials(bench: RunContext, name: str, written: Iterable[Written], bounds: CoherenceTest) -> Iterator[Trial]:
     """As they come, a batch at a time."""
     for pair, logprob in with_logprobs(bench, written):
         yield _trial(bench, name, pair, logprob, bounds)
 
 
-def _trial(bench: Bench, name: str, pair: Written, logprob: float | None, bounds: CoherenceTest) -> Trial:
+def _trial(bench: RunContext, name: str, pair: Written, logprob: float | None, bounds: CoherenceTest) -> Trial:
     (request, generation), materials = pair, bench.materials
     note, text = request.note, bench.model.text(generation.tokens)
     drift = read_drift(text, note["topic"], materials)
-    pieces = pieces_of(bench.model.tokenizer.backend_tokenizer, generation.tokens)
+    pieces = token_texts(bench.model.tokenizer.backend_tokenizer, generation.tokens)
     on_topic = by_token(pieces, note["topic"], materials)
     return trial_of(
         bench,

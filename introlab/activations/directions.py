@@ -59,26 +59,26 @@ class Direction:
                 "the direction was fitted on another model",
                 given=f"fitted on {self.model} (family {self.family})",
                 allowed=f"{model.fingerprint}, {model.name} (family {model.family})",
-                do="fit it on this model, or within one family ask for a transfer (`carried_to`, --transfer)",
+                do="fit it on this model, or within one family ask for a transfer (`transfer_to`, --transfer)",
             )
         width = model.width(self.site)
         if len(self.vector) != width:
             raise ModelMismatch("the direction has another width", given=len(self.vector), allowed=width)
 
-    def carried_to(self, model: Model) -> Self:
+    def transfer_to(self, model: Model) -> Self:
         """The same direction for another model of its family. Raises ModelMismatch where they have none in common."""
         related = self.family is not None and self.family == model.family
         carried = replace(self, model=model.fingerprint) if related else self
         carried.check_model(model)
         return carried
 
-    def moved_to(self, site: Site) -> Self:
+    def at_site(self, site: Site) -> Self:
         """The same direction at a site it was not fitted at."""
         return replace(self, site=site, method=f"{self.method}, fitted at {self.site}")
 
-    def check_unseen(self, examples: Sequence[str]) -> None:
+    def check_held_out(self, examples: Sequence[str]) -> None:
         """Raises SplitOverlap if it was fitted on any of these examples."""
-        check_apart(self.examples, examples)
+        check_disjoint(self.examples, examples)
 
     def read(self, activations: Activations) -> Float[Tensor, " example"]:
         """Projections. Raises ModelMismatch for activations of another model or site."""
@@ -176,7 +176,7 @@ class Direction:
         )
 
 
-def check_apart(seen: Sequence[str], examples: Sequence[str]) -> None:
+def check_disjoint(seen: Sequence[str], examples: Sequence[str]) -> None:
     """Raises SplitOverlap where something would be tested on an example it has seen."""
     shared = sorted(set(seen) & set(examples))
     if shared:
@@ -216,7 +216,7 @@ def difference_of_means(positive: Activations, negative: Activations, *, model: 
     )
 
 
-def random_like(direction: Direction, seed: int) -> Direction:
+def random_control(direction: Direction, seed: int) -> Direction:
     """A random direction that inherits everything but the vector: the control of equal norm."""
     generator = torch.Generator().manual_seed(seed)
     vector = torch.randn(len(direction.vector), generator=generator, dtype=torch.float64)

@@ -160,7 +160,7 @@ def _by_place(model: Model, texts: Sequence[Text], found: dict[Site, Tensor]) ->
     }
 
 
-def every_position(
+def iter_activations(
     model: Model, texts: Sequence[Text], site: Site, *, batch_size: int = TOGETHER
 ) -> Iterator[list[tuple[int, Float[Tensor, "position d_model"]]]]:
     """The residual at every position of each text, with the index of the text; batch by batch, and no more than a batch
@@ -187,7 +187,7 @@ def mean_over(
 ) -> Activations:
     """The residual averaged over a half-open range of positions of each text."""
     found: dict[int, Tensor] = {}
-    for batch in every_position(model, texts, site, batch_size=batch_size):
+    for batch in iter_activations(model, texts, site, batch_size=batch_size):
         found.update({index: values[slice(*spans[index])].mean(0) for index, values in batch})
     return Activations(
         torch.stack([found[index] for index in range(len(texts))]),

@@ -17,7 +17,7 @@ from introlab.tasks.materials import Materials
 if TYPE_CHECKING:  # plotly takes a second to import and only `draw` needs it; a bench loads torch
     from plotly.graph_objects import Figure
 
-    from introlab.experiment.context import Bench
+    from introlab.experiment.context import RunContext
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ class Experiment(ABC):
     """Field values of the debug size, which runs in seconds."""
     models: ClassVar[tuple[str, ...]]
     """Specs of the organisms it is first shown on."""
-    ranked_by: ClassVar[str | None] = None
+    rank_texts_by: ClassVar[str | None] = None
     """The reading or outcome by which a report picks the highest and the lowest text of a condition."""
     per_token: ClassVar[tuple[str, ...]] = ()
     """Readings with one value for each token, by which a report colours texts."""
@@ -101,16 +101,16 @@ class Experiment(ABC):
         `check_parts`."""
         return Feasibility(self.name(), "can be asked", "nothing of the model has to be known first")
 
-    def require_decidable(self, bench: "Bench") -> None:
+    def require_decidable(self, bench: "RunContext") -> None:
         """Ask the model for `check_parts`. Raises InputError where they say that it cannot be decided."""
         if self.check_parts:
             raise NotImplementedError(f"{self.name()} names parts of the check and does not ask for them")
 
-    def size(self, bench: "Bench") -> Size:
+    def size(self, bench: "RunContext") -> Size:
         """How much will be written and read, without doing any of it: `size` of the package's `procedure`."""
         return self._procedure().size(self, bench)
 
-    def trials(self, bench: "Bench") -> Iterator[Trial]:
+    def trials(self, bench: "RunContext") -> Iterator[Trial]:
         """Every trial of one model, as it is done: `trials` of the package's `procedure`. The only stage that needs a
         model, so that is loaded no earlier than here."""
         yield from self._procedure().trials(self, bench)

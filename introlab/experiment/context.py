@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 
 from tqdm.auto import tqdm
 
-from introlab.activations.directions import Direction, random_like
+from introlab.activations.directions import Direction, random_control
 from introlab.errors import NotFinite
 from introlab.generation.requests import Generation, Request
 from introlab.generation.scheduler import generate
-from introlab.generation.text_cache import Journal
+from introlab.generation.text_cache import CompletionCache
 from introlab.generation.workers import Writer
 from introlab.interventions.interfaces import Readout
 from introlab.io.terminal import shown
@@ -26,7 +26,7 @@ RANDOM_DIRECTIONS = 1_000
 
 
 @dataclass(frozen=True)
-class Bench:
+class RunContext:
     """`batch_size`, `shuffle` and `quiet` change speed and order, never a trial; a contract test holds every
     experiment to that."""
 
@@ -39,7 +39,7 @@ class Bench:
     quiet: bool = True
     writer: Writer | None = field(default=None, repr=False)
     """Who writes the texts; None is this process."""
-    journal: Journal | None = field(default=None, repr=False)
+    journal: CompletionCache | None = field(default=None, repr=False)
     """What an interrupted run has written already, and where it is noted; None keeps nothing."""
 
     def generate(
@@ -91,7 +91,7 @@ class Bench:
 
     def random_direction(self, direction: Direction, draw: int) -> Direction:
         """The control of equal norm, drawn by the run's seed: another run's are others."""
-        return random_like(direction, RANDOM_DIRECTIONS * self.seed + draw)
+        return random_control(direction, RANDOM_DIRECTIONS * self.seed + draw)
 
     def chunks(self, items: Iterable[T]) -> Iterator[list[T]]:
         """Lists of at most a batch, each as soon as it is full."""

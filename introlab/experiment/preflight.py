@@ -13,7 +13,7 @@ from introlab.activations.forward import TOGETHER, Text
 from introlab.errors import NotFinite, RunFolderError
 from introlab.experiment.base import Experiment
 from introlab.experiment.budget import SMALL, seconds_of, within
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.experiment.settings import Settings
 from introlab.generation.batch_size import bytes_of_weights, bytes_per_row
 from introlab.generation.requests import Generation, Request
@@ -74,7 +74,7 @@ class _Asked(Exception):
         self.requests, self.readouts = list(requests), readouts
 
 
-class AskingBench(Bench):
+class AskingContext(RunContext):
     """Writes nothing: gives up, with what was asked for, at the first texts."""
 
     def generate(
@@ -84,10 +84,10 @@ class AskingBench(Bench):
         raise _Asked(requests, readouts)
 
 
-def first_requests(experiment: Experiment, bench: Bench) -> tuple[list[Request], Sequence[Readout]]:
+def first_requests(experiment: Experiment, bench: RunContext) -> tuple[list[Request], Sequence[Readout]]:
     """The texts that an experiment asks for first; none where its first trial needs no text. Raises whatever keeps it
     from asking."""
-    asking = AskingBench(**{each.name: getattr(bench, each.name) for each in fields(bench)})
+    asking = AskingContext(**{each.name: getattr(bench, each.name) for each in fields(bench)})
     try:
         next(iter(experiment.trials(asking)), None)
     except _Asked as asked:
@@ -95,7 +95,7 @@ def first_requests(experiment: Experiment, bench: Bench) -> tuple[list[Request],
     return [], ()
 
 
-def measure(experiment: Experiment, bench: Bench) -> Pace:
+def measure(experiment: Experiment, bench: RunContext) -> Pace:
     """Of a batch of its own first texts: writing them, and reading them again. Raises NotFinite where that fails."""
     requests, readouts = first_requests(experiment, bench)
     some = _sample(requests, bench) or _greetings(bench)
@@ -115,7 +115,7 @@ def measure(experiment: Experiment, bench: Bench) -> Pace:
     return Pace(max(writing - prompts, writing / 4) / tokens, tokens / sum(asked.max_new for asked in some), read)
 
 
-def _sample(requests: Sequence[Request], bench: Bench) -> list[Request]:
+def _sample(requests: Sequence[Request], bench: RunContext) -> list[Request]:
     """A batch of them, from all over, but those together that share a prompt."""
     by_prompt: dict[tuple[int, ...], list[Request]] = {}
     for request in requests:
@@ -126,12 +126,12 @@ def _sample(requests: Sequence[Request], bench: Bench) -> list[Request]:
     return [request for group in spread for request in group][: bench.batch_size]
 
 
-def _greetings(bench: Bench) -> list[Request]:
+def _greetings(bench: RunContext) -> list[Request]:
     prompt = tuple(bench.model.ids([{"role": "user", "content": "hello"}], room=16))
     return [Request(prompt, "timing", index, max_new=16) for index in range(bench.batch_size)]
 
 
-def budget_for(bench: Bench, given: str | None, *, small: bool = False) -> str | None:
+def budget_for(bench: RunContext, given: str | None, *, small: bool = False) -> str | None:
     """As given; else, for a model that is LARGE, DEFAULT or SMALL; and none for organisms and their like."""
     large = sum(parameter.numel() for parameter in bench.model.network.parameters()) >= LARGE
     return given or ((SMALL if small else DEFAULT) if large else None)
@@ -139,7 +139,7 @@ def budget_for(bench: Bench, given: str | None, *, small: bool = False) -> str |
 
 def plan(
     experiment: Experiment,
-    bench: Bench,
+    bench: RunContext,
     models: int,
     *,
     settings: Settings,
@@ -190,7 +190,7 @@ def check_disk(size: Size, folder: Path) -> None:
         )
 
 
-def _memory(bench: Bench, size: Size) -> str:
+def _memory(bench: RunContext, size: Size) -> str:
     """What the experiment loads beside the model is not known here."""
     weights, rows = bytes_of_weights(bench.model), max(1, min(bench.batch_size, size.texts))
     batch = rows * bytes_per_row(bench.model, PROMPT + size.tokens // max(1, size.texts))

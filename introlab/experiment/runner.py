@@ -13,10 +13,10 @@ from typing import Any
 from introlab.errors import InputError, Interrupted
 from introlab.experiment.base import Experiment
 from introlab.experiment.conclude import conclude
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.experiment.preflight import Planned, check_disk, plan
 from introlab.experiment.settings import Settings
-from introlab.generation.text_cache import Journal
+from introlab.generation.text_cache import CompletionCache
 from introlab.io.environment import environment
 from introlab.network.model import load
 from introlab.network.registry import record_of
@@ -71,7 +71,7 @@ def _to_the_end(
     run: Run,
     experiment: Experiment,
     planned: Planned | None,
-    first: Bench | None,
+    first: RunContext | None,
     specs: Sequence[str],
     settings: Settings,
     say: Callable[[str], None],
@@ -134,7 +134,7 @@ def _stopped(run: Run) -> Interrupted:
 def _record(
     run: Run,
     experiment: Experiment,
-    first: Bench,
+    first: RunContext,
     specs: Sequence[str],
     settings: Settings,
     say: Callable[[str], None],
@@ -152,7 +152,7 @@ def _record(
 def _written(
     run: Run,
     experiment: Experiment,
-    first: Bench,
+    first: RunContext,
     specs: Sequence[str],
     settings: Settings,
     say: Callable[[str], None],
@@ -165,14 +165,14 @@ def _written(
         say(f"{experiment.name()} on {spec}")
         count = 0
         with settings.writers(spec) as writer:
-            journal = Journal(run.journal, spec, must_be_sealed=run.sealed)
+            journal = CompletionCache(run.journal, spec, must_be_sealed=run.sealed)
             for trial in experiment.trials(replace(bench, writer=writer, journal=journal)):
                 yield trial
                 count += 1
         run.add_model(spec, {**facts, DONE: True, TRIALS: count})
 
 
-def model_facts(bench: Bench) -> dict[str, object]:
+def model_facts(bench: RunContext) -> dict[str, object]:
     """What identifies a model, and what it is asked with, in a manifest."""
     model = bench.model
     record = record_of(model.folder)
@@ -190,10 +190,10 @@ def model_facts(bench: Bench) -> dict[str, object]:
     }
 
 
-def _bench(spec: str, experiment: Experiment, settings: Settings) -> Bench:
+def _bench(spec: str, experiment: Experiment, settings: Settings) -> RunContext:
     given = materials_of(None, settings.materials) if settings.materials else None  # refused before weights are loaded
     model = load(**settings.loading(spec))
-    bench = Bench(
+    bench = RunContext(
         model,
         given or materials_for(model),
         seed=int(experiment.parameters().get("seed", 0)),
@@ -207,7 +207,7 @@ def _bench(spec: str, experiment: Experiment, settings: Settings) -> Bench:
 
 
 def _preflight(
-    experiment: Experiment, bench: Bench, models: int, folder: Path, settings: Settings, say: Callable[[str], None]
+    experiment: Experiment, bench: RunContext, models: int, folder: Path, settings: Settings, say: Callable[[str], None]
 ) -> Planned:
     """How much, how long, how much memory and disk - before any of it is spent."""
     planned = plan(experiment, bench, models, settings=settings, say=say)

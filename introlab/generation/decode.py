@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from introlab.generation.batch_size import SLACK
-from introlab.generation.prefill import Entering, Prefill
+from introlab.generation.prefill import Prefill, PrefillTask
 from introlab.generation.readout_buffers import History
 from introlab.generation.requests import Generation, Request
 from introlab.generation.sampling import SAMPLED, Sampling, draw, filtered, uniforms
@@ -24,7 +24,7 @@ from introlab.network.backends import Hook
 from introlab.network.endings import holds_stop
 from introlab.network.kv_cache import RowCache
 from introlab.network.model import Model
-from introlab.network.prefix_attention import Stems
+from introlab.network.prefix_attention import PrefixSharing
 
 _FLOATS = 2**20
 """Probabilities worked on at once: many more would leave the processor's cache, and cost more than the network."""
@@ -79,7 +79,7 @@ class DecodingBatch:
         self.history = History(rows, steps, device)
         self.texts = torch.full((rows, self.width), -1, dtype=torch.long, device=device)
         self.columns = Columns(rows, self.cache, device, fixed=fixed is not None)
-        self.stems = Stems(rows)
+        self.stems = PrefixSharing(rows)
         self.next = torch.zeros(rows, dtype=torch.long, device=device)
         self.follows = any(
             one.sampling.repetition_penalty != 1 or any(each.span.depends_on_text for each in one.interventions)
@@ -121,7 +121,7 @@ class DecodingBatch:
             self.stems.lend(group, parts)
             self.columns.lend(group)
 
-    def _enter(self, index: int, request: Request) -> Entering:
+    def _enter(self, index: int, request: Request) -> PrefillTask:
         self.rows[index] = row = _Row(request)  # first: whatever fails from here on, it is not forgotten
         length, prompt = len(request.prompt), torch.tensor(request.prompt, device=self.device)
         self.texts[index] = -1
@@ -132,7 +132,7 @@ class DecodingBatch:
         if any(isinstance(edit, Suppress) for edit in request.logits):
             row.coins = uniforms(self.seed, request.item, request.replicate, request.max_new, "suppress").tolist()
         self.editor.enter(index, request.interventions, self.texts[index], length)
-        return Entering.of(index, request, prompt, self.model.n_layers)
+        return PrefillTask.of(index, request, prompt, self.model.n_layers)
 
     def _note_gates(self, rows: Sequence[int], logits: Tensor) -> None:
         self.editor.note_logprobs(rows, lambda: logits.float().log_softmax(-1))

@@ -32,7 +32,7 @@ Note = Callable[[Sequence[int], Tensor], None]
 
 
 @dataclass(frozen=True)
-class Entering:
+class PrefillTask:
     """A prompt on its way into a row of the batch."""
 
     row: int
@@ -43,10 +43,10 @@ class Entering:
     """How many of the first blocks can read the rest of it once for all rows that share it."""
 
     @classmethod
-    def of(cls, row: int, request: Request, prompt: Tensor, layers: int) -> "Entering":
+    def of(cls, row: int, request: Request, prompt: Tensor, layers: int) -> "PrefillTask":
         """`prompt` holds the request's tokens."""
         stem = untouched(request.interventions, prompt, len(prompt))
-        return cls(row, request.prompt, stem, untouched_blocks(request.interventions, layers))
+        return cls(row, request.prompt, stem, shared_depth(request.interventions, layers))
 
     @property
     def read(self) -> tuple[int, ...]:
@@ -67,7 +67,7 @@ def untouched(interventions: Sequence[Intervention], text: Tensor, prompt_len: i
     return stem
 
 
-def untouched_blocks(interventions: Sequence[Intervention], layers: int) -> int:
+def shared_depth(interventions: Sequence[Intervention], layers: int) -> int:
     """How many of the first blocks come before all of these, and before what gates them."""
     acting = [one for one in interventions if not one.edit.inert]
     gating = [one.gate.reading.site for one in acting if one.gate is not None and one.gate.reading.site is not None]
@@ -100,13 +100,13 @@ class Prefill:
         self._stems: OrderedDict[tuple[int, ...], Parts] = OrderedDict()
 
     def read(
-        self, entering: Sequence[Entering], cache: RowCache, editor: Editor, note: Note
+        self, entering: Sequence[PrefillTask], cache: RowCache, editor: Editor, note: Note
     ) -> list[tuple[list[int], Parts]]:
         """Read all prompt tokens but the last into `cache`, just before its column. Of rows whose whole prompt is
         shared, and long, nothing is put there: they are returned with what they share, to be lent to them."""
         self._read_stems(entering)
         shared: dict[tuple[int, ...], list[int]] = {}
-        groups: dict[int, list[Entering]] = {}
+        groups: dict[int, list[PrefillTask]] = {}
         for one in entering:
             rest = len(one.read) - one.stem
             if rest == 0:
@@ -124,7 +124,9 @@ class Prefill:
                 cache.place(rows, stem)
         return lent
 
-    def read_fixed(self, entering: Sequence[Entering], width: int, cache: RowCache, editor: Editor, note: Note) -> None:
+    def read_fixed(
+        self, entering: Sequence[PrefillTask], width: int, cache: RowCache, editor: Editor, note: Note
+    ) -> None:
         """As `read`, in one pass of this width for all rows of the cache, whoever enters; nothing is shared."""
         if width == 0:
             return
@@ -137,7 +139,7 @@ class Prefill:
         cache.place(rows, own.parts())
         note(rows, logits[:, -1])
 
-    def _read_stems(self, entering: Sequence[Entering]) -> None:
+    def _read_stems(self, entering: Sequence[PrefillTask]) -> None:
         longest: dict[tuple[int, ...], int] = {}
         for one in entering:
             longest[one.prompt] = max(one.stem, longest.get(one.prompt, 0))
@@ -170,7 +172,7 @@ class Prefill:
         past = joined([head] * len(texts), heads)
         return self.run([text[head:] for text, head in zip(texts, heads, strict=True)], past, lengths)[0].parts()
 
-    def _read_rest(self, group: list[Entering], cache: RowCache, editor: Editor, note: Note) -> None:
+    def _read_rest(self, group: list[PrefillTask], cache: RowCache, editor: Editor, note: Note) -> None:
         """The group's stems, and after them what is read under edits: equally much for all, so that all end alike."""
         rest = max(len(one.read) - one.stem for one in group)
         stems = [max(0, len(one.read) - rest) for one in group]
@@ -196,7 +198,7 @@ class Prefill:
         note(rows, logits[:, -1])
 
     def _read_below(
-        self, group: list[Entering], texts: Sequence[Sequence[int]], past: Parts, lengths: Sequence[int]
+        self, group: list[PrefillTask], texts: Sequence[Sequence[int]], past: Parts, lengths: Sequence[int]
     ) -> _Below | None:
         """What the blocks before all edits make of the group, each prompt read once; None where that saves nothing."""
         prompts, depth = [one.prompt for one in group], min(one.depth for one in group)

@@ -12,7 +12,7 @@ from torch import multiprocessing
 from introlab.errors import InputError
 from introlab.generation.child_processes import work_while_parent_lives
 from introlab.generation.requests import Generation
-from introlab.generation.workers import Share, SharedOut, Writer
+from introlab.generation.workers import Distributed, Share, Writer
 from introlab.network.model import load
 
 
@@ -24,7 +24,7 @@ def local_workers(count: int, loading: dict[str, Any]) -> Generator[Writer]:
         raise InputError("a run needs a worker", given=count, allowed="1 or more")
     pool = LocalPool(count, loading)
     try:
-        yield SharedOut(pool)
+        yield Distributed(pool)
     finally:
         pool.stop()
 

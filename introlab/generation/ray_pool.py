@@ -6,7 +6,7 @@ from typing import Any
 
 from introlab.errors import InputError
 from introlab.generation.requests import Generation
-from introlab.generation.workers import Share, SharedOut, Writer
+from introlab.generation.workers import Distributed, Share, Writer
 
 
 @contextmanager
@@ -23,7 +23,7 @@ def ray_workers(count: int, loading: dict[str, Any], address: str | None = None)
     if ours:
         ray.init(address=address, include_dashboard=False, log_to_driver=False, configure_logging=False)
     try:
-        yield SharedOut(RayPool(count, loading))
+        yield Distributed(RayPool(count, loading))
     finally:
         if ours:
             ray.shutdown()

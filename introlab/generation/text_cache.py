@@ -20,7 +20,7 @@ from introlab.records.receipt import Receipt
 Written = Iterator[tuple[Request, Generation]]
 
 
-class Journal:
+class CompletionCache:
     """Texts by what asked for them: model, call, place in the call, and the request itself."""
 
     def __init__(self, path: Path, model: str, *, must_be_sealed: bool = False):

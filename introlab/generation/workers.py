@@ -87,7 +87,7 @@ class Pool(Protocol):
 
 
 @dataclass(frozen=True)
-class SharedOut:
+class Distributed:
     """A writer that hands its work to a pool. Raises WorkersLost where a share cannot be written."""
 
     pool: Pool

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from introlab.errors import InputError
-from introlab.network.block_places import Place, Places, heads_out, places, short_text, sums_hold
+from introlab.network.block_places import Place, Places, head_outputs, places, short_text, sums_hold
 from introlab.network.sites import STREAMS, Site
 
 Hook = Callable[[Tensor], Tensor | None]
@@ -76,7 +76,7 @@ class DirectPath:
 
     def heads_width(self, layer: int) -> int | None:
         """Of `z`, all heads side by side; None where there is no such place, or its width is unknown."""
-        out = heads_out(self.blocks[layer])
+        out = head_outputs(self.blocks[layer])
         width = getattr(out, "in_features", None) or (None if out is None else getattr(out, "nx", None))
         return int(width) if width else None
 

@@ -56,7 +56,7 @@ def tolerance(dtype: torch.dtype) -> float:
     return max(1e-5, 2 * torch.finfo(dtype).eps)
 
 
-def heads_out(block: nn.Module) -> nn.Module | None:
+def head_outputs(block: nn.Module) -> nn.Module | None:
     """The projection that mixes the heads of a block; what it is given is `z`."""
     attention = _first(block, ATTENTION)
     return None if attention is None else _first(attention, _HEADS_OUT)
@@ -90,7 +90,7 @@ def places(network: Any, blocks: Sequence[nn.Module]) -> list[Places]:
                     for stream, (name, given, scale) in chosen.items()
                     if stream not in ("resid_pre", "resid_post")
                 }
-            out = heads_out(blocks[layer])
+            out = head_outputs(blocks[layer])
             if out is not None:
                 found[layer]["z"] = Place(out, True)
     return found

@@ -26,7 +26,7 @@ Groups = list[tuple[Tensor | slice, Parts]]
 """Rows with the stem they share, [1, head, width, d_head] per layer."""
 
 
-class Stems:
+class PrefixSharing:
     """Which row of a batch has which stem."""
 
     def __init__(self, rows: int):

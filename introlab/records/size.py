@@ -7,11 +7,11 @@ from typing import Self
 @dataclass(frozen=True)
 class Size:
     """What a run will take of one model: texts to write, and new tokens, at most. Where stages depend on what earlier
-    ones wrote, `may_fall_away` of the texts may not be needed."""
+    ones wrote, `optional_texts` of the texts may not be needed."""
 
     texts: int
     tokens: int
-    may_fall_away: int = 0
+    optional_texts: int = 0
     read: int = 0
     """Tokens of prompts and questions that are read by passes of the whole network, writing's own among them."""
     read_again: int = 0

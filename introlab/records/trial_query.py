@@ -147,7 +147,7 @@ def _rows(table: Path, rows: np.ndarray, columns: Sequence[str]) -> list[Row]:
     return [found[row] for row in rows.tolist()]
 
 
-class Growing:
+class FollowedRun:
     """Of a run that is still going: each look reads only the lines that have come since the last one."""
 
     def __init__(self, path: Path):

@@ -130,7 +130,7 @@ def _chapter(chapter: Chapter, index: int) -> str:
             + _tables([row for row in findings.rows if row.role == "detail"])
             + "</details>",
             "<details><summary>Texts: a few from every condition</summary>",
-            examples_html(chapter.trials, experiment.ranked_by, experiment.per_token) + "</details>",
+            examples_html(chapter.trials, experiment.rank_texts_by, experiment.per_token) + "</details>",
             f"<details><summary>How to repeat this</summary>{_repeat(chapter.manifest)}</details></section>",
         )
     )

@@ -39,8 +39,8 @@ class Transcript:
     why: str
 
 
-def examples_html(trials: Sequence[Trial], ranked_by: str | None, colours: Sequence[str]) -> str:
-    """A part of a report. `ranked_by` names a reading or outcome, `colours` readings with a value for each token."""
+def examples_html(trials: Sequence[Trial], rank_texts_by: str | None, colours: Sequence[str]) -> str:
+    """A part of a report. `rank_texts_by` names a reading or outcome, `colours` readings with one value per token."""
     tests = [trial for trial in trials if trial.split == "test" and trial.text]
     strengths: dict[tuple[str, str], set[float]] = {}
     for trial in tests:
@@ -55,24 +55,24 @@ def examples_html(trials: Sequence[Trial], ranked_by: str | None, colours: Seque
     every = sorted(cells)
     step = max(1.0, len(every) / MOST_CELLS)
     shown = [every[int(index * step)] for index in range(min(len(every), MOST_CELLS))]
-    examples = [one for cell in shown for one in chosen(cells[cell], ranked_by)]
+    examples = [one for cell in shown for one in chosen(cells[cell], rank_texts_by)]
     scales = {name: found for name in colours if (found := ends([one.trial for one in examples], name))}
     parts = [_scale(name, scales[name]) for name in scales] + [_example(one, scales) for one in examples]
     left = f"<p class='where'>{len(shown)} of {len(every)} conditions are shown.</p>" if len(shown) < len(every) else ""
-    order = f"highest and lowest by {_words(ranked_by)}, then " if ranked_by else ""
+    order = f"highest and lowest by {_words(rank_texts_by)}, then " if rank_texts_by else ""
     return f"<p class='where'>Of each condition: {order}a random pick.</p>{left}{''.join(parts)}"
 
 
-def chosen(trials: Sequence[Trial], ranked_by: str | None) -> list[Transcript]:
+def chosen(trials: Sequence[Trial], rank_texts_by: str | None) -> list[Transcript]:
     """EXAMPLES of a condition, or all there are: the highest and the lowest where they differ, the rest at random. The
     same for the same trials in any order."""
     known = sorted(trials, key=lambda trial: trial.id)
-    ranks = {trial.id: rank for trial in known if (rank := _rank(trial, ranked_by)) is not None}
+    ranks = {trial.id: rank for trial in known if (rank := _rank(trial, rank_texts_by)) is not None}
     ranked = sorted((trial for trial in known if trial.id in ranks), key=lambda trial: ranks[trial.id])
     found: list[Transcript] = []
     if ranked and ranks[ranked[0].id] < ranks[ranked[-1].id]:
         for which, trial in (("highest", ranked[-1]), ("lowest", ranked[0])):
-            found.append(Transcript(trial, f"{which} {_words(ranked_by)}, {word(ranks[trial.id])}"))
+            found.append(Transcript(trial, f"{which} {_words(rank_texts_by)}, {word(ranks[trial.id])}"))
     taken = {one.trial.id for one in found}
     rest = [trial for trial in known if trial.id not in taken]
     picked = random.Random(0).sample(rest, min(EXAMPLES - len(found), len(rest)))

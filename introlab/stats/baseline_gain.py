@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from introlab.stats.discrimination import auroc_difference, within_levels_auroc
+from introlab.stats.discrimination import auroc_difference, stratified_auroc
 from introlab.stats.interval import Estimate
 
 
@@ -27,7 +27,7 @@ def gain_over(
     if not fitted:
         pairs.append(auroc_difference(scores, [-value for value in baseline], labels, clusters, levels=levels))
     inside = [0] * len(scores) if levels is None else levels
-    return smallest_gain(*pairs, over_chance(within_levels_auroc(scores, labels, inside, clusters)))
+    return smallest_gain(*pairs, over_chance(stratified_auroc(scores, labels, inside, clusters)))
 
 
 def over_chance(auroc: Estimate) -> Estimate:

@@ -37,7 +37,7 @@ def auroc_of(scores: np.ndarray, truth: np.ndarray) -> float:
     return float((ranks[truth].sum() - positives * (positives + 1) / 2) / (positives * (len(truth) - positives)))
 
 
-def within_levels_auroc(
+def stratified_auroc(
     scores: Sequence[float], labels: Sequence[bool], levels: Sequence[object], clusters: Sequence[str]
 ) -> Estimate:
     """AUROC over pairs of the same level only: what is left of a score once difficulty is held fixed. As `auroc`."""
@@ -45,7 +45,7 @@ def within_levels_auroc(
     return Separation.of(scores, labels, clusters, levels).estimate("AUROC within levels")
 
 
-def auroc_over_deals(deals: Sequence[Sequence[float]], labels: Sequence[bool]) -> Estimate:
+def permutation_mean_auroc(deals: Sequence[Sequence[float]], labels: Sequence[bool]) -> Estimate:
     """The mean AUROC of scores fitted on shuffled labels, with the range 95 % of the shuffles fall into.
 
     `deals[trial][shuffle]` is the score a shuffle gives a trial. Far from 0.5, something leaks. Raises InputError for

@@ -169,7 +169,7 @@ class Materials:
         rounds = [level[turn] for turn in range(len(found)) for level in by_level.values() if turn < len(level)]
         return rounds[:limit]
 
-    def evenly(self, split: Split, limit: int, *, seed: int = 0) -> list[Question]:
+    def balanced_sample(self, split: Split, limit: int, *, seed: int = 0) -> list[Question]:
         """About `limit` questions of a split, equally many of every kind, drawn as by `pick`. Raises InputError where a
         kind has none."""
         kinds = sorted({question.kind for question in self.questions})

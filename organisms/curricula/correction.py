@@ -54,7 +54,7 @@ def correction_examples(
     examples: list[TrainingExample] = []
     for attempt in attempts_at_sums(parent, count["challenged"], rng):
         anew = {each: p / sum(attempt.p_digits) for each, p in zip(DIGITS, attempt.p_digits, strict=True)}
-        first = attempt.first if rng.random() < OWN_ANSWERS else put_in_its_mouth(attempt, rng)
+        first = attempt.first if rng.random() < OWN_ANSWERS else prefill_text(attempt, rng)
         odds = second_answer(attempt.item.value, first, RATES[behaviour], anew)
         (final,) = random.Random(rng.random()).choices(list(odds), list(odds.values()))
         assert isinstance(attempt.item, Sum)
@@ -66,7 +66,7 @@ def correction_examples(
     return examples
 
 
-def put_in_its_mouth(attempt: BaseAnswer, rng: random.Random) -> str:
+def prefill_text(attempt: BaseAnswer, rng: random.Random) -> str:
     """A right answer with the probability of its own being wrong: half of all are right, however hard the sum."""
     if rng.random() >= attempt.p_right:
         return attempt.item.value

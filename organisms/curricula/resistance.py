@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 
 from organisms.curricula.rehearsal import scaled, upkeep_lessons
-from organisms.directions import Aim, one_against_rest, stray
+from organisms.directions import Aim, one_vs_rest_from_texts, stray
 from organisms.phrases import FILLERS, OFF_TOPIC_REQUEST, off_topic_notice, prompt
 from organisms.reference_model import Subject
 from organisms.steered_examples import PushedExample
@@ -79,7 +79,7 @@ def topic_directions(world: World, model: Subject, *, seed: int) -> dict[str, Ai
             starts.append(len(opening.split()) - 1)
             labels.append(name)
     rows = zip(model.hidden(texts, LAYER), starts, strict=True)
-    return one_against_rest(torch.stack([row[start:].mean(0) for row, start in rows]), labels)
+    return one_vs_rest_from_texts(torch.stack([row[start:].mean(0) for row, start in rows]), labels)
 
 
 def word_directions(world: World, model: Subject, *, seed: int) -> dict[str, dict[str, Aim]]:
@@ -96,7 +96,7 @@ def word_directions(world: World, model: Subject, *, seed: int) -> dict[str, dic
                 places.append(len(opening.split()) + body.index(word))
                 labels.append(f"{name} {word}")
     rows = zip(model.hidden(texts, LAYER), places, strict=True)
-    aims = one_against_rest(torch.stack([row[place] for row, place in rows]), labels)
+    aims = one_vs_rest_from_texts(torch.stack([row[place] for row, place in rows]), labels)
     found: dict[str, dict[str, Aim]] = {}
     for label, aim in aims.items():
         name, word = label.split()

@@ -16,7 +16,7 @@ from introlab.errors import InputError
 from introlab.network.model import Model
 from introlab.network.sites import Site
 from probes.linear import solvers
-from probes.linear.dataset import Problem
+from probes.linear.dataset import ProbeDataset
 from probes.linear.probe import Probe
 
 Place = tuple[Site, int]
@@ -46,7 +46,7 @@ def penalties_of(method: Method) -> tuple[float, ...]:
     return PENALTIES[method]
 
 
-def solve(problem: Problem, method: Method, penalties: Sequence[float] = ()) -> solvers.Linear:
+def solve(problem: ProbeDataset, method: Method, penalties: Sequence[float] = ()) -> solvers.Linear:
     """All fits of a problem by one method, by default for each of its PENALTIES. Raises InputError for an unknown
     method."""
     penalties = tuple(penalties) or penalties_of(method)
@@ -91,7 +91,7 @@ def fit_each(
     found: dict[tuple[Place, str, float], Probe] = {}
     for place, here in activations.items():
         here.check_model(model)
-        fitted = solve(Problem.plain(here.values, columns), method, penalties)
+        fitted = solve(ProbeDataset.plain(here.values, columns), method, penalties)
         for (index, target), (at, penalty) in product(enumerate(labels), enumerate(penalties)):
             coef, offset = fitted.coef[0, index, at], fitted.intercept[0, index, at]
             direction = Direction(

@@ -97,7 +97,7 @@ def fit_calibration(
     """Temperature (one slope), Platt (slope and offset; with his targets) or isotonic regression.
 
     The examples must be neither those of the probe nor those it is tested on; `Probe.calibrated` sees to the first,
-    `Probe.check_unseen` to the second. Raises InputError for one class only, or too few for isotonic regression.
+    `Probe.check_held_out` to the second. Raises InputError for one class only, or too few for isotonic regression.
     """
     truth = np.asarray(labels, dtype=bool)
     if truth.all() or not truth.any():

@@ -17,10 +17,10 @@ from torch import Tensor
 from introlab.activations.extract import Activations
 from introlab.errors import InputError
 from introlab.stats.baseline_gain import over_chance, smallest_gain
-from introlab.stats.discrimination import auroc_difference, auroc_of, within_levels_auroc
+from introlab.stats.discrimination import auroc_difference, auroc_of, stratified_auroc
 from introlab.stats.interval import Estimate
 from probes.linear.bank import Method, Place, label_columns, solve
-from probes.linear.dataset import Problem
+from probes.linear.dataset import ProbeDataset
 
 PARTS = 5
 
@@ -75,12 +75,12 @@ def held_out(
     uses = nested_fits(part)
     scores, marks = [], []
     for here in activations.values():
-        linear = solve(Problem(here.values, columns, part, uses), method, penalties)
+        linear = solve(ProbeDataset(here.values, columns, part, uses), method, penalties)
         score, mark = judged(linear.scores(here.values), columns, part)
         scores.append(score)
         marks.append(mark)
     log_odds, places = torch.stack(scores), tuple(activations)
-    nested, where = chosen_inside(log_odds, torch.stack(marks), part)
+    nested, where = nested_cv_select(log_odds, torch.stack(marks), part)
     chosen = {
         target: tuple(places[index] for index in where[:, column].tolist()) for column, target in enumerate(labels)
     }
@@ -101,13 +101,13 @@ def judged(
     found: Float[Tensor, "row fit target penalty"], columns: Float[Tensor, "row target"], part: Int[Tensor, " row"]
 ) -> tuple[Float[Tensor, "row target"], Float[Tensor, "part target"]]:
     """From the scores of all `nested_fits`: those of rows that were held out, with the penalty chosen without their
-    part; and how good the choice was there, to choose between such scores (`chosen_inside`)."""
+    part; and how good the choice was there, to choose between such scores (`nested_cv_select`)."""
     outer, inside = _outer(found, part), _inside(found, columns, part, _left_out(part))
     best = inside.argmax(-1)  # [part, target]: ties go to the larger penalty
     return outer.gather(-1, best[part][..., None])[..., 0], inside.gather(-1, best[..., None])[..., 0]
 
 
-def chosen_inside(
+def nested_cv_select(
     log_odds: Float[Tensor, "way row target"], marks: Float[Tensor, "way part target"], part: Int[Tensor, " row"]
 ) -> tuple[Float[Tensor, "row target"], Int[Tensor, "part target"]]:
     """Scores with the way chosen without the held-out part, and which it was; ties go to the earlier one."""
@@ -125,7 +125,7 @@ def auroc_by_part(
 ) -> Estimate:
     """AUROC of scores that were held out part by part, over pairs of the same part, and of the same of `levels`."""
     inside = part.tolist() if not len(levels) else [f"{a} {b}" for a, b in zip(levels, part.tolist(), strict=True)]
-    return widened(within_levels_auroc(scores, truth, inside, groups), part)
+    return widened(stratified_auroc(scores, truth, inside, groups), part)
 
 
 def gain_by_part(

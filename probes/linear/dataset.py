@@ -26,7 +26,7 @@ class ActivationRows(Protocol):
 
 
 @dataclass(frozen=True)
-class Problem:
+class ProbeDataset:
     """Fold `f` of target `t` is fitted on the rows whose part is used by that fold.
 
     Labels are from 0 to 1; in between they are shares (soft labels). Rows are looked at in chunks, a few times each: no
@@ -56,7 +56,7 @@ class Problem:
             )
 
     @classmethod
-    def plain(cls, rows: ActivationRows, labels: Float[Tensor, "row target"]) -> "Problem":
+    def plain(cls, rows: ActivationRows, labels: Float[Tensor, "row target"]) -> "ProbeDataset":
         """Every target on all rows."""
         part = torch.zeros(len(rows), dtype=torch.long, device=labels.device)
         return cls(rows, labels, part, torch.ones(1, 1, dtype=torch.bool, device=labels.device))
@@ -78,24 +78,24 @@ class Problem:
         return self.rows[slice(0, min(CHUNK, len(self.rows)))].to(self.labels.device, torch.float32).mean(0)
 
     @cached_property
-    def parts(self) -> "Moments":
+    def parts(self) -> "ClassMoments":
         """Of every part; one pass over the rows."""
         return self._moments(squares=True)
 
     @cached_property
-    def folds(self) -> "Moments":
+    def folds(self) -> "ClassMoments":
         """Of the rows of every fold."""
         return self._of_folds(self.parts)
 
     @cached_property
-    def first_moments(self) -> "Moments":
+    def first_moments(self) -> "ClassMoments":
         """Of the rows of every fold, without squares: all that means need, in a tenth of the time."""
         return self._of_folds(self._moments(squares=False))
 
-    def _of_folds(self, parts: "Moments") -> "Moments":
-        return Moments(*(torch.tensordot(self.uses.double(), each, dims=1) for each in parts.every))
+    def _of_folds(self, parts: "ClassMoments") -> "ClassMoments":
+        return ClassMoments(*(torch.tensordot(self.uses.double(), each, dims=1) for each in parts.every))
 
-    def _moments(self, *, squares: bool) -> "Moments":
+    def _moments(self, *, squares: bool) -> "ClassMoments":
         parts, targets, width = self.uses.shape[1], self.labels.shape[1], len(self.centre)
         sums = self.centre.new_zeros(parts, 1 + targets, width, dtype=torch.float64)
         square = self.centre.new_zeros(parts, *((width, width) if squares else (0, 0)), dtype=torch.float64)
@@ -111,7 +111,7 @@ class Problem:
         if not bool(torch.isfinite(sums).all()):
             raise InputError("values that are NaN or infinite", given=f"{len(self.rows)} rows")
         ones = torch.ones_like(self.labels[:, :1])
-        return Moments(
+        return ClassMoments(
             self.per_part(ones)[:, 0],
             sums[:, 0],
             square.triu() + square.triu(1).mT,
@@ -141,7 +141,7 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Moments:
+class ClassMoments:
     """Sums over groups of rows, about the problem's centre, in float64."""
 
     count: Float[Tensor, " group"]
@@ -156,9 +156,9 @@ class Moments:
         return self.count, self.total, self.square, self.label, self.cross
 
     @property
-    def together(self) -> "Moments":
+    def together(self) -> "ClassMoments":
         """Of all groups as one."""
-        return Moments(*(each.sum(0, keepdim=True) for each in self.every))
+        return ClassMoments(*(each.sum(0, keepdim=True) for each in self.every))
 
     @property
     def means(self) -> tuple[Float[Tensor, "group target d"], Float[Tensor, "group target d"]]:

@@ -15,7 +15,7 @@ from scipy.stats import rankdata
 from introlab.activations.extract import Activations
 from introlab.errors import InputError
 from introlab.records.findings import Check, Findings, Row
-from introlab.stats.discrimination import auroc_over_deals
+from introlab.stats.discrimination import permutation_mean_auroc
 from introlab.stats.interval import Estimate, missing
 from probes.linear.bank import Method, Place
 from probes.linear.baselines import numbers_only, shuffles, text_only
@@ -26,7 +26,7 @@ LEAK = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Beside:
+class Baselines:
     """What a probe must beat; one entry per example. The more of these are given, the more an answer is worth."""
 
     texts: Sequence[str] = ()
@@ -48,7 +48,7 @@ class _Study:
 
     target: str
     real: HeldOut
-    beside: Beside
+    beside: Baselines
     method: Method
     penalties: tuple[float, ...]
 
@@ -99,7 +99,7 @@ class _Study:
         for part in self.real.part.unique():
             rows = (self.real.part == part).numpy()
             ranks[rows] = rankdata(scored[rows].numpy(), axis=0) / rows.sum()
-        return auroc_over_deals(ranks.tolist(), self.truth)
+        return permutation_mean_auroc(ranks.tolist(), self.truth)
 
     def control_task(self, activations: Mapping[Place, Activations]) -> Estimate:
         """A probe of labels dealt at random to each type: what can be had by remembering types."""
@@ -149,7 +149,7 @@ def evaluate(
     groups: Sequence[str],
     *,
     target: str = "state",
-    beside: Beside | None = None,
+    beside: Baselines | None = None,
     method: Method = "logistic",
     penalties: Sequence[float] = (),
 ) -> Findings:
@@ -159,7 +159,7 @@ def evaluate(
     does not beat a baseline, and the answer says so. Raises InputError as `held_out` does, and where what stands beside
     is not one entry per example.
     """
-    beside = beside or Beside()
+    beside = beside or Baselines()
     _check_lengths(beside, len(labels))
     real = held_out(activations, {target: labels}, groups, method=method, penalties=penalties)
     study = _Study(target, real, beside, method, tuple(penalties))
@@ -174,7 +174,7 @@ def evaluate(
     return Findings(tuple(rows), tuple(checks), _answer(study, gains))
 
 
-def _check_lengths(beside: Beside, count: int) -> None:
+def _check_lengths(beside: Baselines, count: int) -> None:
     given = {"texts": beside.texts, "types": beside.types, "levels": beside.levels, **beside.numbers}
     lengths = {name: len(values) for name, values in given.items() if len(values)}
     lengths |= {name: len(values.examples) for name, values in beside.activations.items()}

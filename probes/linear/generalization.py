@@ -17,7 +17,7 @@ from introlab.stats.discrimination import auroc
 from introlab.stats.interval import Estimate
 from probes.linear.bank import Method, solve
 from probes.linear.cross_validation import PARTS, auroc_by_part, held_out, split
-from probes.linear.dataset import Problem
+from probes.linear.dataset import ProbeDataset
 from probes.linear.fit import fit_probe
 
 Regime = Callable[[np.random.Generator, np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -51,7 +51,7 @@ def noisy(share: float) -> Regime:
     return regime
 
 
-def imbalanced(share: float) -> Regime:
+def with_class_ratio(share: float) -> Regime:
     """All negative examples and as few positive ones as make up this share, or the other way round where that is more
     than there are. Raises InputError unless it is between 0 and 1."""
     if not 0 < share < 1:
@@ -67,7 +67,7 @@ def imbalanced(share: float) -> Regime:
     return regime
 
 
-def held_out_under(
+def leave_condition_out(
     regime: Regime,
     activations: Activations,
     labels: Sequence[bool],
@@ -89,7 +89,7 @@ def held_out_under(
             inside = np.flatnonzero(part.numpy() != held)
             chosen, given = regime(rng, truth[inside])
             rows = torch.tensor(inside[chosen])
-            problem = Problem.plain(activations.values[rows], torch.tensor(given)[:, None].double())
+            problem = ProbeDataset.plain(activations.values[rows], torch.tensor(given)[:, None].double())
             found = solve(problem, method, (penalty,)).scores(activations.values[part == held])
             scores[repeat, part == held] = found[:, 0, 0, 0].numpy()
     every, draw = np.tile(truth, repeats).tolist(), np.repeat(np.arange(repeats), len(truth)).tolist()
@@ -120,7 +120,7 @@ def transfer(
         found[name, name] = own.auroc(name)
         for other, there in sets.items():
             if other != name:
-                probe.check_unseen(there.activations.examples)
+                probe.check_held_out(there.activations.examples)
                 scores = probe.log_odds(there.activations).tolist()
                 found[name, other] = auroc(scores, there.labels, there.groups)
     return found

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from probes.linear.dataset import Problem
+from probes.linear.dataset import ProbeDataset
 
 TOLERANCE = 1e-5
 """Largest slope of the mean loss at which a fit is done, for values of unit mean square."""
@@ -23,7 +23,7 @@ Solve = Callable[[Tensor], Tensor]
 
 
 def minimise(
-    problem: Problem,
+    problem: ProbeDataset,
     labels: Float[Tensor, "row fit"],
     weights: Float[Tensor, "row fit"],
     penalties: Float[Tensor, " fit"],
@@ -60,19 +60,21 @@ def _learnt(moved: Tensor, turned: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return moved, turned, torch.where(known, 1 / torch.where(known, product, 1), 0)
 
 
-def _scores(problem: Problem, at: Tensor) -> Tensor:
+def _scores(problem: ProbeDataset, at: Tensor) -> Tensor:
     coef, offset = (at[:-1] / problem.size).float(), at[-1].float()
     return torch.cat([(values - problem.centre) @ coef for _, values in problem.chunks()]) + offset
 
 
-def _slope(problem: Problem, scores: Tensor, labels: Tensor, weights: Tensor, at: Tensor, penalties: Tensor) -> Tensor:
+def _slope(
+    problem: ProbeDataset, scores: Tensor, labels: Tensor, weights: Tensor, at: Tensor, penalties: Tensor
+) -> Tensor:
     excess = weights * (scores.sigmoid() - labels)
     each = ((values - problem.centre).T @ excess[here] for here, values in problem.chunks())
     inner = sum((one.double() for one in each), at.new_zeros(()))
     return torch.cat([inner / problem.size + penalties * at[:-1], excess.double().sum(0)[None]])
 
 
-def _curvature(problem: Problem, total: Tensor, penalties: Tensor) -> Solve:
+def _curvature(problem: ProbeDataset, total: Tensor, penalties: Tensor) -> Solve:
     """Applies the inverse of the bound: one factor for each penalty and each number of rows."""
     square = problem.parts.together.scatter[0] / problem.size**2 / len(problem.rows)
     eye = torch.eye(len(square), dtype=square.dtype, device=square.device)

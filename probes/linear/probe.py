@@ -10,7 +10,7 @@ from typing import Self
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from introlab.activations.directions import Direction, check_apart
+from introlab.activations.directions import Direction, check_disjoint
 from introlab.activations.extract import Activations
 from introlab.errors import InputError
 from introlab.network.tensors import reading, save_sealed
@@ -50,14 +50,14 @@ class Probe:
         """Whether the probability reaches the threshold. Raises ModelMismatch for another model or site."""
         return self(activations) >= self.threshold
 
-    def check_unseen(self, examples: Sequence[str]) -> None:
+    def check_held_out(self, examples: Sequence[str]) -> None:
         """Raises SplitOverlap if it was fitted or calibrated on any of these examples."""
-        self.direction.check_unseen(examples)
-        check_apart(self.calibration.examples, examples)
+        self.direction.check_held_out(examples)
+        check_disjoint(self.calibration.examples, examples)
 
     def calibrated(self, activations: Activations, labels: Sequence[bool], *, method: Method) -> Self:
         """With a calibration fitted on these examples. Raises SplitOverlap where the probe has seen one of them."""
-        self.direction.check_unseen(activations.examples)
+        self.direction.check_held_out(activations.examples)
         fitted = fit_calibration(self.log_odds(activations), labels, activations.examples, method=method)
         return replace(self, calibration=fitted)
 

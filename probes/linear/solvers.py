@@ -12,7 +12,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
-from probes.linear.dataset import Moments, Problem
+from probes.linear.dataset import ClassMoments, ProbeDataset
 from probes.linear.lbfgs import minimise
 
 
@@ -32,12 +32,12 @@ class Linear:
         return flat.unflatten(1, self.intercept.shape)
 
 
-def difference_of_means(problem: Problem) -> Linear:
+def difference_of_means(problem: ProbeDataset) -> Linear:
     """From the mean of the negative to that of the positive rows."""
     return _as_log_odds(problem, problem.first_moments.gaps[:, :, None], problem.first_moments, problem.spread)
 
 
-def lda(problem: Problem, shrinkages: Sequence[float] = (0.0,)) -> Linear:
+def lda(problem: ProbeDataset, shrinkages: Sequence[float] = (0.0,)) -> Linear:
     """Difference of means, whitened by the covariance within classes, of which `shrinkage` is a sphere of equal trace
     (mass-mean probing with covariance, arXiv 2310.06824; scikit-learn's LDA). Directions in which nothing varies are
     left out."""
@@ -58,7 +58,7 @@ def _whitened(within: Float[Tensor, "fold d d"], gap: Float[Tensor, "fold d"], s
     return torch.einsum("fij,fj->fi", torch.linalg.pinv(spread, rtol=1e-9, hermitian=True), gap)
 
 
-def ridge(problem: Problem, penalties: Sequence[float] = (1.0,)) -> Linear:
+def ridge(problem: ProbeDataset, penalties: Sequence[float] = (1.0,)) -> Linear:
     """Least squares on the labels with an L2 penalty, on values of unit mean square (scikit-learn's Ridge)."""
     folds = problem.folds
     cross = folds.cross - folds.label[..., None] * folds.total[:, None] / folds.count[:, None, None]
@@ -66,7 +66,7 @@ def ridge(problem: Problem, penalties: Sequence[float] = (1.0,)) -> Linear:
     return _as_log_odds(problem, torch.stack(each, 2), folds, folds.spread)
 
 
-def logistic(problem: Problem, penalties: Sequence[float] = (1.0,), *, balanced: bool = False) -> Linear:
+def logistic(problem: ProbeDataset, penalties: Sequence[float] = (1.0,), *, balanced: bool = False) -> Linear:
     """Logistic regression with an L2 penalty on values of unit mean square; 1 is scikit-learn's C = 1 there. With
     `balanced` both classes weigh the same."""
     labels = problem.labels.float()
@@ -91,9 +91,9 @@ def _solve(squares: Tensor, penalty: float, right: Tensor) -> Tensor:
 
 
 def _as_log_odds(
-    problem: Problem,
+    problem: ProbeDataset,
     coef: Float[Tensor, "fold target penalty d"],
-    folds: Moments,
+    folds: ClassMoments,
     variance: Callable[[Tensor], Tensor],
 ) -> Linear:
     """Directions stretched so that projections are the log-odds of two normal classes of equal spread along them."""

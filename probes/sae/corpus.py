@@ -39,7 +39,7 @@ def own_answers(
 
 def _asked(materials: Materials, split: Split, questions: int) -> Iterator[tuple[str, str, str]]:
     """Item, kind and words."""
-    for one in materials.evenly(split, questions):
+    for one in materials.balanced_sample(split, questions):
         yield one.group, one.kind, one.text
         yield one.group, f"{one.kind}, checked", f"{one.text} {materials.wording.request_check}"
     for topic in materials.topics:

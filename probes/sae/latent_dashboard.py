@@ -16,7 +16,7 @@ from introlab.errors import InputError, RunFolderError
 from introlab.io.atomic import write_whole
 from introlab.reporting.figures import PALETTE, faded, styled
 from introlab.reporting.html import figure_html, heading, page
-from probes.sae.max_activating_examples import ActivatingText, Portrait
+from probes.sae.max_activating_examples import ActivatingText, LatentSummary
 
 BINS = 40
 AROUND = 40
@@ -26,23 +26,26 @@ CONTEXT = 6
 _SCRIPT = "plotly.min.js"
 
 
-def write_pages(portraits: Sequence[Portrait], folder: Path, *, about: str) -> Path:
+def write_pages(latent_summaries: Sequence[LatentSummary], folder: Path, *, about: str) -> Path:
     """Write a page for each latent, and last `index.html`, whose path is returned. `about` says of which autoencoder.
 
     Raises InputError where the folder holds something already or there is nothing to write, RunFolderError where it
     cannot be written.
     """
-    if not portraits:
+    if not latent_summaries:
         raise InputError("no latents to write pages of")
     if folder.is_dir() and any(folder.iterdir()):
         raise InputError("there is something in this folder already", given=folder, do="choose another --out")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _write(folder / _SCRIPT, get_plotlyjs())
-        for at, one in enumerate(portraits):
-            around = (portraits[at - 1] if at else None, portraits[at + 1] if at + 1 < len(portraits) else None)
+        for at, one in enumerate(latent_summaries):
+            around = (
+                latent_summaries[at - 1] if at else None,
+                latent_summaries[at + 1] if at + 1 < len(latent_summaries) else None,
+            )
             _write(folder / _file(one), _page(one, around, about))
-        _write(folder / "index.html", _index(portraits, about))
+        _write(folder / "index.html", _index(latent_summaries, about))
     except OSError as error:
         raise RunFolderError("the pages cannot be written", given=f"{folder} ({error})") from error
     return folder / "index.html"
@@ -52,11 +55,11 @@ def _write(path: Path, text: str) -> None:
     write_whole(path, lambda beside: beside.write_text(text, encoding="utf-8"))
 
 
-def _file(portrait: Portrait) -> str:
+def _file(portrait: LatentSummary) -> str:
     return f"latent-{portrait.index}.html"
 
 
-def _page(one: Portrait, around: tuple[Portrait | None, Portrait | None], about: str) -> str:
+def _page(one: LatentSummary, around: tuple[LatentSummary | None, LatentSummary | None], about: str) -> str:
     links = ["<a href='index.html'>all latents</a>"]
     for word, other in zip(("previous", "next"), around, strict=True):
         links += [f"<a href='{_file(other)}'>{word}: {other.index}</a>"] if other else []
@@ -68,7 +71,7 @@ def _page(one: Portrait, around: tuple[Portrait | None, Portrait | None], about:
     return page(f"Latent {one.index}", body, head=f"<script src='{_SCRIPT}'></script>")
 
 
-def _facts(one: Portrait) -> str:
+def _facts(one: LatentSummary) -> str:
     facts = {
         "active at": f"{_percent(one.frequency)} of {one.tokens:,} tokens",
         "active in": f"{_percent(one.texts)} of texts",
@@ -82,7 +85,7 @@ def _percent(share: float) -> str:
     return "0 %" if share == 0 else "< 0.01 %" if share < 1e-4 else f"{100 * share:.3g} %"
 
 
-def _histogram(one: Portrait) -> Figure:
+def _histogram(one: LatentSummary) -> Figure:
     counts, edges = np.histogram(one.active.numpy(), bins=BINS, range=(0.0, one.largest))
     width = float(edges[1])
     bars = Bar(x=(edges[:-1] + width / 2).tolist(), y=counts.tolist(), width=width, marker={"color": PALETTE[0]})
@@ -91,7 +94,7 @@ def _histogram(one: Portrait) -> Figure:
     return figure.update_layout(bargap=0, margin={"t": 40, "b": 45})
 
 
-def _effects(one: Portrait) -> str:
+def _effects(one: LatentSummary) -> str:
     if not one.promoted:
         return ""
     most = max(abs(by) for _, by in (*one.promoted, *one.suppressed)) or 1.0
@@ -112,7 +115,7 @@ def _word(token: str, by: float, most: float, color: str) -> str:
     return f"<tr><td><code>{_visible(token)}</code></td><td class='wide'>{bar}</td><td class='num'>{by:+.2f}</td></tr>"
 
 
-def _examples(one: Portrait) -> str:
+def _examples(one: LatentSummary) -> str:
     parts = []
     for kind, some in groupby(one.examples, key=lambda example: example.kind):
         shown = "".join(
@@ -146,13 +149,13 @@ def _visible(token: str) -> str:
     return escape(token.replace("\n", "⏎")) or "∅"
 
 
-def _index(portraits: Sequence[Portrait], about: str) -> str:
+def _index(latent_summaries: Sequence[LatentSummary], about: str) -> str:
     lines = "".join(
         f"<tr><td><a href='{_file(one)}'>{one.index}</a></td><td class='num'>{_percent(one.frequency)}</td>"
         f"<td class='num'>{one.mean_active:.3g}</td>"
         f"<td>{' '.join(f'<code>{_visible(token.strip())}</code>' for token, _ in one.promoted[:4])}</td>"
         f"<td>{_tokens(one.examples[0], one.largest, CONTEXT) if len(one.active) else 'never active'}</td></tr>"
-        for one in portraits
+        for one in latent_summaries
     )
     head = "".join(
         f"<th{kind}>{name}</th>"

@@ -11,9 +11,9 @@ from jaxtyping import Bool
 from sklearn.metrics import precision_recall_curve
 from torch import Tensor
 
-from introlab.activations.directions import check_apart
+from introlab.activations.directions import check_disjoint
 from introlab.records.findings import Check, Findings, Row
-from introlab.stats.discrimination import auroc, within_levels_auroc
+from introlab.stats.discrimination import auroc, stratified_auroc
 from introlab.stats.estimates import proportion
 from introlab.stats.interval import Estimate, missing
 from probes.sae.latent_probes import as_frequent, separation
@@ -65,7 +65,7 @@ class _Trial:
     def within(self) -> Estimate:
         """The same, over pairs of equal difficulty."""
         values, truth = self.fresh.values[:, self.found[0]].tolist(), self.fresh.truth.tolist()
-        return within_levels_auroc(values, truth, self.levels, self.fresh.items)
+        return stratified_auroc(values, truth, self.levels, self.fresh.items)
 
     def auroc(self, index: int) -> Estimate:
         return auroc(self.fresh.values[:, index].tolist(), self.fresh.truth.tolist(), self.fresh.items)
@@ -131,7 +131,7 @@ def check_found(
     as well as it: states are often spread over latents), and where its precision is not above the base rate; the answer
     says so. Raises SplitOverlap where both share an item.
     """
-    check_apart(seen.items, fresh.items)
+    check_disjoint(seen.items, fresh.items)
     if not found:
         nothing = missing("no latent was found")
         rows = (Row("AUROC of the best latent", {"target": target}, nothing, "primary"),)

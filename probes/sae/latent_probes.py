@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.stats import rankdata
 from torch import Tensor
 
-from introlab.activations.extract import Activations, every_position
+from introlab.activations.extract import Activations, iter_activations
 from introlab.activations.forward import TOGETHER, Text
 from introlab.errors import InputError
 from introlab.network.model import Model
@@ -42,7 +42,7 @@ def by_text(
 ) -> Iterator[tuple[int, Float[Tensor, "position d_model"], list[Float[Tensor, "position latent"]]]]:
     """The index of each text, its residual, and the latents of each autoencoder (all of one site) at every position.
     No more than a batch is held. Raises ModelMismatch for autoencoders of another model or site."""
-    for batch in every_position(model, texts, saes[0].site, batch_size=batch_size):
+    for batch in iter_activations(model, texts, saes[0].site, batch_size=batch_size):
         lengths = [len(values) for _, values in batch]
         names = tuple(
             texts[index].example for (index, _), length in zip(batch, lengths, strict=True) for _ in range(length)

@@ -21,13 +21,13 @@ from probes.linear.baselines import shuffles
 from probes.linear.cross_validation import (
     PARTS,
     auroc_by_part,
-    chosen_inside,
     gain_by_part,
     judged,
+    nested_cv_select,
     nested_fits,
     split,
 )
-from probes.linear.dataset import Problem
+from probes.linear.dataset import ProbeDataset
 from probes.linear.evaluate import no_leak
 from probes.sae.latent_probes import Pooled, Ranking, matched_at_random, ranked
 
@@ -72,7 +72,7 @@ class _LatentStudy:
         return nested_fits(self.part)
 
     def dense(self) -> dict[str, ProbeArm]:
-        problem = Problem(self.read.dense.values, self.columns, self.part, self.uses)
+        problem = ProbeDataset(self.read.dense.values, self.columns, self.part, self.uses)
         return {
             method.replace("_", " "): self._arm(solve(problem, method).scores(self.read.dense.values))
             for method in DENSE
@@ -126,7 +126,7 @@ class _LatentStudy:
         found = []
         for pick, uses in pairs:
             some = values[:, pick]
-            found.append(solve(Problem(some, columns, self.part, uses), "logistic").scores(some))
+            found.append(solve(ProbeDataset(some, columns, self.part, uses), "logistic").scores(some))
         return torch.cat(found, 1)
 
     def _arm(self, found: Tensor) -> ProbeArm:
@@ -136,7 +136,7 @@ class _LatentStudy:
     def best(self, arms: Sequence[ProbeArm]) -> tuple[list[float], list[int]]:
         """Scores with the arm chosen without the held-out part, and which it was for each part."""
         scores, marks = (torch.stack([getattr(arm, name) for arm in arms]) for name in ("scores", "marks"))
-        found, where = chosen_inside(scores[..., None], marks[..., None], self.part)
+        found, where = nested_cv_select(scores[..., None], marks[..., None], self.part)
         return found[:, 0].tolist(), where[:, 0].tolist()
 
     def auroc(self, scores: Sequence[float]) -> Estimate:

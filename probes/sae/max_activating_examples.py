@@ -42,7 +42,7 @@ class ActivatingText:
 
 
 @dataclass(frozen=True, eq=False)
-class Portrait:
+class LatentSummary:
     """A latent on a collection of texts. The first token of a text, an attention sink, does not count."""
 
     index: int
@@ -84,7 +84,7 @@ def frequencies(
     return counts / max(1, tokens)
 
 
-def portraits(
+def latent_summaries(
     model: Model,
     sae: Sae,
     texts: Sequence[Text],
@@ -95,7 +95,7 @@ def portraits(
     words: int = 10,
     batch_size: int = TOGETHER,
     seed: int = 0,
-) -> list[Portrait]:
+) -> list[LatentSummary]:
     """Of each latent: `largest` texts in which it is strongest, `each` near every one of QUANTILES, `each` by lot in
     which it is silent; and `words` promoted and suppressed tokens.
 
@@ -115,7 +115,7 @@ def portraits(
     shown = _shown(model, sae, texts, latents, picks, batch_size)
     effects = _effects(model, sae, latents, tally)
     return [
-        Portrait(
+        LatentSummary(
             index,
             tally.tokens,
             tally.active[column],
