@@ -14,6 +14,7 @@ from introlab.judges.calibration import JudgeBelowFloor, known_answers
 from introlab.judges.judge_run import judge_run
 from introlab.judges.judgement import Missing, Verdict
 from introlab.judges.rubric import Rubric
+from introlab.records.run import Run
 from introlab.records.trial import Trial
 
 ANNOUNCES, OFF_TOPIC, CONCEPT = (Rubric.load(name) for name in ("announces_interference", "off_topic", "names_concept"))
@@ -180,14 +181,24 @@ def real_runs(tmp_path_factory):
 )
 def test_offline_judges_agree_with_what_experiments_record(command, real_runs, name, rubric, judge):
     """Read from the text alone, blind, what the experiments score with tokens and conditions at hand: the same; but
-    that one word of ten is a tenth off topic to a judge, and no intrusion, which takes two (1 text of 258)."""
+    that one word off topic before the announcement is a part of the text to a judge, and no intrusion, which takes two
+    (4 texts of 258)."""
     code, out, _ = command("judge", str(real_runs / name), "--rubric", rubric, "--judge", judge, "--json")
     found = json.loads(out)
     assert code == 0 and found["calibration"]["accuracy"]["value"] == 1.0
     (recorded,) = [each for each in found["agreement"] if {each["one"], each["other"]} == {judge, "recorded"}]
-    assert recorded["same"]["value"] >= (0.99 if rubric == "off_topic" else 1.0)
-    assert recorded["same"]["n"] > 80
+    known = _one_word_off_topic(Run.open(real_runs / name)) if rubric == "off_topic" else 0
+    differing = {(one, other): n for one, other, n in recorded["confusion"] if one != other}
+    assert sum(differing.values()) <= known and ("yes", "no") not in differing
+    assert recorded["same"]["value"] >= 0.98 and recorded["same"]["n"] > 80
     assert {(one, other) for one, other, _ in recorded["confusion"]} >= {("no", "no"), ("yes", "yes")}
+
+
+def _one_word_off_topic(run):
+    """Texts that announce after exactly one word off topic, and were therefore not counted as intruded."""
+    texts = [trial for trial in run.trials() if trial.outcomes.get("announced") and not trial.outcomes["intruded"]]
+    before = [(trial, len(trial.text.split(" wait,")[0].replace(".", " .").split())) for trial in texts]
+    return sum(trial.readings["on_topic"][:count].count(-1.0) == 1 for trial, count in before)
 
 
 def test_the_command_prints_calibration_rates_and_agreement(command, real_runs):

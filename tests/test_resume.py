@@ -76,7 +76,7 @@ def test_a_run_interrupted_in_every_stage_is_the_same_run(stopping, whole, tmp_p
     assert count["written"] == 320 and any("trials are there" in line for line in said)
     assert files(run.folder) == whole and run.complete
     assert {path.name for path in run.folder.iterdir()} == {
-        "manifest.json", "trials.parquet", "findings.json", "report.html", "figures", "COMPLETE", ".lock"
+        "manifest.json", "config.json", "trials.parquet", "findings.json", "report.html", "figures", "COMPLETE", ".lock"
     }  # fmt: skip
 
 

@@ -40,6 +40,7 @@ class InjectedConcepts(Experiment):
         "promoted_word",
         "coherence",
     )
+    readable: ClassVar = {"an answer in kind was read": "usable"}
     rank_texts_by: ClassVar = "yes_share"
     cuts: ClassVar[tuple[Cut, ...]] = (
         Cut("strengths", (0.2, 0.4)),

@@ -10,17 +10,21 @@ from experiments.injected_concepts.experiment import InjectedConcepts
 from experiments.injected_concepts.labels import DETECT, RANDOM, TARGET, UNRELATED
 from experiments.injected_concepts.prompts import InjectionPrompts
 from experiments.injected_concepts.readings import asked_of, named_freely
-from experiments.injected_concepts.regulation import regulated
-from experiments.injected_concepts.requests import InjectionDirections, request_of
+from experiments.injected_concepts.regulation import regulated, tokens_of_regulation
+from experiments.injected_concepts.requests import InjectionDirections, dialogue, request_of
 from experiments.shared.concept_vectors import concept_vectors
 from experiments.shared.detection_rates import beyond, by_unit, difference_in_differences, rate
+from experiments.shared.reading_amounts import mean_tokens
 from introlab.activations.directions import Direction
 from introlab.experiment.context import RunContext
 from introlab.network.answer_tokens import answer_tokens
+from introlab.network.messages import user
 from introlab.network.sites import Site
 from introlab.records.size import Size
 from introlab.records.trial import Trial
 
+ANALYSIS = 6.0
+"""Seconds of intervals and report, as seen on organisms."""
 MOST_UNUSABLE = 0.5
 """Share of answers without enough mass at which a place and strength is not chosen."""
 STEP = 0.05
@@ -31,9 +35,18 @@ def size(experiment: InjectedConcepts, bench: RunContext) -> Size:
     plan = plan_of(experiment, bench)
     layers, strengths = grid(experiment, bench)
     searched = list(plan.searching(layers, strengths)) if searches(experiment) else []
-    once = len(searched) + len(_read_once(plan))
-    freely = sum(1 for _ in plan.naming())
-    return Size(once + freely, once + freely * experiment.max_new)
+    askings, freely = [*searched, *_read_once(plan)], list(plan.naming())
+    prompt = mean_tokens(bench, [dialogue(one) for one in [*askings, *freely]])
+    prompts, texts = plan.prompts, len(askings) + len(freely)
+    words = (*plan.tuned, *plan.tested, *prompts.yes_no, *prompts.baseline_words)
+    contexts = [[user(context.format(word=word))] for word in words for context in prompts.contexts]
+    read = prompt * texts + mean_tokens(bench, contexts) * len(contexts)
+    return Size(
+        texts,
+        len(askings) + len(freely) * experiment.max_new,
+        read=round(read + tokens_of_regulation(bench, plan)),
+        seconds=ANALYSIS,
+    )
 
 
 def trials(experiment: InjectedConcepts, bench: RunContext) -> Iterator[Trial]:

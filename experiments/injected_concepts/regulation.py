@@ -13,6 +13,7 @@ from experiments.injected_concepts.labels import REGULATE
 from experiments.injected_concepts.prompts import told
 from experiments.injected_concepts.requests import InjectionDirections
 from experiments.shared.concept_vectors import extent
+from experiments.shared.reading_amounts import mean_tokens
 from introlab.activations.extract import mean_over
 from introlab.activations.forward import Text
 from introlab.experiment.context import RunContext
@@ -23,9 +24,8 @@ from introlab.records.trial import Trial
 
 def regulated(bench: RunContext, name: str, rig: InjectionDirections, plan: InjectionPlan) -> Iterator[Trial]:
     """Every other tested concept, asked to think of it, asked not to, and not mentioned."""
-    prompts, words = plan.prompts, plan.tested[::2]
-    asked = {"think": prompts.think, "think not": prompts.think_not, "copy": prompts.copy}
-    if not all(asked.values()):
+    prompts, words, asked = plan.prompts, plan.tested[::2], _instructions(plan)
+    if not asked:
         return
     sentences = told(prompts.sentences)
     texts: list[Text] = []
@@ -57,3 +57,23 @@ def regulated(bench: RunContext, name: str, rig: InjectionDirections, plan: Inje
             readings={"cosine": round(own, 5), "cosine_others": round(others, 5), "concept": word},
             outcomes={"asked": REGULATE, "arm": condition, "usable": True},
         )
+
+
+def tokens_of_regulation(bench: RunContext, plan: InjectionPlan) -> float:
+    """How many are read."""
+    sentences, words, asked = told(plan.prompts.sentences), plan.tested[::2], _instructions(plan)
+    if not asked or not words:
+        return 0.0
+    dialogues = [
+        [user(f"{template.format(word=word, sentence=sentence)} {sentence}")]
+        for word, sentence in zip(words, sentences, strict=False)
+        for template in asked.values()
+    ]
+    return mean_tokens(bench, dialogues) * len(words) * len(asked)
+
+
+def _instructions(plan: InjectionPlan) -> dict[str, str]:
+    """By condition; none unless there is one for each."""
+    prompts = plan.prompts
+    asked = {"think": prompts.think, "think not": prompts.think_not, "copy": prompts.copy}
+    return {name: one for name, one in asked.items() if one} if all(asked.values()) else {}

@@ -26,6 +26,7 @@ class SelfPrediction(Experiment):
     primary: ClassVar[str] = "self-prediction beyond the best rival"
     null: ClassVar[float] = 0.0
     controls: ClassVar[tuple[str, ...]] = ("cross", "mode", "input_only", "word_push", "random_direction", "in_kind")
+    readable: ClassVar = {"an answer was read": "answer"}
     cuts: ClassVar[tuple[Cut, ...]] = (
         Cut("samples", 0),
         Cut("shares", (0.5, 2.0)),

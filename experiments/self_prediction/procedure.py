@@ -26,9 +26,11 @@ from experiments.self_prediction.labels import (
 from experiments.self_prediction.prompts import PredictionPrompts
 from experiments.self_prediction.properties import described
 from experiments.shared.choices import chosen, question_kind
+from experiments.shared.reading_amounts import mean_tokens
 from introlab.errors import InputError
 from introlab.experiment.context import RunContext
 from introlab.interventions.interfaces import Intervention
+from introlab.network.messages import user
 from introlab.records.size import Size
 from introlab.records.trial import Trial
 from introlab.tasks.answers import asks_for
@@ -38,6 +40,12 @@ Readings = list[dict[str, Any]]
 """What is read of each item."""
 
 
+WORDINGS = 2.5
+"""How often a property is asked for of one question, and how much longer that is than the question: two wordings."""
+ANALYSIS = 6.0
+"""Seconds of intervals and report, as seen on organisms."""
+
+
 def size(experiment: SelfPrediction, bench: RunContext) -> Size:
     """Of the model asked about alone, without the answers by which the strength is chosen."""
     plain = sum(len(questions(experiment, bench, split)) for split in SPLITS)
@@ -45,7 +53,18 @@ def size(experiment: SelfPrediction, bench: RunContext) -> Size:
     changed = min(experiment.changed, test)
     stray = experiment.random_directions * min(experiment.per_direction, changed)
     texts = plain + test * experiment.samples + 2 * changed + stray
-    return Size(texts, texts * experiment.room)
+    items = questions(experiment, bench, "test")
+    asked = PredictionPrompts.of(bench.materials).properties
+    prompts = [[user(one.text)] for one in items]
+    # Each prediction of oneself and of another on every question, and beside the unchanged one under each change.
+    predicted_items = 2 * test + 3 * (2 * changed + stray)
+    tokens, times = mean_tokens(bench, prompts), sum(1 for one in items for name in asked if applies(one, name, asked))
+    return Size(
+        texts,
+        texts * experiment.room,
+        read=round(tokens * (texts + predicted_items * WORDINGS * times / max(1, test))),
+        seconds=ANALYSIS,
+    )
 
 
 def questions(experiment: SelfPrediction, bench: RunContext, split: Split) -> list[Question]:
@@ -80,17 +99,21 @@ class _Setting:
         self, items: Sequence[Question], bench: RunContext | None = None, **how: Any
     ) -> list[dict[str, Prediction]]:
         """A prediction for each item and each property that an answer to it can have."""
-        asks = [(one, task_of(one), name) for one in items for name in self.asked if self._applies(one, name)]
+        asks = [(one, task_of(one), name) for one in items for name in self._asked(one)]
         if how.get("pushes") is not None:
             by_item = how["pushes"]
-            places = [index for index, one in enumerate(items) for name in self.asked if self._applies(one, name)]
+            places = [index for index, one in enumerate(items) for _ in self._asked(one)]
             how = {**how, "pushes": [by_item[index] for index in places]}
         told = iter(predictions(bench or self.bench, asks, self.candidates, **how))
-        return [{name: next(told) for name in self.asked if self._applies(one, name)} for one in items]
+        return [{name: next(told) for name in self._asked(one)} for one in items]
 
-    def _applies(self, question: Question, name: str) -> bool:
-        """Whether an answer of the right form would have this property."""
-        return name in described(_form(question), question, self.asked)
+    def _asked(self, question: Question) -> list[str]:
+        return [name for name in self.asked if applies(question, name, self.asked)]
+
+
+def applies(question: Question, name: str, asked: Sequence[str]) -> bool:
+    """Whether an answer of the right form would have this property."""
+    return name in described(_form(question), question, asked)
 
 
 def _form(question: Question) -> str:

@@ -27,6 +27,7 @@ def merge_exactly(network: Any, folder: Path, allow_missing: Sequence[str] = ())
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*tie_word_embeddings.*")  # untied below, before it is merged
         warnings.filterwarnings("ignore", message=".*missing adapter keys.*")  # an error below
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")  # peft's own use of transformers
         with torch.random.fork_rng():
             torch.manual_seed(0)
             adapted = PeftModel.from_pretrained(network, folder)

@@ -10,6 +10,7 @@ from typing import Any
 
 from introlab.errors import ModelUnavailable
 from introlab.io.digests import file_digest
+from introlab.network.quiet_loading import without_progress_bars
 from introlab.network.registry import gguf_folder, record_of
 from introlab.network.weight_cache import make_cached
 
@@ -98,7 +99,7 @@ def write_plain(path: Path, folder: Path, content: Content) -> None:
     alone = folder / "read"  # transformers reads other files beside a GGUF file, too: let there be none
     alone.mkdir()
     _link(path, alone / "model.gguf")
-    with _whole(path), _quiet():
+    with _whole(path), without_progress_bars():
         tokenizer: Any = AutoTokenizer.from_pretrained(alone, gguf_file="model.gguf")
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             alone, gguf_file="model.gguf", dtype=torch.float32, output_loading_info=True
@@ -121,7 +122,7 @@ def write_plain(path: Path, folder: Path, content: Content) -> None:
     del network.config.quantization_config
     network.config.architectures = [type(network).__name__]
     try:
-        with _quiet():
+        with without_progress_bars():
             network.save_pretrained(folder)
     except SafetensorError as error:  # how a full disk looks from there
         raise OSError(errno.ENOSPC if "os error 28" in str(error) else errno.EIO, str(error)) from error
@@ -148,17 +149,3 @@ def _whole(path: Path) -> Generator[None]:
             allowed="a whole GGUF file of a decoder-only model",
             do=f"get it again if it was cut short; else {CONVERT}",
         ) from error
-
-
-@contextmanager
-def _quiet() -> Generator[None]:
-    """Without transformers' progress bars: the lab says what goes on."""
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()

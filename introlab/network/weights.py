@@ -13,6 +13,7 @@ import torch
 
 from introlab.errors import InputError
 from introlab.io.digests import SUMS, altered, check_sums, file_digest
+from introlab.network.quiet_loading import without_progress_bars
 from introlab.network.specs import CARD, card_of
 
 NOT_LOADED = ("verification.json", "checkpoint.safetensors")
@@ -33,7 +34,7 @@ def pretrained(source: str, *, allow_missing: Sequence[str] = (), **settings: An
 
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        with _unreported():
+        with _unreported(), without_progress_bars():
             loaded: Any = AutoModelForCausalLM.from_pretrained(
                 source, output_loading_info=True, use_safetensors=True, **settings
             )

@@ -2,7 +2,8 @@
 is more than chance. Needs no model.
 
 Estimates are taken as those of separate samples: their difference has the square-and-add interval. Trials that two
-runs both asked are compared in pairs. Each table is corrected for its own number of tests (Holm).
+runs both asked are compared in pairs. Primary outcomes are corrected for their own number of tests, all
+other rows of a table for theirs (Holm).
 """
 
 from collections import defaultdict
@@ -25,7 +26,7 @@ from introlab.stats.multiple_testing import holm
 EXPLAINED = (
     "The same measure at the same place in every run. The runs are taken as separate samples: the interval of a "
     "difference is made from the two intervals (square-and-add), and is cautious where the runs asked the same items. "
-    "p is two-sided and corrected for the number of tests in the table (Holm)."
+    "p is two-sided and corrected (Holm) for the number of tests: of the primary outcomes, or of all other rows."
 )
 PAIRED = (
     "Raw outcomes and readings of test trials that both runs asked, none left out, as differences within pairs with "
@@ -42,7 +43,7 @@ Key = tuple[object, ...]
 
 @dataclass(frozen=True)
 class Difference:
-    """A later run minus the first one. `p` is two-sided, `adjusted` Holm's over the table; None without an interval."""
+    """A later run minus the first one. `p` is two-sided, `adjusted` Holm's in its family; None without an interval."""
 
     estimate: Estimate
     p: float | None
@@ -168,18 +169,26 @@ def p_value(estimate: Estimate) -> float | None:
 
 
 def _adjusted(compared: Sequence[Compared]) -> tuple[Compared, ...]:
-    """With Holm's correction over every test there."""
-    tests = [each.p for row in compared for each in row.differences if each.p is not None]
-    adjusted = iter(holm(tests))
+    """With Holm's correction over each family: the primary outcomes, declared before the runs, are one, and all other
+    rows together another. A primary outcome is not paid for by how much else a report shows."""
+    adjusted = {
+        primary: iter(holm([each.p for row in compared for each in row.differences if of(row) and each.p is not None]))
+        for primary, of in ((True, _is_primary), (False, lambda row: not _is_primary(row)))
+    }
     return tuple(
         replace(
             row,
             differences=tuple(
-                each if each.p is None else replace(each, adjusted=next(adjusted)) for each in row.differences
+                each if each.p is None else replace(each, adjusted=next(adjusted[_is_primary(row)]))
+                for each in row.differences
             ),
         )
         for row in compared
     )
+
+
+def _is_primary(row: Compared) -> bool:
+    return row.role == "primary"
 
 
 def compare_trials(first: Iterable[Trial], other: Iterable[Trial]) -> tuple[tuple[Compared, ...], str]:
