@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from introlab.errors import InputError
+from introlab.stats.crossed import crossed_mean
 from introlab.stats.estimates import mean
 from introlab.stats.interval import Estimate
 
@@ -22,7 +23,8 @@ Outcomes = Mapping[tuple[str, int | None], Sequence[float]]
 
 @dataclass(frozen=True)
 class Effect:
-    """What an edit does, what as large ones do in random directions, and the difference, by cluster."""
+    """What an edit does, what as large ones do in random directions, and the difference: over new texts and, as the
+    directions are a sample too, over new random directions. Without an interval where there is one direction only."""
 
     kind: str
     """`sufficiency` (of the direction or of a part of it) or `necessity`."""
@@ -59,7 +61,9 @@ def _effect(outcomes: Outcomes, arm: str, sign: int, clusters: Sequence[str]) ->
     control = arm.split(",")[0]
     draws = [draw for name, draw in outcomes if name == control and draw is not None]
     stray = np.stack([sign * (np.asarray(outcomes[control, draw], dtype=float) - baseline) for draw in draws])
-    beyond = mean((change - stray.mean(0)).tolist(), clusters)
+    gaps = change[None, :] - stray
+    texts = [cluster for _ in draws for cluster in clusters]
+    beyond = crossed_mean(gaps.ravel().tolist(), [texts, [draw for draw in draws for _ in clusters]])
     return Effect(
         "necessity" if sign < 0 else "sufficiency",
         mean(change.tolist(), clusters),

@@ -45,7 +45,7 @@ def small_run(command, *more):
 
 def test_a_run_writes_a_whole_folder_and_a_report_can_be_made_anew(command, tmp_path):
     code, out, _ = small_run(command, "--out", "r")
-    assert code == 0 and "auroc of probed_before_answer *" in out and "report:" in out
+    assert code == 0 and "difficulty-stratified auroc of probed_before_answer *" in out and "report:" in out
     run = Run.open(tmp_path / "r")
     assert (
         run.complete

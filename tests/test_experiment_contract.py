@@ -116,13 +116,13 @@ def test_a_steered_experiment_has_its_arms_and_receipts(kind, finished):
 AGAIN = """
 import json, sys
 from experiments import find
-from introlab.experiment.context import Bench
+from introlab.experiment.context import RunContext
 from introlab.network.model import load
 from introlab.tasks.materials import materials_for
 kind = find(sys.argv[1])
 model = load(kind.models[0], device="cpu", deterministic=bool(int(sys.argv[2])))
 batch, order = (int(one) for one in sys.argv[3:])
-bench = Bench(model, materials_for(model), batch_size=batch, shuffle=order or None)
+bench = RunContext(model, materials_for(model), batch_size=batch, shuffle=order or None)
 for trial in kind.debug_size().trials(bench):
     print(trial.to_line())
 """

@@ -10,6 +10,7 @@ from experiments.confidence.answered_questions import columns, gain, over_deals,
 from experiments.confidence.beyond_difficulty import checks, within_levels_rows
 from experiments.confidence.labels import (
     AGREEMENT,
+    AUROC_OF,
     BASELINES,
     COVERAGE,
     FORMER_READINGS,
@@ -99,12 +100,7 @@ def _separating(model: str, answered: Sequence[Trial]) -> Iterator[Row]:
         values, right, clusters, _ = columns(answered, name)
         where = {"model": model, "signal": name}
         has = [trial.readings.get(name) is not None for trial in answered]
-        yield Row(
-            f"auroc of {name}",
-            {"model": model},
-            auroc(values, right, clusters),
-            "primary" if name == MAIN else "secondary",
-        )
+        yield Row(AUROC_OF(name), {"model": model}, auroc(values, right, clusters))
         yield Row("coverage", where, proportion(has, [trial.cluster for trial in answered]))
         if values:
             yield Row("AURC", where, estimated(area_under_risk, values, right, clusters))
@@ -169,7 +165,7 @@ def _carried_over(model: str, answered: Sequence[Trial]) -> Iterator[Row]:
 def _baselines(model: str, answered: Sequence[Trial]) -> Iterator[Row]:
     for name in BASELINES:
         values, right, clusters, _ = columns(answered, name)
-        yield Row(f"auroc of {name}", {"model": model}, auroc(values, right, clusters), "control")
+        yield Row(AUROC_OF(name), {"model": model}, auroc(values, right, clusters), "control")
     yield Row("auroc of shuffled_labels", {"model": model}, over_deals(answered), "control")
     for name in ("token_probability", *BASELINES):
         pooled = gain(answered, MAIN, name, fitted=name in BASELINES)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from experiments.confidence.answered_questions import columns, gain, over_deals
-from experiments.confidence.labels import AUROC_OF, BASELINES, MAIN, PROBED, SIGNALS
+from experiments.confidence.labels import AUROC_OF, BASELINES, MAIN, PRIMARY, PROBED, SIGNALS
 from introlab.records.findings import Answer, Check, Ground, Row
 from introlab.records.trial import Trial
 from introlab.stats.baseline_gain import smallest_gain
@@ -72,6 +72,8 @@ def within_levels_rows(model: str, answered: Sequence[Trial], signals: Sequence[
         yield Row(
             WITHIN, {"model": model, "signal": name}, inside[name], "control" if name in BASELINES else "secondary"
         )
+    if MAIN in signals:
+        yield Row(PRIMARY, {"model": model}, inside[MAIN], "primary")
     best = max(BASELINES, key=lambda name: inside[name].value or 0.0)
     for signal in signals:
         gains = {

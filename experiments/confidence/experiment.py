@@ -28,7 +28,7 @@ class Confidence(Experiment):
     """
 
     former_names: ClassVar = ("what_the_model_knows", "confidence_readout")
-    primary: ClassVar[str] = "auroc of probed_before_answer"
+    primary: ClassVar[str] = "difficulty-stratified auroc of probed_before_answer"
     check_parts: ClassVar[tuple[CheckPart, ...]] = ("answers", "ways")
     readable: ClassVar = {"an answer was read": "right", "stated how sure, in kind": "stated_after"}
     null: ClassVar[float] = 0.5

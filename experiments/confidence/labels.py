@@ -3,6 +3,8 @@
 from experiments.shared.condition_families import ConditionFamily
 
 AUROC_OF = ConditionFamily("auroc of", " ")
+PRIMARY = "difficulty-stratified auroc of probed_before_answer"
+"""Pooled over difficulty, embeddings of the words and an untrained network pass, too."""
 """Measures, by the reading whose AUROC they are."""
 
 PLACES = ("prompt_end", "before_answer", "answer", "after")
